@@ -1,0 +1,107 @@
+//! Why a packet was refused: one list from the counter in the kernel to the
+//! line a person reads.
+//!
+//! A refused packet moves nothing: no timer, no state, no table of who is
+//! Active. It is counted under its reason and that is all.
+
+use core::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $value:literal, $label:literal, $words:literal;)*) => {
+        /// Why a packet that names one of our virtual routers was refused.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum RejectReason {
+            $($(#[$doc])* $name = $value,)*
+        }
+
+        impl RejectReason {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name in JSON and in metrics: stable, lower case.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+
+            /// What a person reads after "refuses it:".
+            #[must_use]
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$name => $words,)* }
+            }
+
+            /// Back from its number in a map or record.
+            #[must_use]
+            pub const fn from_number(number: u8) -> Option<Self> {
+                match number { $($value => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The frame ends before the headers do.
+    Truncated = 0, "truncated", "the frame ends before the advert does";
+    /// The IP header's version is not 4.
+    IpVersion = 1, "ip_version", "IP version is not 4";
+    /// The IP header length is below 20 bytes or beyond the packet.
+    IpHeaderLength = 2, "ip_header_length", "IP header length is impossible";
+    /// The IP header checksum does not add up.
+    IpChecksum = 3, "ip_checksum", "IP header checksum is wrong";
+    /// A fragment; adverts are never fragmented.
+    Fragment = 4, "fragment", "it is a fragment";
+    /// The IP total length is longer than the frame or shorter than its header.
+    TotalLength = 5, "total_length", "IP length does not fit the frame";
+    /// TTL is not 255: it has crossed a router (RFC 9568 section 5.1.1.3).
+    Ttl = 6, "ttl", "TTL is not 255";
+    /// The source is multicast, broadcast, loopback, unspecified or our own.
+    Source = 7, "source", "source address is impossible or our own";
+    /// Neither the group with its MAC nor our unicast address with ours.
+    Destination = 8, "destination", "not sent to the group or to us";
+    /// VRRP version differs from the router's.
+    Version = 9, "version", "VRRP version differs";
+    /// VRRP type is not ADVERTISEMENT (1).
+    Type = 10, "type", "VRRP type is not advertisement";
+    /// Length differs from what version and address count say.
+    Length = 11, "length", "length does not fit the address count";
+    /// The VRRP checksum does not add up, in any accepted dialect.
+    Checksum = 12, "checksum", "VRRP checksum is wrong";
+    /// Version 2: another authentication type than ours (RFC 2338 section 7.1).
+    AuthType = 13, "auth_type", "authentication type differs";
+    /// Version 2: another password than ours.
+    AuthPassword = 14, "auth_password", "password differs";
+    /// Version 2: another interval than ours (RFC 3768 section 7.1).
+    Interval = 15, "interval", "advertisement interval differs";
+    /// The interval is zero (version 3).
+    ZeroInterval = 16, "zero_interval", "advertisement interval is zero";
+    /// Version 3 carries a list of no addresses.
+    NoAddresses = 17, "no_addresses", "it names no address";
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_labels_and_words_are_distinct_and_reversible() {
+        for (index, reason) in RejectReason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, index);
+            assert_eq!(RejectReason::from_number(*reason as u8), Some(*reason));
+            for other in &RejectReason::ALL[index + 1..] {
+                assert_ne!(reason.label(), other.label());
+                assert_ne!(reason.words(), other.words());
+            }
+        }
+        assert_eq!(
+            RejectReason::from_number(RejectReason::ALL.len() as u8),
+            None
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! keepalived.conf, from text to typed instances.

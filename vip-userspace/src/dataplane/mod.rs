@@ -1,0 +1,1 @@
+//! The ear: how adverts and claims come off the wire.

@@ -1,0 +1,14 @@
+//! The controller of vip.
+//!
+//! One real-time thread ([`engine`]) runs the election on the NIC's stamps
+//! ([`dataplane`]) and speaks; a second one ([`kernel`]) moves the addresses;
+//! everything that may be slow ([`services`]) lives elsewhere and cannot make
+//! them wait. [`command`] holds what a person types, [`config`] what a person
+//! writes, [`lab`] the hosts made of namespaces that the demo and the tests use.
+
+pub mod config;
+pub mod dataplane;
+pub mod engine;
+pub mod kernel;
+pub mod lab;
+pub mod services;
