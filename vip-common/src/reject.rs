@@ -77,6 +77,9 @@ reasons! {
     ZeroInterval = 16, "zero_interval", "advertisement interval is zero";
     /// Version 3 carries a list of no addresses.
     NoAddresses = 17, "no_addresses", "it names no address";
+    /// It names another VRID than the router it was looked up for: it came in
+    /// before a change of the configuration.
+    Vrid = 18, "vrid", "VRID differs";
 }
 
 impl fmt::Display for RejectReason {

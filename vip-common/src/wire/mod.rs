@@ -1,1 +1,70 @@
-//! Packets.
+//! Packets: read with suspicion, written once, judged in one place.
+//!
+//! The contract of everything in here:
+//!
+//! - **Reading is total.** No input makes it panic, allocate or loop beyond
+//!   the packet's length. What cannot be an advert for us is refused with a
+//!   [`RejectReason`](crate::reject::RejectReason), one for each check.
+//! - **Judging comes in two steps.** [`admit::kind`] tells which virtual router
+//!   a frame names, if any; the caller looks that router up and asks
+//!   [`admit::admit`] whether the frame may pass to the election. Both see only
+//!   the frame's first [`HEAD`] bytes and its length, so the same code runs in
+//!   the program at the NIC and behind a packet socket.
+//!   [`vrrp::decode`] then checks what needs the whole packet or a secret:
+//!   addresses, password, checksum.
+//! - **A refused packet leaves nothing behind.** These functions have no
+//!   state; no caller may change any for a packet that one of them refused.
+//! - **Writing cannot fail late.** [`vrrp::AdvertFrame`] says at once whether a
+//!   router's advert can be encoded; from then on sealing one costs two
+//!   sums and four stores, and gives a whole Ethernet frame.
+//!
+//! Addresses and numbers on the wire are big-endian. Fields are read by named
+//! offsets from the start of their own header.
+
+pub mod admit;
+pub mod arp;
+pub mod checksum;
+pub mod eth;
+pub mod ipv4;
+pub mod vrrp;
+
+/// How much of a frame the judgement sees: Ethernet header (14), the longest
+/// IPv4 header (60) and the VRRP header (8), rounded up.
+pub const HEAD: usize = 96;
+
+const _: () = assert!(HEAD >= eth::LEN + ipv4::MAX_LEN + vrrp::HEADER_LEN);
+const _: () = assert!(HEAD >= arp::FRAME_LEN);
+
+/// The head of a frame, zero-filled where the frame is shorter.
+#[must_use]
+pub fn head(frame: &[u8]) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    for (to, from) in head.iter_mut().zip(frame) {
+        *to = *from;
+    }
+    head
+}
+
+/// `N` bytes from `at` on. Zeros where that leaves `bytes`: reading beyond the
+/// end is decided by lengths, never by a panic, which the program at the NIC
+/// could not have.
+#[inline(always)]
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(found) => *found,
+        None => [0; N],
+    }
+}
+
+/// One byte, zero beyond the end.
+#[inline(always)]
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    let [byte] = array(bytes, at);
+    byte
+}
+
+/// A 16-bit number, zero beyond the end.
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes(array(bytes, at))
+}

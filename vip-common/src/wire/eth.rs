@@ -1,0 +1,37 @@
+//! Ethernet II, untagged.
+
+use core::net::Ipv4Addr;
+
+use crate::ids::MacAddr;
+
+/// Length of the header.
+pub const LEN: usize = 14;
+
+/// EtherType of IPv4.
+pub const TYPE_IPV4: u16 = 0x0800;
+/// EtherType of ARP.
+pub const TYPE_ARP: u16 = 0x0806;
+
+/// Offsets in the header.
+pub(super) mod field {
+    pub(in crate::wire) const DESTINATION: usize = 0;
+    pub(in crate::wire) const SOURCE: usize = 6;
+    pub(in crate::wire) const TYPE: usize = 12;
+}
+
+/// The MAC that carries a multicast group: 01:00:5e and the group's low 23
+/// bits (RFC 1112 section 6.4).
+#[inline(always)]
+#[must_use]
+pub const fn group_mac(group: Ipv4Addr) -> MacAddr {
+    let [_, b, c, d] = group.octets();
+    MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+}
+
+/// The header.
+pub(super) const fn header(destination: MacAddr, source: MacAddr, kind: u16) -> [u8; LEN] {
+    let MacAddr([a, b, c, d, e, f]) = destination;
+    let MacAddr([g, h, i, j, k, l]) = source;
+    let [m, n] = kind.to_be_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n]
+}
