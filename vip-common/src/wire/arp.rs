@@ -79,15 +79,31 @@ pub fn parse(head: &[u8; HEAD]) -> Option<Arp> {
 /// all ones, as keepalived sends it.
 #[must_use]
 pub fn gratuitous(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_LEN] {
+    request(mac, address.octets(), MacAddr::BROADCAST, address)
+}
+
+/// The question whether anybody answers for `address`, asked without claiming
+/// it: a probe (RFC 5227 section 2.1.1).
+#[must_use]
+pub fn probe(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_LEN] {
+    request(mac, [0; 4], MacAddr::ZERO, address)
+}
+
+fn request(
+    mac: MacAddr,
+    sender: [u8; 4],
+    target_mac: MacAddr,
+    target: Ipv4Addr,
+) -> [u8; FRAME_LEN] {
     let mut frame = [0; FRAME_LEN];
     let parts: [&[u8]; 7] = [
         &eth::header(MacAddr::BROADCAST, mac, eth::TYPE_ARP),
         &ETHERNET_IPV4,
         &REQUEST.to_be_bytes(),
         &mac.0,
-        &address.octets(),
-        &MacAddr::BROADCAST.0,
-        &address.octets(),
+        &sender,
+        &target_mac.0,
+        &target.octets(),
     ];
     for (to, from) in frame.iter_mut().zip(parts.into_iter().flatten()) {
         *to = *from;
