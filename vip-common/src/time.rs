@@ -115,7 +115,7 @@ impl Centis {
 
 impl fmt::Display for Centis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 100 == 0 {
+        if self.0.is_multiple_of(100) {
             write!(f, "{} s", self.0 / 100)
         } else {
             write!(f, "{} ms", u32::from(self.0) * 10)

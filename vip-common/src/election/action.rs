@@ -1,0 +1,263 @@
+//! What goes into the election and what comes out of it. Inputs are facts, in
+//! the past tense; actions are commands; reports are news that nobody has to
+//! act on. All of it is plain data.
+
+use core::net::Ipv4Addr;
+
+use super::state::StateName;
+use crate::ids::Priority;
+use crate::time::{Centis, MonoTime};
+
+/// Something that has happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// The interface is up, has a primary address, and we hear what arrives on
+    /// it. Said again with another primary address, only that is taken over.
+    BecameAble {
+        /// Source address of our adverts; it decides ties.
+        primary: Ipv4Addr,
+    },
+    /// We can no longer take part.
+    BecameUnable {
+        /// Why.
+        fault: Fault,
+    },
+    /// An advert arrived that was decoded and accepted: whatever was refused
+    /// never comes here.
+    AdvertArrived {
+        /// When the frame arrived at the port; it may be long ago.
+        stamp: MonoTime,
+        /// Who sent it.
+        source: Ipv4Addr,
+        /// With what priority; zero is the announcement of a leave.
+        priority: Priority,
+        /// At what interval it says it advertises.
+        interval: Centis,
+    },
+    /// The addresses of this generation are in the kernel.
+    AddressesInstalled {
+        /// From [`Action::InstallAddresses`].
+        generation: u32,
+    },
+    /// At least one address of this generation could not be installed, or was
+    /// taken away by somebody else.
+    AddressesFailed {
+        /// From [`Action::InstallAddresses`].
+        generation: u32,
+    },
+    /// The addresses of this generation are gone from the kernel.
+    AddressesRemoved {
+        /// From [`Action::RemoveAddresses`].
+        generation: u32,
+    },
+    /// Answer to [`Action::ProveEar`]: had an advert been on the wire, we
+    /// would have heard it. No answer is the answer "no".
+    EarProven,
+    /// We leave for good; nothing later brings this router back.
+    ShutDown,
+}
+
+/// Why a router takes no part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Nobody has said yet that it can.
+    Starting,
+    /// The interface does not exist.
+    NoInterface,
+    /// The interface is down or has no carrier.
+    LinkDown,
+    /// The interface has no address to speak from.
+    NoAddress,
+    /// We cannot vouch for hearing what arrives on the interface.
+    EarDeaf,
+    /// The addresses could not be installed; tried again after a while.
+    AddressesNotInstalled,
+    /// The configuration cannot be run.
+    Unusable,
+    /// We have left.
+    ShutDown,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Starting,
+        Self::NoInterface,
+        Self::LinkDown,
+        Self::NoAddress,
+        Self::EarDeaf,
+        Self::AddressesNotInstalled,
+        Self::Unusable,
+        Self::ShutDown,
+    ];
+}
+
+/// Something for the shell to do, in the order given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Send an advert now.
+    SendAdvert {
+        /// Ours, or zero to say that we leave.
+        priority: Priority,
+    },
+    /// Install the addresses and answer with
+    /// [`Input::AddressesInstalled`] or [`Input::AddressesFailed`].
+    InstallAddresses {
+        /// To be given back in the answer.
+        generation: u32,
+    },
+    /// Remove the addresses, whatever of them is there.
+    RemoveAddresses {
+        /// Of the installation that this ends.
+        generation: u32,
+    },
+    /// Send gratuitous ARP for each address.
+    Announce {
+        /// How many times over all addresses; never zero.
+        rounds: u8,
+    },
+    /// Find out whether the ear is alive, and answer with
+    /// [`Input::EarProven`], or with [`Input::BecameUnable`] and
+    /// [`Fault::EarDeaf`].
+    ProveEar,
+    /// Tell whoever wants to know.
+    Report(Report),
+}
+
+/// News.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// The state changed, or the fault within Initialize did.
+    Transition {
+        /// Before.
+        from: StateName,
+        /// After.
+        to: StateName,
+        /// The reason.
+        why: Why,
+    },
+    /// As Active: a router of lower priority, or of equal priority and lower
+    /// address, believes to be Active too.
+    LowerPriorityHeard {
+        /// Who.
+        source: Ipv4Addr,
+        /// With what priority.
+        priority: Priority,
+    },
+    /// As Active: an advert of our own priority from our own address. Either
+    /// the network returns our frames, or another host has our address. The
+    /// protocol cannot decide between the two.
+    SameAddressHeard {
+        /// Our own address.
+        source: Ipv4Addr,
+    },
+    /// Another router said that it leaves.
+    ResignHeard {
+        /// Who.
+        source: Ipv4Addr,
+    },
+}
+
+/// The reason of a transition, with the numbers that explain it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Why {
+    /// Able for the first time.
+    Started,
+    /// Able again.
+    Recovered {
+        /// What had kept us out.
+        fault: Fault,
+    },
+    /// Able, and the address is ours: the owner does not wait.
+    AddressOwner,
+    /// No acceptable advert within the Active_Down_Interval.
+    ActiveDownTimerExpired {
+        /// Arrival of the last accepted one; `None` if there was none since
+        /// we became Backup.
+        last_advert: Option<MonoTime>,
+        /// When the timer ran out: it is believed only once the ear is proven.
+        deadline: MonoTime,
+    },
+    /// The Active Router said that it leaves, and nobody came before us.
+    ActiveResigned {
+        /// Who left.
+        source: Ipv4Addr,
+        /// Arrival of its last advert.
+        stamp: MonoTime,
+        /// `stamp` and Skew_Time.
+        deadline: MonoTime,
+    },
+    /// The Active Router has a lower priority than ours.
+    Preempting {
+        /// Whom we replace.
+        source: Ipv4Addr,
+        /// Its priority.
+        priority: Priority,
+        /// When our Active_Down_Timer ran out.
+        deadline: MonoTime,
+    },
+    /// As Active we heard a higher priority.
+    HigherPriority {
+        /// Whose.
+        source: Ipv4Addr,
+        /// The priority.
+        priority: Priority,
+    },
+    /// As Active we heard our own priority from a higher address.
+    HigherAddress {
+        /// The address.
+        source: Ipv4Addr,
+        /// The priority, ours and theirs.
+        priority: Priority,
+    },
+    /// We became unable.
+    Fault(Fault),
+    /// The addresses could not be installed: we gave up the role.
+    AddressesFailed {
+        /// When we take part again.
+        retry: MonoTime,
+    },
+    /// We were told to leave.
+    ShutDown,
+}
+
+/// The actions of one call, in order, inline.
+///
+/// No call gives rise to more than [`ActionQueue::MOST`], and the contract
+/// has the shell take them all before the next call, so it cannot overflow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ActionQueue {
+    slots: [Option<Action>; Self::MOST],
+    taken: usize,
+    filled: usize,
+}
+
+impl ActionQueue {
+    /// The most actions that one call gives rise to.
+    pub(super) const MOST: usize = 3;
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken == self.filled
+    }
+
+    pub(super) fn push(&mut self, action: Action) {
+        if self.is_empty() {
+            (self.taken, self.filled) = (0, 0);
+        }
+        let slot = self.slots.get_mut(self.filled);
+        debug_assert!(slot.is_some(), "no room for {action:?}");
+        if let Some(slot) = slot {
+            *slot = Some(action);
+            self.filled += 1;
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Action> {
+        if self.is_empty() {
+            return None;
+        }
+        let action = self.slots.get_mut(self.taken)?.take();
+        self.taken += 1;
+        action
+    }
+}

@@ -1,0 +1,99 @@
+//! What a virtual router is configured with.
+
+use core::time::Duration;
+
+use crate::ids::{Priority, Version, Vrid};
+use crate::time::{Centis, active_down_interval, skew_time};
+
+/// The configuration of one virtual router, as far as the election needs it
+/// (RFC 9568 section 6.1). Constant for the life of a
+/// [`VirtualRouter`](super::VirtualRouter).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Params {
+    /// Virtual Router Identifier.
+    pub vrid: Vrid,
+    /// Protocol version spoken.
+    pub version: Version,
+    /// Election priority; 255 is the address owner's.
+    pub priority: Priority,
+    /// Our own interval between adverts as Active.
+    pub adver_interval: Centis,
+    /// Preempt_Mode: whether we replace an Active Router of lower priority.
+    /// The address owner always does.
+    pub preempt: bool,
+    /// How many missed adverts make an Active Router dead: 1 to 100, in RFC
+    /// 9568 the constant 3.
+    pub down_timer_adverts: u8,
+    /// When and how often gratuitous ARP is sent.
+    pub garp: Garp,
+}
+
+impl Params {
+    /// Whether this router owns the virtual addresses.
+    #[must_use]
+    pub const fn is_owner(&self) -> bool {
+        self.priority.get() == Priority::OWNER.get()
+    }
+
+    /// Preempt_Mode with the owner's exception (RFC 9568 section 6.1).
+    #[must_use]
+    pub const fn preempts(&self) -> bool {
+        self.preempt || self.is_owner()
+    }
+
+    /// Skew_Time for an Active Router that advertises at this interval.
+    #[must_use]
+    pub fn skew_time(&self, active_adver_interval: Centis) -> Duration {
+        skew_time(self.version, self.priority, active_adver_interval)
+    }
+
+    /// Active_Down_Interval for an Active Router that advertises at this
+    /// interval.
+    #[must_use]
+    pub fn active_down_interval(&self, active_adver_interval: Centis) -> Duration {
+        active_down_interval(
+            self.version,
+            self.priority,
+            active_adver_interval,
+            self.down_timer_adverts,
+        )
+    }
+
+    /// Active_Adver_Interval after an advert that carries this interval.
+    /// Version 2 does not learn: an advert with another interval than ours
+    /// was refused before it came here (RFC 3768 section 7.1).
+    #[must_use]
+    pub const fn learned(&self, advertised: Centis) -> Centis {
+        match self.version {
+            Version::V2 => self.adver_interval,
+            Version::V3 => advertised,
+        }
+    }
+}
+
+/// The schedule of gratuitous ARP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Garp {
+    /// Rounds over all addresses once they are installed; zero sends none.
+    pub repeat: u8,
+    /// When the burst is repeated, for switches and hosts that missed it;
+    /// zero never repeats.
+    pub delay: Duration,
+    /// Period of further rounds for as long as we are Active.
+    pub refresh: Option<Duration>,
+    /// Rounds per refresh; zero sends none.
+    pub refresh_repeat: u8,
+}
+
+impl Default for Garp {
+    /// keepalived's defaults: five rounds, five more after five seconds, no
+    /// refresh.
+    fn default() -> Self {
+        Self {
+            repeat: 5,
+            delay: Duration::from_secs(5),
+            refresh: None,
+            refresh_repeat: 1,
+        }
+    }
+}
