@@ -1,1 +1,100 @@
-//! Hosts made of network namespaces.
+//! Hosts made of network namespaces: a switch, the hosts on it, their cables.
+//!
+//! `vip demo` shows a failover with them and the namespace tests assert one.
+//! A [`Host`] is a thread that has entered a network namespace and a mount
+//! namespace of its own, with a `/run` of its own. Nothing has a name in the
+//! host's file system: when the last thread and process inside is gone, the
+//! kernel takes everything away, also after a crash. Each process started in a
+//! host dies with the host's thread.
+//!
+//! [`Capture`] sees every frame at every port of the switch with the kernel's
+//! stamp, [`Prober`] is a client that asks every millisecond.
+
+mod capture;
+mod error;
+mod forge;
+mod host;
+mod link;
+mod probe;
+mod process;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use vip_common::time::MonoTime;
+
+pub use capture::{ArpOp, Capture, Direction, Frame, What};
+pub use error::LabError;
+pub use forge::{ForgedAdvert, Wire, forged_claim};
+pub use host::{Finished, Host};
+pub use link::AddressWatch;
+pub use probe::{Outage, Probe, Prober};
+pub use process::{Ended, Line, Process};
+
+use host::Namespace;
+
+/// How long a step of the laboratory itself may take: making a link, running
+/// `ip`, waiting for carrier. Far above what a loaded machine needs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A switch with a namespace of its own, and the maker of the hosts on it.
+pub struct Lab {
+    switch: Arc<Namespace>,
+}
+
+impl Lab {
+    /// An empty switch: a bridge without multicast snooping that forwards a
+    /// port from the first moment.
+    ///
+    /// # Errors
+    /// Without CAP_SYS_ADMIN and CAP_NET_ADMIN, without `ip`, without bridges.
+    pub fn new() -> Result<Self, LabError> {
+        let switch = Arc::new(Namespace::new("switch")?);
+        switch.ip_batch(&[
+            "link set lo up",
+            "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+            "link set br0 up",
+        ])?;
+        Ok(Self { switch })
+    }
+
+    /// A host named `name` with one NIC `eth0` that has `address`/`prefix`, on
+    /// a port `p-<name>` of the switch, carrier up. Its link-layer address is
+    /// 02:00 and the four bytes of the address.
+    ///
+    /// # Errors
+    /// As [`Lab::new`], and when the link does not come up.
+    pub fn host(&self, name: &str, address: Ipv4Addr, prefix: u8) -> Result<Host, LabError> {
+        Host::plug_in(&self.switch, name, address, prefix)
+    }
+
+    /// Starts watching all ports of the switch.
+    ///
+    /// # Errors
+    /// Without CAP_NET_RAW.
+    pub fn capture(&self) -> Result<Capture, LabError> {
+        Capture::start(&self.switch)
+    }
+
+    /// Runs `ip` with each line as its arguments, in the switch's namespace.
+    ///
+    /// # Errors
+    /// When one of the lines fails; the rest is not tried.
+    pub fn switch_ip(&self, lines: &[&str]) -> Result<(), LabError> {
+        self.switch.ip_batch(lines)
+    }
+}
+
+/// `CLOCK_MONOTONIC`, the clock of all stamps here.
+#[must_use]
+pub fn now() -> MonoTime {
+    read(ClockId::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds of a kernel clock; these clocks always exist, so a failure
+/// reads as the origin.
+fn read(clock: ClockId) -> MonoTime {
+    clock_gettime(clock).map_or(MonoTime::ZERO, |time| MonoTime::ZERO + Duration::from(time))
+}

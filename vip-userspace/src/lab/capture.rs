@@ -1,0 +1,416 @@
+//! Every advert and ARP frame at every port of the switch, with the kernel's
+//! stamp. The decoding is deliberately not the product's own.
+
+use std::io::{self, IoSliceMut};
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nix::net::if_::if_nametoindex;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
+    recvmsg, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeSpec;
+use nix::time::ClockId;
+use vip_common::ids::MacAddr;
+use vip_common::time::MonoTime;
+
+use super::host::Namespace;
+use super::{LabError, read};
+
+/// Which way a frame went through a port of the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The host at the port sent it.
+    FromHost,
+    /// It was delivered to the host at the port.
+    ToHost,
+}
+
+/// The two operations of ARP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArpOp {
+    /// 1.
+    Request,
+    /// 2.
+    Reply,
+}
+
+/// What a frame says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A VRRP advert, valid or not.
+    Advert {
+        /// IP source.
+        source: Ipv4Addr,
+        /// IP time to live.
+        ttl: u8,
+        /// VRRP version.
+        version: u8,
+        /// Virtual router.
+        vrid: u8,
+        /// Zero is a resignation.
+        priority: u8,
+    },
+    /// An ARP packet.
+    Arp {
+        /// Request or reply.
+        op: ArpOp,
+        /// Sender's link-layer address, as in the body.
+        mac: MacAddr,
+        /// Sender's address.
+        sender: Ipv4Addr,
+        /// The address asked for.
+        target: Ipv4Addr,
+    },
+    /// An ICMP destination unreachable with its code; 2 is "protocol".
+    Unreachable(u8),
+    /// Anything else that the filter let through.
+    Other,
+}
+
+/// One frame at one port.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The kernel's receive stamp, turned into monotonic time.
+    pub stamp: MonoTime,
+    /// The port, as [`super::Host::port`] says it.
+    pub port: u32,
+    /// Which way it went.
+    pub direction: Direction,
+    /// What it says.
+    pub what: What,
+    /// All of it, from the Ethernet header on.
+    pub bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// The priority if it is an advert for `vrid`.
+    #[must_use]
+    pub fn advert(&self, vrid: u8) -> Option<u8> {
+        if let What::Advert {
+            vrid: named,
+            priority,
+            ..
+        } = self.what
+            && named == vrid
+        {
+            Some(priority)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is a gratuitous ARP for `address`: sender and target are it.
+    #[must_use]
+    pub fn announces(&self, address: Ipv4Addr) -> bool {
+        matches!(self.what, What::Arp { sender, target, .. } if sender == address && target == address)
+    }
+
+    /// Whether the host at `port` sent it.
+    #[must_use]
+    pub fn is_from(&self, port: u32) -> bool {
+        self.port == port && self.direction == Direction::FromHost
+    }
+
+    /// Whether it was delivered to the host at `port`.
+    #[must_use]
+    pub fn is_to(&self, port: u32) -> bool {
+        self.port == port && self.direction == Direction::ToHost
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    frames: Mutex<Vec<Frame>>,
+    more: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Vec<Frame>> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running capture; ends when dropped.
+pub struct Capture {
+    shared: Arc<Shared>,
+    stop: Option<io::PipeWriter>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Capture {
+    pub(super) fn start(switch: &Arc<Namespace>) -> Result<Self, LabError> {
+        let failed = || LabError::system("capture frames");
+        let (socket, bridge) = switch
+            .run(open)?
+            .map_err(LabError::system("capture frames"))?;
+        let (quit, stop) = io::pipe().map_err(failed())?;
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let reader = thread::Builder::new()
+            .name("lab capture".into())
+            .spawn(move || collect(&socket, bridge, &quit, &theirs))
+            .map_err(failed())?;
+        Ok(Self {
+            shared,
+            stop: Some(stop),
+            reader: Some(reader),
+        })
+    }
+
+    /// All frames so far, in the order in which the kernel delivered them.
+    #[must_use]
+    pub fn frames(&self) -> Vec<Frame> {
+        self.shared.lock().clone()
+    }
+
+    /// The frames that `wanted` takes, so far.
+    #[must_use]
+    pub fn select(&self, wanted: impl Fn(&Frame) -> bool) -> Vec<Frame> {
+        let frames = self.shared.lock();
+        frames
+            .iter()
+            .filter(|frame| wanted(frame))
+            .cloned()
+            .collect()
+    }
+
+    /// The first frame stamped at or after `after` that `wanted` takes.
+    ///
+    /// # Errors
+    /// When none comes within `bound`; `what` names it.
+    pub fn wait_for(
+        &self,
+        what: &str,
+        after: MonoTime,
+        bound: Duration,
+        wanted: impl Fn(&Frame) -> bool,
+    ) -> Result<Frame, LabError> {
+        let end = Instant::now() + bound;
+        let mut frames = self.shared.lock();
+        let mut looked_at = 0;
+        loop {
+            let fresh = frames.get(looked_at..).unwrap_or_default();
+            let found = fresh
+                .iter()
+                .find(|frame| frame.stamp >= after && wanted(frame));
+            if let Some(frame) = found {
+                return Ok(frame.clone());
+            }
+            looked_at = frames.len();
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(LabError::TooLate {
+                    what: what.to_owned(),
+                    bound,
+                });
+            }
+            frames = self
+                .shared
+                .more
+                .wait_timeout(frames, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// The frames that `wanted` takes as a pcap file, for other decoders.
+    #[must_use]
+    pub fn pcap(&self, wanted: impl Fn(&Frame) -> bool) -> Vec<u8> {
+        let mut file = Vec::new();
+        // Magic for nanosecond stamps, version 2.4, no offset, link type Ethernet.
+        for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 65_535, 1] {
+            file.extend(word.to_le_bytes());
+        }
+        for frame in self.select(wanted) {
+            let since = frame.stamp.since(MonoTime::ZERO);
+            let length = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
+            let seconds = u32::try_from(since.as_secs()).unwrap_or(u32::MAX);
+            for word in [seconds, since.subsec_nanos(), length, length] {
+                file.extend(word.to_le_bytes());
+            }
+            file.extend(&frame.bytes);
+        }
+        file
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}
+
+/// A packet socket on all ports and the index of the bridge itself.
+fn open() -> nix::Result<(OwnedFd, u32)> {
+    let bridge = if_nametoindex("br0")?;
+    let socket = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        SockProtocol::EthAll,
+    )?;
+    only_what_we_read(&socket)?;
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+    setsockopt(&socket, sockopt::RcvBuf, &(4 << 20))?;
+    Ok((socket, bridge))
+}
+
+/// Lets ARP, VRRP and ICMP "unreachable" pass and leaves the client's pings,
+/// thousands a second, in the kernel.
+#[expect(unsafe_code, reason = "a socket filter is handed over by pointer")]
+fn only_what_we_read(socket: &OwnedFd) -> nix::Result<()> {
+    const LOAD_HALF: u16 = 0x28;
+    const LOAD_BYTE: u16 = 0x30;
+    const LOAD_HEADER_LENGTH: u16 = 0xb1;
+    const LOAD_BYTE_BEHIND_HEADER: u16 = 0x50;
+    const IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let op = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut program = [
+        op(LOAD_HALF, 0, 0, 12),
+        op(IF_EQUAL, 7, 0, 0x0806),
+        op(IF_EQUAL, 0, 7, 0x0800),
+        op(LOAD_BYTE, 0, 0, 23),
+        op(IF_EQUAL, 4, 0, 112),
+        op(IF_EQUAL, 0, 4, 1),
+        op(LOAD_HEADER_LENGTH, 0, 0, 14),
+        op(LOAD_BYTE_BEHIND_HEADER, 0, 0, 14),
+        op(IF_EQUAL, 0, 1, 3),
+        op(RETURN, 0, 0, 65_535),
+        op(RETURN, 0, 0, 0),
+    ];
+    let filter = libc::sock_fprog {
+        len: 11,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: `filter` points to `program`, both live across the call, which
+    // copies them; the length is that of the structure.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const filter).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    nix::Error::result(result).map(drop)
+}
+
+/// Until the other end of `quit` is closed.
+fn collect(socket: &OwnedFd, bridge: u32, quit: &io::PipeReader, shared: &Shared) {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let mut fds = [
+            PollFd::new(socket.as_fd(), PollFlags::POLLIN),
+            PollFd::new(quit.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(_) => return,
+        }
+        if fds[1].any().unwrap_or(true) {
+            return;
+        }
+        while let Some(frame) = take(socket, &mut buffer) {
+            if frame.port != bridge {
+                shared.lock().push(frame);
+                shared.more.notify_all();
+            }
+        }
+    }
+}
+
+/// The next frame that waits in the socket. A port that goes down is reported
+/// there once as an error, which says nothing new.
+fn take(socket: &OwnedFd, buffer: &mut [u8]) -> Option<Frame> {
+    loop {
+        let mut space = nix::cmsg_space!(TimeSpec);
+        let mut parts = [IoSliceMut::new(buffer)];
+        let received = recvmsg::<LinkAddr>(
+            socket.as_raw_fd(),
+            &mut parts,
+            Some(&mut space),
+            MsgFlags::empty(),
+        );
+        let message = match received {
+            Ok(message) => message,
+            Err(nix::Error::ENETDOWN | nix::Error::EINTR) => continue,
+            Err(_) => return None,
+        };
+        let stamp = message.cmsgs().ok()?.find_map(|control| {
+            if let ControlMessageOwned::ScmTimestampns(stamp) = control {
+                Some(stamp)
+            } else {
+                None
+            }
+        });
+        let from = message.address?;
+        let length = message.bytes;
+        let bytes = buffer.get(..length)?.to_vec();
+        let outgoing = from.pkttype() == libc::PACKET_OUTGOING;
+        return Some(Frame {
+            stamp: monotonic(stamp?),
+            port: u32::try_from(from.ifindex()).ok()?,
+            direction: if outgoing {
+                Direction::ToHost
+            } else {
+                Direction::FromHost
+            },
+            what: decode(&bytes).unwrap_or(What::Other),
+            bytes,
+        });
+    }
+}
+
+/// A stamp of the wall clock as the monotonic time it stands for.
+fn monotonic(stamp: TimeSpec) -> MonoTime {
+    let stamp = MonoTime::ZERO + Duration::from(stamp);
+    let age = read(ClockId::CLOCK_REALTIME).since(stamp);
+    read(ClockId::CLOCK_MONOTONIC) - age.min(Duration::from_secs(1))
+}
+
+fn decode(frame: &[u8]) -> Option<What> {
+    let body = frame.get(14..)?;
+    match frame.get(12..14)? {
+        [0x08, 0x06] => Some(What::Arp {
+            op: match body.get(6..8)? {
+                [0, 1] => ArpOp::Request,
+                [0, 2] => ArpOp::Reply,
+                _ => return None,
+            },
+            mac: MacAddr(array(body, 8)?),
+            sender: array(body, 14)?.into(),
+            target: array(body, 24)?.into(),
+        }),
+        [0x08, 0x00] => {
+            let header = usize::from(body.first()? & 0x0f) * 4;
+            let inner = body.get(header..)?;
+            match body.get(9)? {
+                112 => Some(What::Advert {
+                    source: array(body, 12)?.into(),
+                    ttl: *body.get(8)?,
+                    version: inner.first()? >> 4,
+                    vrid: *inner.get(1)?,
+                    priority: *inner.get(2)?,
+                }),
+                1 if *inner.first()? == 3 => Some(What::Unreachable(*inner.get(1)?)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at + N)?.try_into().ok()
+}

@@ -1,0 +1,186 @@
+//! Frames made by hand, valid or not, and a socket that sends them.
+
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, bind, send,
+    socket,
+};
+use vip_common::ids::MacAddr;
+
+use super::{Host, LabError};
+
+/// The group of all VRRP routers.
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+
+/// A packet socket on a host's interface that sends whole frames.
+pub struct Wire(OwnedFd);
+
+impl Wire {
+    /// On `interface` of `host`.
+    ///
+    /// # Errors
+    /// Without CAP_NET_RAW, or such an interface.
+    pub fn open(host: &Host, interface: &'static str) -> Result<Self, LabError> {
+        host.run(move || {
+            let socket = socket(
+                AddressFamily::Packet,
+                SockType::Raw,
+                SockFlag::SOCK_CLOEXEC,
+                // Receives nothing.
+                None::<SockProtocol>,
+            )?;
+            bind(
+                socket.as_raw_fd(),
+                &link_address(if_nametoindex(interface)?)?,
+            )?;
+            nix::Result::Ok(Self(socket))
+        })?
+        .map_err(LabError::system("open a packet socket"))
+    }
+
+    /// Sends one frame.
+    ///
+    /// # Errors
+    /// When the link is down.
+    pub fn send(&self, frame: &[u8]) -> Result<(), LabError> {
+        send(self.0.as_raw_fd(), frame, MsgFlags::empty())
+            .map(drop)
+            .map_err(LabError::system("send a frame"))
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "nix makes link-layer addresses from raw ones only"
+)]
+fn link_address(index: u32) -> nix::Result<LinkAddr> {
+    let raw = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: 0,
+        sll_ifindex: index.cast_signed(),
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: `raw` is a complete sockaddr_ll with its family set, and the
+    // length is its own.
+    let address = unsafe {
+        LinkAddr::from_raw(
+            (&raw const raw).cast(),
+            Some(size_of::<libc::sockaddr_ll>() as libc::socklen_t),
+        )
+    };
+    address.ok_or(nix::Error::EINVAL)
+}
+
+/// An advert as a neighbour could send it, all fields free.
+#[derive(Debug, Clone)]
+pub struct ForgedAdvert {
+    /// Ethernet source.
+    pub mac: MacAddr,
+    /// IP source.
+    pub source: Ipv4Addr,
+    /// 255 on every honest advert.
+    pub ttl: u8,
+    /// 2 or 3.
+    pub version: u8,
+    /// Virtual router.
+    pub vrid: u8,
+    /// Its claim.
+    pub priority: u8,
+    /// Seconds in version 2, centiseconds in version 3.
+    pub interval: u16,
+    /// Version 2 only: the simple password.
+    pub password: Option<[u8; 8]>,
+    /// The virtual addresses.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Added to the right checksum, so 0 leaves it right.
+    pub checksum_error: u16,
+}
+
+impl ForgedAdvert {
+    /// The whole frame, to the group.
+    #[must_use]
+    pub fn frame(&self) -> Vec<u8> {
+        let count = self.addresses.len() as u8;
+        let mut body = vec![self.version << 4 | 1, self.vrid, self.priority, count];
+        if self.version == 2 {
+            body.push(u8::from(self.password.is_some()));
+            body.push(self.interval as u8);
+        } else {
+            body.extend((self.interval & 0x0fff).to_be_bytes());
+        }
+        body.extend([0, 0]);
+        for address in &self.addresses {
+            body.extend(address.octets());
+        }
+        // Version 2 leaves the password out of no checksum: RFC 2338 section
+        // 5.3.8 covers the whole message.
+        if self.version == 2 {
+            body.extend(self.password.unwrap_or_default());
+        }
+        let mut covered = Vec::new();
+        if self.version == 3 {
+            covered.extend(self.source.octets());
+            covered.extend(GROUP.octets());
+            covered.extend([0, 112]);
+            covered.extend((body.len() as u16).to_be_bytes());
+        }
+        covered.extend(&body);
+        let sum = internet_checksum(&covered).wrapping_add(self.checksum_error);
+        if let Some(field) = body.get_mut(6..8) {
+            field.copy_from_slice(&sum.to_be_bytes());
+        }
+        self.in_ip(&body)
+    }
+
+    fn in_ip(&self, body: &[u8]) -> Vec<u8> {
+        let mut ip = vec![0x45, 0xc0];
+        ip.extend((20 + body.len() as u16).to_be_bytes());
+        ip.extend([0, 1, 0, 0, self.ttl, 112, 0, 0]);
+        ip.extend(self.source.octets());
+        ip.extend(GROUP.octets());
+        let sum = internet_checksum(&ip);
+        if let Some(field) = ip.get_mut(10..12) {
+            field.copy_from_slice(&sum.to_be_bytes());
+        }
+        let mut frame = vec![0x01, 0x00, 0x5e, 0, 0, 18];
+        frame.extend(self.mac.0);
+        frame.extend([0x08, 0x00]);
+        frame.extend(ip);
+        frame.extend(body);
+        frame
+    }
+}
+
+/// A gratuitous ARP request: `mac` says that `address` is its own.
+#[must_use]
+pub fn forged_claim(mac: MacAddr, address: Ipv4Addr) -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend(mac.0);
+    frame.extend([0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1]);
+    frame.extend(mac.0);
+    frame.extend(address.octets());
+    frame.extend([0; 6]);
+    frame.extend(address.octets());
+    frame
+}
+
+fn internet_checksum(bytes: &[u8]) -> u16 {
+    let mut sum: u32 = bytes
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => u32::from(u16::from_be_bytes([*high, *low])),
+            [high] => u32::from(*high) << 8,
+            _ => 0,
+        })
+        .sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}

@@ -1,0 +1,532 @@
+//! A host: a thread inside namespaces of its own, with a cable to the switch.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::ifaddrs::getifaddrs;
+use nix::mount::{MsFlags, mount};
+use nix::net::if_::{InterfaceFlags, if_nametoindex};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Pid, gettid};
+use vip_common::ids::MacAddr;
+
+use super::process::{Ended, Process};
+use super::{LabError, PATIENCE, link};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A thread inside a network namespace and a mount namespace with its own
+/// `/run` and `/sys`. Work is sent to it; sockets and processes that the work
+/// makes belong to the namespace.
+pub(super) struct Namespace {
+    name: String,
+    tid: Pid,
+    jobs: Sender<Job>,
+}
+
+impl Namespace {
+    pub(super) fn new(name: &str) -> Result<Self, LabError> {
+        let (jobs, queue) = channel::<Job>();
+        let (born, birth) = channel();
+        let host = name.to_owned();
+        thread::Builder::new()
+            .name(format!("lab {name}"))
+            .spawn(move || live(&host, &born, &queue))
+            .map_err(LabError::system("start a thread"))?;
+        let tid = birth
+            .recv()
+            .map_err(|_| LabError::Gone(name.to_owned()))??;
+        Ok(Self {
+            name: name.to_owned(),
+            tid,
+            jobs,
+        })
+    }
+
+    /// Runs `work` inside and waits for its result.
+    pub(super) fn run<R, F>(&self, work: F) -> Result<R, LabError>
+    where
+        R: Send + 'static,
+        F: FnOnce() -> R + Send + 'static,
+    {
+        let (answer, result) = channel();
+        let job: Job = Box::new(move || {
+            // The asker waits below; if it is gone, nobody wants the answer.
+            let _ = answer.send(work());
+        });
+        self.jobs
+            .send(job)
+            .map_err(|_| LabError::Gone(self.name.clone()))?;
+        result.recv().map_err(|_| LabError::Gone(self.name.clone()))
+    }
+
+    /// One `ip -batch` of these lines.
+    pub(super) fn ip_batch(self: &Arc<Self>, lines: &[&str]) -> Result<(), LabError> {
+        let mut text = lines.join("\n");
+        text.push('\n');
+        let finished = self.output_with(["ip", "-batch", "-"], Some(text))?;
+        finished.success().map(drop)
+    }
+
+    pub(super) fn spawn<I, S>(self: &Arc<Self>, argv: I) -> Result<Process, LabError>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        self.spawn_with(command(argv), None)
+    }
+
+    pub(super) fn spawn_with(
+        self: &Arc<Self>,
+        command: Command,
+        input: Option<String>,
+    ) -> Result<Process, LabError> {
+        self.run(move || Process::start(command, input))?
+    }
+
+    pub(super) fn output_with<I, S>(
+        self: &Arc<Self>,
+        argv: I,
+        input: Option<String>,
+    ) -> Result<Finished, LabError>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let command = command(argv);
+        let shown = show(&command);
+        let process = self.spawn_with(command, input)?;
+        let ended = process.wait(PATIENCE)?;
+        Ok(Finished {
+            host: self.name.clone(),
+            command: shown,
+            ended,
+            stdout: process.stdout(),
+            stderr: process.stderr(),
+        })
+    }
+}
+
+/// The life of a host's thread: enter the namespaces, then do what is asked
+/// until nobody is left to ask.
+fn live(name: &str, born: &Sender<Result<Pid, LabError>>, queue: &Receiver<Job>) {
+    if let Err(error) = enter(name) {
+        let _ = born.send(Err(error));
+        return;
+    }
+    let _ = born.send(Ok(gettid()));
+    while let Ok(job) = queue.recv() {
+        job();
+    }
+}
+
+fn enter(name: &str) -> Result<(), LabError> {
+    let failed = |step: &'static str| {
+        move |errno: nix::Error| LabError::Namespace {
+            step,
+            host: name.to_owned(),
+            source: errno.into(),
+        }
+    };
+    let none: Option<&str> = None;
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
+        .map_err(failed("make namespaces"))?;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .map_err(failed("make mounts private"))?;
+    mount(Some("run"), "/run", Some("tmpfs"), MsFlags::empty(), none)
+        .map_err(failed("mount /run"))?;
+    // /sys/class/net shows the namespace in which it was mounted.
+    mount(Some("sys"), "/sys", Some("sysfs"), MsFlags::empty(), none)
+        .map_err(failed("mount /sys"))?;
+    for (path, value) in [
+        // Router solicitations and the like are noise in a capture.
+        ("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1"),
+        ("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"),
+        ("/proc/sys/net/ipv4/ping_group_range", "0 2147483647"),
+    ] {
+        if Path::new(path).exists() {
+            fs::write(path, value).map_err(|source| LabError::Namespace {
+                step: "set a sysctl",
+                host: name.to_owned(),
+                source,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn command<I, S>(argv: I) -> Command
+where
+    I: IntoIterator<Item = S>,
+    S: AsRef<OsStr>,
+{
+    let mut argv = argv.into_iter();
+    let mut command = argv
+        .next()
+        .map_or_else(|| Command::new("true"), |program| Command::new(program));
+    command.args(argv);
+    command
+}
+
+fn show(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    words.extend(command.get_args().map(|a| a.to_string_lossy().into_owned()));
+    words.join(" ")
+}
+
+/// A program that has run to its end.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    host: String,
+    command: String,
+    /// How it ended.
+    pub ended: Ended,
+    /// What it wrote on stdout.
+    pub stdout: String,
+    /// What it wrote on stderr.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// The exit code; `None` when a signal ended it.
+    #[must_use]
+    pub fn code(&self) -> Option<i32> {
+        self.ended.code
+    }
+
+    /// Its stdout if it exited with 0.
+    ///
+    /// # Errors
+    /// With its words otherwise.
+    pub fn success(self) -> Result<String, LabError> {
+        if self.ended.code == Some(0) {
+            Ok(self.stdout)
+        } else {
+            Err(LabError::Command {
+                command: self.command,
+                host: self.host,
+                said: format!("{} ({})", self.stderr.trim(), self.ended),
+            })
+        }
+    }
+}
+
+/// A host with a NIC `eth0` on the switch. Cheap to clone; the host is gone
+/// with the last clone and the last process in it.
+#[derive(Clone)]
+pub struct Host {
+    inside: Arc<Namespace>,
+    switch: Arc<Namespace>,
+    port: u32,
+    address: Ipv4Addr,
+    prefix: u8,
+}
+
+impl Host {
+    pub(super) fn plug_in(
+        switch: &Arc<Namespace>,
+        name: &str,
+        address: Ipv4Addr,
+        prefix: u8,
+    ) -> Result<Self, LabError> {
+        let inside = Arc::new(Namespace::new(name)?);
+        let mut host = Self {
+            inside,
+            switch: Arc::clone(switch),
+            port: 0,
+            address,
+            prefix,
+        };
+        host.inside.ip_batch(&["link set lo up"])?;
+        host.connect()?;
+        Ok(host)
+    }
+
+    /// Makes the cable and the NIC at its end, brings both up, waits for
+    /// carrier. Also for a host whose NIC has been taken away.
+    ///
+    /// # Errors
+    /// When there is one already.
+    pub fn connect(&mut self) -> Result<(), LabError> {
+        let port = format!("p-{}", self.name());
+        self.switch.ip_batch(&[
+            &format!(
+                "link add {port} type veth peer name eth0 address {} netns {}",
+                self.mac(),
+                self.inside.tid
+            ),
+            &format!("link set {port} master br0 up"),
+        ])?;
+        self.port = self
+            .switch
+            .run(move || if_nametoindex(port.as_str()))?
+            .map_err(LabError::system("find the port of the switch"))?;
+        self.inside.ip_batch(&[
+            &format!("addr add {}/{} dev eth0", self.address, self.prefix),
+            "link set eth0 up",
+        ])?;
+        self.wait_for_carrier("eth0")
+    }
+
+    /// Takes the NIC and its cable away, as when a virtual machine loses its
+    /// adapter.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn disconnect(&self) -> Result<(), LabError> {
+        self.inside.ip_batch(&["link del eth0"])
+    }
+
+    /// The name given to it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inside.name
+    }
+
+    /// Its own address on `eth0`.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The link-layer address of `eth0`.
+    #[must_use]
+    pub fn mac(&self) -> MacAddr {
+        let [a, b, c, d] = self.address.octets();
+        MacAddr([2, 0, a, b, c, d])
+    }
+
+    /// The index of its port in the switch, as [`super::Frame`] names it.
+    #[must_use]
+    pub fn port(&self) -> u32 {
+        self.port
+    }
+
+    /// Runs `work` in a thread inside the host.
+    ///
+    /// # Errors
+    /// When an earlier piece of work has panicked.
+    pub fn run<R, F>(&self, work: F) -> Result<R, LabError>
+    where
+        R: Send + 'static,
+        F: FnOnce() -> R + Send + 'static,
+    {
+        self.inside.run(work)
+    }
+
+    /// Starts a program in the host; it is killed when dropped, or when this
+    /// process dies.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn<I, S>(&self, argv: I) -> Result<Process, LabError>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        self.inside.spawn(argv)
+    }
+
+    /// Runs a program in the host to its end, at most [`PATIENCE`].
+    ///
+    /// # Errors
+    /// When it cannot be started or does not end; not when it fails, which
+    /// [`Finished`] says.
+    pub fn output<I, S>(&self, argv: I) -> Result<Finished, LabError>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        self.inside.output_with(argv, None)
+    }
+
+    /// Runs `ip` with each line as its arguments, in the host.
+    ///
+    /// # Errors
+    /// When one of the lines fails; the rest is not tried.
+    pub fn ip(&self, lines: &[&str]) -> Result<(), LabError> {
+        self.inside.ip_batch(lines)
+    }
+
+    /// Writes a file as the host sees it; below `/run` nobody else sees it and
+    /// it goes with the host.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write(&self, path: &str, text: &str) -> Result<(), LabError> {
+        let (path, text) = (path.to_owned(), text.to_owned());
+        self.run(move || fs::write(path, text))?
+            .map_err(LabError::system("write a file of the host"))
+    }
+
+    /// A firewall that drops everything in both directions but ping and the
+    /// host's own group reports. ARP is beyond its reach, as on any host.
+    ///
+    /// # Errors
+    /// Without `nft`.
+    pub fn firewall(&self) -> Result<(), LabError> {
+        let rules = "table inet lab {\n\
+             chain input { type filter hook input priority 0; policy drop;\n\
+               iif lo accept\n\
+               icmp type { echo-request, echo-reply } accept\n\
+             }\n\
+             chain forward { type filter hook forward priority 0; policy drop; }\n\
+             chain output { type filter hook output priority 0; policy drop;\n\
+               oif lo accept\n\
+               icmp type { echo-request, echo-reply } accept\n\
+               ip protocol igmp accept\n\
+             }\n\
+           }\n";
+        self.inside
+            .output_with(["nft", "-f", "-"], Some(rules.to_owned()))?
+            .success()
+            .map(drop)
+    }
+
+    /// Pulls the cable at the switch: `eth0` loses carrier at once.
+    ///
+    /// # Errors
+    /// When the port is gone.
+    pub fn cut(&self) -> Result<(), LabError> {
+        self.set_port(false)
+    }
+
+    /// Puts the cable back.
+    ///
+    /// # Errors
+    /// When the port is gone.
+    pub fn mend(&self) -> Result<(), LabError> {
+        self.set_port(true)
+    }
+
+    fn set_port(&self, up: bool) -> Result<(), LabError> {
+        let port = self.port;
+        self.switch.run(move || link::set_up(port, up))?
+    }
+
+    /// What a power cycle leaves of a host whose daemons are dead: its own
+    /// address, and an empty runtime directory of ours. Then the cable is put
+    /// back.
+    ///
+    /// # Errors
+    /// When `ip` fails or no carrier comes.
+    pub fn boot(&self) -> Result<(), LabError> {
+        self.run(|| fs::remove_dir_all("/run/vip").or_else(absent_is_fine))?
+            .map_err(LabError::system("empty the runtime directory"))?;
+        self.inside.ip_batch(&[
+            "addr flush dev eth0",
+            &format!("addr add {}/{} dev eth0", self.address, self.prefix),
+        ])?;
+        self.mend()?;
+        self.wait_for_carrier("eth0")
+    }
+
+    /// Waits until `interface` is up and has carrier.
+    ///
+    /// # Errors
+    /// When it has not within [`PATIENCE`].
+    pub fn wait_for_carrier(&self, interface: &'static str) -> Result<(), LabError> {
+        self.run(move || {
+            let end = Instant::now() + PATIENCE;
+            while !running(interface) {
+                if Instant::now() > end {
+                    return Err(LabError::TooLate {
+                        what: format!("carrier on {interface}"),
+                        bound: PATIENCE,
+                    });
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        })?
+    }
+
+    /// All IPv4 addresses with the interface that has them.
+    ///
+    /// # Errors
+    /// When the kernel does not list them.
+    pub fn addresses(&self) -> Result<Vec<(String, Ipv4Addr)>, LabError> {
+        self.run(|| {
+            let all = getifaddrs()?.filter_map(|entry| {
+                let address = entry.address?.as_sockaddr_in()?.ip();
+                Some((entry.interface_name, address))
+            });
+            nix::Result::Ok(all.collect())
+        })?
+        .map_err(LabError::system("list addresses"))
+    }
+
+    /// Whether one of its interfaces has `address`.
+    ///
+    /// # Errors
+    /// As [`Host::addresses`].
+    pub fn has(&self, address: Ipv4Addr) -> Result<bool, LabError> {
+        Ok(self.addresses()?.iter().any(|(_, has)| *has == address))
+    }
+
+    /// The link-layer address that its ARP cache holds for `address`.
+    ///
+    /// # Errors
+    /// When the cache cannot be read.
+    pub fn neighbour(&self, address: Ipv4Addr) -> Result<Option<MacAddr>, LabError> {
+        // /proc/net is the main thread's namespace, not this one's.
+        let cache = self
+            .run(|| fs::read_to_string("/proc/thread-self/net/arp"))?
+            .map_err(LabError::system("read the ARP cache"))?;
+        let address = address.to_string();
+        Ok(cache.lines().skip(1).find_map(|line| {
+            let mut words = line.split_whitespace();
+            let found = words.next() == Some(address.as_str());
+            let mac = words.nth(2)?;
+            if found { parse_mac(mac) } else { None }
+        }))
+    }
+}
+
+fn absent_is_fine(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+fn running(interface: &str) -> bool {
+    let wanted = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
+    getifaddrs().is_ok_and(|mut all| {
+        all.any(|entry| entry.interface_name == interface && entry.flags.contains(wanted))
+    })
+}
+
+/// `None` for an incomplete entry too, which the kernel shows as zeros.
+fn parse_mac(text: &str) -> Option<MacAddr> {
+    let mut mac = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut mac {
+        *byte = u8::from_str_radix(parts.next()?, 16).ok()?;
+    }
+    (mac != [0; 6] && parts.next().is_none()).then_some(MacAddr(mac))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_layer_addresses_are_read_and_incomplete_ones_are_not() {
+        assert_eq!(
+            parse_mac("02:00:c0:a8:08:04"),
+            Some(MacAddr([2, 0, 0xc0, 0xa8, 8, 4]))
+        );
+        assert_eq!(parse_mac("00:00:00:00:00:00"), None);
+        assert_eq!(parse_mac("02:00:c0:a8:08"), None);
+        assert_eq!(parse_mac("02:00:c0:a8:08:04:05"), None);
+    }
+}
