@@ -1,0 +1,293 @@
+//! RFC 9568 section 6.4.2.
+
+use super::*;
+
+/// The Active_Down_Timer fires: advert, addresses, Active.
+#[test]
+fn active_down_timer_fires() {
+    let mut rig = Rig::backup(params(128));
+    rig.input(3400, Input::EarProven);
+    assert_eq!(rig.router.poll_timeout(), Some(at(3500)));
+    assert_eq!(rig.timeout(3499), [], "too early is nothing");
+    assert_eq!(rig.state(), StateName::Backup);
+    assert_eq!(
+        rig.timeout(3500),
+        [
+            advert(128),
+            Action::InstallAddresses { generation: 1 },
+            transition(
+                StateName::Backup,
+                StateName::Active,
+                Why::ActiveDownTimerExpired {
+                    last_advert: None,
+                    deadline: at(3500),
+                }
+            ),
+        ]
+    );
+    assert_eq!(rig.router.generation(), 1);
+}
+
+/// Priority at or above ours: the timer starts anew, from the arrival.
+#[test]
+fn higher_and_equal_priority_are_accepted() {
+    for priority in [128, 129, 255] {
+        let mut rig = Rig::backup(params(128));
+        assert_eq!(rig.hear(1000, THEIRS, priority), []);
+        assert_eq!(rig.router.deadline(), Some(at(4500)));
+        assert_eq!(
+            rig.router.active(),
+            Some(ActiveRouter {
+                address: THEIRS,
+                priority: prio(priority),
+                last_advert: at(1000),
+            })
+        );
+    }
+}
+
+/// The address does not matter to a Backup: equal is acceptable.
+#[test]
+fn equal_priority_from_a_lower_address_is_accepted() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear(1000, OTHERS, 128);
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+}
+
+/// Lower priority with Preempt_Mode: discarded, the timer runs on, and the
+/// takeover says whom it replaces.
+#[test]
+fn lower_priority_is_discarded_with_preempt() {
+    let mut rig = Rig::backup(params(128));
+    for second in 1..=3 {
+        assert_eq!(rig.hear(second * 1000, THEIRS, 127), []);
+        assert_eq!(rig.router.deadline(), Some(at(3500)));
+    }
+    assert_eq!(rig.router.active().unwrap().address, THEIRS);
+    assert_eq!(
+        rig.timeout(3500),
+        [
+            advert(128),
+            Action::InstallAddresses { generation: 1 },
+            transition(
+                StateName::Backup,
+                StateName::Active,
+                Why::Preempting {
+                    source: THEIRS,
+                    priority: prio(127),
+                    deadline: at(3500),
+                }
+            ),
+        ]
+    );
+}
+
+/// Lower priority without Preempt_Mode: accepted like any other.
+#[test]
+fn lower_priority_is_accepted_without_preempt() {
+    let mut params = params(128);
+    params.preempt = false;
+    let mut rig = Rig::backup(params);
+    assert_eq!(rig.hear(1000, THEIRS, 1), []);
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+    assert_eq!(rig.as_backup().discarded, None);
+}
+
+/// An accepted advert after a discarded one: who is Active is the newer.
+#[test]
+fn an_accepted_advert_outdates_a_discarded_one() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear(1000, OTHERS, 100);
+    rig.hear(1100, THEIRS, 200);
+    assert_eq!(rig.as_backup().discarded, None);
+    assert_eq!(rig.router.active().unwrap().address, THEIRS);
+    let since = rig.take_over();
+    assert_eq!(since, 4600);
+}
+
+/// Priority 0: the timer is set to Skew_Time, counted from the arrival.
+#[test]
+fn priority_zero_leaves_the_skew_only() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear(1000, THEIRS, 200);
+    assert_eq!(
+        rig.hear_late(1020, 1010, THEIRS, 0),
+        [Action::Report(Report::ResignHeard { source: THEIRS })]
+    );
+    assert_eq!(rig.router.deadline(), Some(at(1510)));
+    assert_eq!(rig.router.active(), None);
+    assert_eq!(rig.router.poll_timeout(), Some(at(1510)));
+    assert_eq!(rig.timeout(1509), []);
+    assert_eq!(
+        rig.timeout(1510),
+        [
+            advert(128),
+            Action::InstallAddresses { generation: 1 },
+            transition(
+                StateName::Backup,
+                StateName::Active,
+                Why::ActiveResigned {
+                    source: THEIRS,
+                    stamp: at(1010),
+                    deadline: at(1510),
+                }
+            ),
+        ]
+    );
+}
+
+/// Priority 0 is heeded whatever Preempt_Mode says, and outdates a router
+/// that was to be replaced.
+#[test]
+fn priority_zero_after_discarded_adverts() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear(1000, THEIRS, 100);
+    rig.hear(1100, THEIRS, 0);
+    assert_eq!(rig.router.deadline(), Some(at(1600)));
+    assert_eq!(rig.as_backup().discarded, None);
+}
+
+/// Priority 0 shortens the wait and never prolongs it: a leave said twice, or
+/// said again and again, keeps nobody from taking over.
+#[test]
+fn priority_zero_never_prolongs() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear(3400, THEIRS, 0);
+    assert_eq!(rig.router.deadline(), Some(at(3500)));
+}
+
+/// The skew follows the learned interval.
+#[test]
+fn priority_zero_uses_the_learned_interval_and_teaches_none() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear_interval(1000, 1000, THEIRS, 200, centis(10));
+    rig.hear_interval(1010, 1010, THEIRS, 0, centis(4000));
+    assert_eq!(rig.router.deadline(), Some(at(1060)));
+    assert_eq!(rig.as_backup().active_adver_interval, centis(10));
+}
+
+/// Version 3: Active_Adver_Interval is what the advert carries.
+#[test]
+fn version_3_learns_the_interval() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear_interval(1000, 1000, THEIRS, 200, centis(400));
+    assert_eq!(rig.router.deadline(), Some(at(15_000)));
+    rig.hear_interval(2000, 2000, THEIRS, 200, centis(1));
+    assert_eq!(rig.router.deadline(), Some(at(2035)));
+    assert_eq!(rig.as_backup().active_adver_interval, centis(1));
+}
+
+/// A discarded advert teaches nothing.
+#[test]
+fn a_discarded_advert_does_not_teach_its_interval() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear_interval(1000, 1000, THEIRS, 100, centis(1));
+    assert_eq!(rig.as_backup().active_adver_interval, Centis::ONE_SECOND);
+}
+
+/// RFC 3768 section 6.4.2: version 2 counts with its own interval.
+#[test]
+fn version_2_counts_with_its_own_interval() {
+    let mut params = params(128);
+    params.version = Version::V2;
+    let mut rig = Rig::backup(params);
+    rig.hear_interval(1000, 1000, THEIRS, 200, centis(500));
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+}
+
+/// The arrival counts, not the moment it is looked at.
+#[test]
+fn the_deadline_is_counted_from_the_stamp() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear_late(3499, 1000, THEIRS, 200);
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+}
+
+/// After a long pause the queue is drained before time is told: a live Active
+/// Router keeps the role, a dead one gets no new interval.
+#[test]
+fn queued_adverts_are_counted_by_their_stamps() {
+    let mut rig = Rig::backup(params(128));
+    for second in 1..=10 {
+        rig.hear_late(11_000, second * 1000, THEIRS, 200);
+    }
+    assert_eq!(rig.router.deadline(), Some(at(13_500)));
+    assert_eq!(rig.timeout(11_000), []);
+    rig.hear_late(60_000, 11_000, THEIRS, 200);
+    assert_eq!(rig.router.deadline(), Some(at(14_500)));
+}
+
+/// A stale advert moves nothing, in neither direction.
+#[test]
+fn an_advert_older_than_what_is_known_is_ignored() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear(2000, THEIRS, 200);
+    let deadline = Some(at(5500));
+    assert_eq!(rig.router.deadline(), deadline);
+    assert_eq!(rig.hear_late(2100, 1999, THEIRS, 0), []);
+    assert_eq!(rig.hear_late(2100, 1999, OTHERS, 250), []);
+    assert_eq!(rig.hear_interval(2100, 1999, OTHERS, 250, centis(4000)), []);
+    assert_eq!(rig.hear_late(2100, 1999, OTHERS, 1), []);
+    assert_eq!(rig.router.deadline(), deadline);
+    assert_eq!(rig.router.active().unwrap().address, THEIRS);
+    assert_eq!(rig.as_backup().discarded, None);
+    // As old as what is known is not older.
+    assert_eq!(rig.hear_late(2100, 2000, OTHERS, 250), []);
+    assert_eq!(rig.router.active().unwrap().address, OTHERS);
+}
+
+/// What arrived before we became Backup tells nothing about the time since.
+#[test]
+fn an_advert_from_before_the_start_is_ignored() {
+    let mut rig = Rig::new(params(128));
+    rig.input(5000, Input::BecameAble { primary: OURS });
+    assert_eq!(rig.hear_late(5001, 4999, THEIRS, 0), []);
+    rig.hear_interval(5001, 4999, THEIRS, 200, centis(4000));
+    assert_eq!(rig.router.deadline(), Some(at(8500)));
+    assert_eq!(rig.as_backup().accepted, None);
+    rig.hear_late(5001, 5000, THEIRS, 200);
+    assert_eq!(rig.router.active().unwrap().address, THEIRS);
+}
+
+/// Discarded adverts have an order too.
+#[test]
+fn a_discarded_advert_outdates_older_ones() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear(2000, THEIRS, 100);
+    rig.hear_late(2001, 1999, OTHERS, 90);
+    assert_eq!(rig.router.active().unwrap().address, THEIRS);
+    rig.hear_late(2001, 1999, OTHERS, 200);
+    assert_eq!(rig.router.deadline(), Some(at(3500)));
+    rig.hear_late(2001, 2000, OTHERS, 90);
+    assert_eq!(rig.router.active().unwrap().address, OTHERS);
+}
+
+/// No stamp can put the deadline off beyond what an advert of just now does.
+#[test]
+fn a_stamp_from_the_future_counts_as_now() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear_late(1000, 900_000, THEIRS, 200);
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+    assert_eq!(rig.as_backup().accepted.unwrap().stamp, at(1000));
+}
+
+/// The owner waits only for one that is better: another owner at a higher
+/// address. It needs no proof of its ear and preempts whatever is set.
+#[test]
+fn the_owner_as_backup() {
+    let mut params = params(255);
+    params.preempt = false;
+    let mut rig = Rig::new(params);
+    rig.input(0, Input::BecameAble { primary: OURS });
+    rig.hear(500, THEIRS, 255);
+    assert_eq!(rig.state(), StateName::Backup);
+    let deadline = at(500) + 3 * SECOND + SECOND / 256;
+    assert_eq!(rig.router.poll_timeout(), Some(deadline));
+    assert_eq!(rig.hear(1500, OTHERS, 254), []);
+    assert_eq!(rig.router.poll_timeout(), Some(deadline));
+    assert_eq!(rig.input(1600, Input::EarProven), []);
+    assert_eq!(rig.as_backup().ear, Ear::NotDoubted);
+    assert_eq!(rig.timeout(3503), []);
+    assert_eq!(rig.timeout(3504).first(), Some(&advert(255)));
+    assert_eq!(rig.state(), StateName::Active);
+}

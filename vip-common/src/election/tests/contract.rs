@@ -1,0 +1,172 @@
+//! What holds for any sequence of inputs.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn any_input() -> impl Strategy<Value = (u64, Input)> {
+    let source = prop_oneof![Just(OURS), Just(THEIRS), Just(OTHERS)];
+    let generation = 0..4u32;
+    let fault = prop_oneof![
+        Just(Fault::LinkDown),
+        Just(Fault::EarDeaf),
+        Just(Fault::AddressesNotInstalled),
+    ];
+    let advert = (0..5000u64, source.clone(), any::<u8>(), 1..=4095u16);
+    let input = prop_oneof![
+        3 => source.prop_map(|primary| Input::BecameAble { primary }),
+        1 => fault.prop_map(|fault| Input::BecameUnable { fault }),
+        // Stands for one with a stamp relative to now, see below.
+        9 => advert.prop_map(|(age, source, priority, interval)| Input::AdvertArrived {
+            stamp: at(age),
+            source,
+            priority: prio(priority),
+            interval: centis(interval),
+        }),
+        2 => generation.clone().prop_map(|generation| Input::AddressesInstalled { generation }),
+        1 => generation.clone().prop_map(|generation| Input::AddressesFailed { generation }),
+        1 => generation.prop_map(|generation| Input::AddressesRemoved { generation }),
+        4 => Just(Input::EarProven),
+    ];
+    (0..4000u64, input)
+}
+
+fn any_params() -> impl Strategy<Value = Params> {
+    (1..=255u8, 1..=4095u16, any::<bool>(), 1..=5u8).prop_map(
+        |(priority, interval, preempt, down_timer_adverts)| Params {
+            adver_interval: centis(interval),
+            preempt,
+            down_timer_adverts,
+            ..params(priority)
+        },
+    )
+}
+
+/// What the shell would hold: whether the addresses are wanted, by the
+/// actions alone.
+#[derive(Default)]
+struct Shell {
+    wanted: Option<u32>,
+    last: u32,
+}
+
+impl Shell {
+    fn perform(&mut self, actions: &[Action]) {
+        for action in actions {
+            match *action {
+                Action::InstallAddresses { generation } => {
+                    assert!(generation > self.last, "generations only grow");
+                    self.last = generation;
+                    self.wanted = Some(generation);
+                }
+                Action::RemoveAddresses { generation } => {
+                    if self.wanted.is_some_and(|wanted| generation >= wanted) {
+                        self.wanted = None;
+                    }
+                }
+                Action::Announce { rounds } => {
+                    assert!(rounds > 0);
+                    assert!(self.wanted.is_some(), "announced without addresses");
+                }
+                Action::SendAdvert { .. } | Action::ProveEar | Action::Report(_) => {}
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_of_inputs_keeps_the_contract(
+        params in any_params(),
+        steps in proptest::collection::vec(any_input(), 1..60),
+    ) {
+        let mut rig = Rig::new(params);
+        let mut shell = Shell::default();
+        let mut now = 10_000;
+        for (wait, mut input) in steps {
+            // Time passes, with every deadline kept on the way.
+            let until = now + wait;
+            for _ in 0..10_000 {
+                let Some(due) = rig.router.poll_timeout() else { break };
+                let due = due.as_nanos().div_ceil(1_000_000).max(now);
+                if due > until {
+                    break;
+                }
+                now = due;
+                let actions = rig.timeout(now);
+                prop_assert!(actions.len() <= ActionQueue::MOST);
+                shell.perform(&actions);
+                let next = rig.router.poll_timeout();
+                prop_assert!(
+                    next.is_none_or(|next| next > at(now)),
+                    "due again at once: {:?}", rig.router,
+                );
+            }
+            now = until;
+            if let Input::AdvertArrived { stamp, .. } = &mut input {
+                *stamp = MonoTime::from_nanos(at(now).as_nanos() - stamp.as_nanos());
+            }
+            let before = rig.router.poll_timeout();
+            let state = rig.state();
+            if before.is_none_or(|due| due > at(now)) {
+                prop_assert_eq!(rig.timeout(now), [], "too early is nothing");
+                prop_assert_eq!(rig.router.poll_timeout(), before);
+                prop_assert_eq!(rig.state(), state);
+            }
+            let actions = rig.input(now, input);
+            prop_assert!(actions.len() <= ActionQueue::MOST);
+            shell.perform(&actions);
+            // The addresses are wanted exactly while we are Active.
+            let active = rig.state() == StateName::Active;
+            prop_assert_eq!(shell.wanted.is_some(), active);
+            prop_assert_eq!(active, matches!(rig.router.active(), Some(held) if held.address == rig.router.primary() && active));
+            // A transition is reported if and only if there is one.
+            let moved = rig.state() != state;
+            let told = actions.iter().any(|action| matches!(
+                action,
+                Action::Report(Report::Transition { from, to, .. }) if from != to
+            ));
+            prop_assert_eq!(moved, told);
+        }
+    }
+}
+
+/// Between two calls the queue is empty; it starts over each time.
+#[test]
+fn the_queue_gives_back_what_it_got_in_order() {
+    let mut queue = ActionQueue::default();
+    for _ in 0..3 {
+        assert!(queue.is_empty());
+        assert_eq!(queue.pop(), None);
+        for priority in 1..=3 {
+            queue.push(advert(priority));
+            assert!(!queue.is_empty());
+        }
+        for priority in 1..=3 {
+            assert_eq!(queue.pop(), Some(advert(priority)));
+        }
+    }
+    queue.push(advert(1));
+    assert_eq!(queue.pop(), Some(advert(1)));
+    queue.push(advert(2));
+    queue.push(advert(3));
+    assert_eq!(queue.pop(), Some(advert(2)));
+    assert_eq!(queue.pop(), Some(advert(3)));
+    assert_eq!(queue.pop(), None);
+}
+
+#[test]
+#[should_panic(expected = "actions are taken before the next call")]
+fn actions_left_over_are_a_bug_of_the_driver() {
+    let mut rig = Rig::backup(params(128));
+    rig.router.handle_timeout(at(1500));
+    rig.router.handle_timeout(at(1501));
+}
+
+#[test]
+#[should_panic(expected = "actions are taken before the next call")]
+fn actions_left_over_are_a_bug_before_an_input_too() {
+    let mut rig = Rig::backup(params(128));
+    rig.router.handle_timeout(at(1500));
+    rig.router.handle_input(at(1501), Input::EarProven);
+}
