@@ -110,3 +110,110 @@ fn request(
     }
     frame
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fixtures::{SENDER, SENDER_MAC};
+    use crate::wire::head;
+
+    const ADDRESS: [u8; 4] = [192, 168, 8, 100];
+
+    #[rustfmt::skip]
+    const GRATUITOUS: [u8; 42] = [
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff,  0x02, 0x00, 0x00, 0x00, 0x00, 0x0a,  0x08, 0x06,
+        0x00, 0x01,  0x08, 0x00,  0x06,  0x04,  0x00, 0x01,
+        0x02, 0x00, 0x00, 0x00, 0x00, 0x0a,  0xc0, 0xa8, 0x08, 0x64,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff,  0xc0, 0xa8, 0x08, 0x64,
+    ];
+
+    fn says(operation: u8, sender: [u8; 4], target: [u8; 4]) -> Arp {
+        let mut frame = GRATUITOUS;
+        frame[21] = operation;
+        frame[28..32].copy_from_slice(&sender);
+        frame[38..42].copy_from_slice(&target);
+        parse(&head(&frame)).unwrap()
+    }
+
+    #[test]
+    fn construct() {
+        assert_eq!(gratuitous(SENDER_MAC, Ipv4Addr::from(ADDRESS)), GRATUITOUS);
+    }
+
+    #[test]
+    fn construct_probe() {
+        let mut probe = GRATUITOUS;
+        probe[28..38].fill(0);
+        assert_eq!(super::probe(SENDER_MAC, Ipv4Addr::from(ADDRESS)), probe);
+    }
+
+    #[test]
+    fn deconstruct() {
+        let mut frame = GRATUITOUS;
+        frame[38..42].copy_from_slice(&SENDER.octets());
+        assert_eq!(
+            parse(&head(&frame)),
+            Some(Arp {
+                request: true,
+                sender_mac: SENDER_MAC,
+                sender: ADDRESS,
+                target: SENDER.octets(),
+            })
+        );
+    }
+
+    #[test]
+    fn an_announcement_claims_and_asks_nothing() {
+        let arp = says(1, ADDRESS, ADDRESS);
+        assert_eq!((arp.claims(), arp.asks_for()), (Some(ADDRESS), None));
+    }
+
+    #[test]
+    fn a_question_claims_the_senders_own_address() {
+        let arp = says(1, SENDER.octets(), ADDRESS);
+        assert_eq!(
+            (arp.claims(), arp.asks_for()),
+            (Some(SENDER.octets()), Some(ADDRESS))
+        );
+    }
+
+    #[test]
+    fn an_answer_claims_and_asks_nothing() {
+        let arp = says(2, ADDRESS, SENDER.octets());
+        assert_eq!((arp.claims(), arp.asks_for()), (Some(ADDRESS), None));
+    }
+
+    #[test]
+    fn a_probe_claims_what_it_asks_for() {
+        let arp = says(1, [0; 4], ADDRESS);
+        assert_eq!((arp.claims(), arp.asks_for()), (Some(ADDRESS), None));
+    }
+
+    #[test]
+    fn an_answer_from_nobody_says_nothing() {
+        let arp = says(2, [0; 4], ADDRESS);
+        assert_eq!((arp.claims(), arp.asks_for()), (None, None));
+    }
+
+    #[test]
+    fn a_sender_starting_with_zero_is_still_a_sender() {
+        let arp = says(1, [0, 0, 0, 1], ADDRESS);
+        assert_eq!(arp.claims(), Some([0, 0, 0, 1]));
+    }
+
+    #[test]
+    fn the_operation_is_both_bytes() {
+        let mut frame = GRATUITOUS;
+        frame[20] = 1;
+        assert!(!parse(&head(&frame)).unwrap().request);
+    }
+
+    #[test]
+    fn other_hardware_and_protocols_are_not_read() {
+        for at in 14..20 {
+            let mut frame = GRATUITOUS;
+            frame[at] ^= 1;
+            assert_eq!(parse(&head(&frame)), None, "{at}");
+        }
+    }
+}

@@ -67,3 +67,55 @@ impl Sum {
         self.0 == 0xffff
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fixtures::{GROUP, SENDER, reference_sum};
+
+    #[test]
+    fn the_example_of_the_rfc() {
+        // RFC 1071 section 3.
+        let sum = Sum::ZERO.bytes(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
+        assert_eq!(sum.checksum(), !0xddf2);
+    }
+
+    #[test]
+    fn an_odd_byte_counts_as_the_upper_half_of_a_word() {
+        assert_eq!(Sum::ZERO.bytes(&[0x12, 0x34, 0x56]), Sum(0x6834));
+        assert_eq!(Sum::ZERO.bytes(&[]), Sum::ZERO);
+    }
+
+    #[test]
+    fn the_carry_goes_around() {
+        assert_eq!(Sum::ZERO.word(0xffff).word(0x0001), Sum(0x0001));
+        assert_eq!(Sum::ZERO.word(0xffff).word(0xffff), Sum(0xffff));
+        assert_eq!(Sum::ZERO.word(0x8000).word(0x8000), Sum(0x0001));
+    }
+
+    #[test]
+    fn a_message_with_its_checksum_adds_up() {
+        let sum = Sum::ZERO.word(0x1234).word(0xfedc);
+        assert!(sum.word(sum.checksum()).adds_up());
+        assert!(!sum.word(sum.checksum() ^ 1).adds_up());
+        assert!(!Sum::ZERO.adds_up());
+    }
+
+    #[test]
+    fn the_pseudo_header_is_addresses_protocol_and_length() {
+        let by_hand = [192, 168, 8, 4, 224, 0, 0, 18, 0, 112, 0, 16];
+        let sum = Sum::ZERO.pseudo_header(SENDER, GROUP, 16);
+        assert_eq!(sum, Sum(reference_sum(&by_hand)));
+        assert_eq!(
+            Sum::ZERO.address(Ipv4Addr::new(1, 2, 3, 4)),
+            Sum(0x0102 + 0x0304)
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn sums_as_by_the_book(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            proptest::prop_assert_eq!(Sum::ZERO.bytes(&bytes), Sum(reference_sum(&bytes)));
+        }
+    }
+}

@@ -35,3 +35,30 @@ pub(super) const fn header(destination: MacAddr, source: MacAddr, kind: u16) -> 
     let [m, n] = kind.to_be_bytes();
     [a, b, c, d, e, f, g, h, i, j, k, l, m, n]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_groups_mac_takes_its_low_23_bits() {
+        for (group, mac) in [
+            ([224, 0, 0, 18], [0x01, 0x00, 0x5e, 0x00, 0x00, 0x12]),
+            ([239, 255, 1, 2], [0x01, 0x00, 0x5e, 0x7f, 0x01, 0x02]),
+        ] {
+            assert_eq!(group_mac(Ipv4Addr::from(group)), MacAddr(mac));
+        }
+    }
+
+    #[test]
+    fn construct_header() {
+        assert_eq!(
+            header(
+                MacAddr([1, 2, 3, 4, 5, 6]),
+                MacAddr([7, 8, 9, 10, 11, 12]),
+                TYPE_ARP
+            ),
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0x08, 0x06]
+        );
+    }
+}

@@ -56,3 +56,57 @@ pub fn parse(packet: &[u8]) -> Option<(Ipv4Header, &[u8])> {
     };
     Some((header, payload))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fixtures::{GROUP, IP, SENDER, V2, V3, VRRP, with_options};
+
+    #[test]
+    fn deconstruct() {
+        let (header, payload) = parse(&V3[IP..]).unwrap();
+        assert_eq!(
+            header,
+            Ipv4Header {
+                source: SENDER,
+                destination: GROUP,
+                ttl: 255,
+                identification: 0x1234,
+            }
+        );
+        assert_eq!(payload, &V3[VRRP..]);
+    }
+
+    #[test]
+    fn options_are_no_payload_and_neither_is_padding() {
+        for words in [1, 10] {
+            let mut packet = with_options(&V2, words);
+            packet.extend([0xa5; 6]);
+            let (_, payload) = parse(&packet[IP..]).unwrap();
+            assert_eq!(payload, &V2[VRRP..]);
+        }
+    }
+
+    #[test]
+    fn a_header_and_no_more_has_an_empty_payload() {
+        let mut packet = [0; MIN_LEN];
+        packet[0] = 0x45;
+        packet[3] = 20;
+        let (_, payload) = parse(&packet).unwrap();
+        assert!(payload.is_empty());
+    }
+
+    #[test]
+    fn lengths_that_contradict_each_other_are_no_packet() {
+        let packet = &V2[IP..];
+        assert!(parse(&packet[..39]).is_none());
+        assert!(parse(&packet[..19]).is_none());
+        assert!(parse(&[]).is_none());
+        let mut short_header = V2;
+        short_header[IP] = 0x44;
+        assert!(parse(&short_header[IP..]).is_none());
+        let mut short_total = V2;
+        short_total[IP + 3] = 19;
+        assert!(parse(&short_total[IP..]).is_none());
+    }
+}

@@ -28,6 +28,11 @@ pub mod eth;
 pub mod ipv4;
 pub mod vrrp;
 
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod properties;
+
 /// How much of a frame the judgement sees: Ethernet header (14), the longest
 /// IPv4 header (60) and the VRRP header (8), rounded up.
 pub const HEAD: usize = 96;
@@ -67,4 +72,33 @@ fn byte(bytes: &[u8], at: usize) -> u8 {
 #[inline(always)]
 fn word(bytes: &[u8], at: usize) -> u16 {
     u16::from_be_bytes(array(bytes, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_short_frame_is_filled_with_zeros() {
+        let mut expected = [0; HEAD];
+        expected[..3].copy_from_slice(&[1, 2, 3]);
+        assert_eq!(head(&[1, 2, 3]), expected);
+    }
+
+    #[test]
+    fn the_head_of_a_long_frame_is_its_first_bytes() {
+        let mut frame = [7; HEAD + 1];
+        frame[HEAD] = 8;
+        assert_eq!(head(&frame), [7; HEAD]);
+    }
+
+    #[test]
+    fn reading_beyond_the_end_gives_zeros() {
+        let bytes = [1, 2, 3];
+        assert_eq!(array(&bytes, 1), [2, 3]);
+        assert_eq!(array(&bytes, 2), [0, 0]);
+        assert_eq!(array(&bytes, usize::MAX), [0]);
+        assert_eq!((byte(&bytes, 2), byte(&bytes, 3)), (3, 0));
+        assert_eq!((word(&bytes, 1), word(&bytes, 2)), (0x0203, 0));
+    }
 }
