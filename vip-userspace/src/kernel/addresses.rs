@@ -1,0 +1,508 @@
+//! Addresses on, addresses off, over route netlink.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
+    AddressScope, CacheInfo,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::ledger::{Earlier, Ledger, Stage};
+use super::netlink::{AddressRecord, BATCH, Refusal, RouteSocket};
+use super::{
+    Assignment, Failure, InstallError, Installed, Kernel, Key, Listed, RemoveError, interface_name,
+};
+
+/// Our mark in `IFA_PROTO`, "who installed this address" (Linux 5.18): the
+/// letter v. The kernel itself uses 1 to 3, keepalived 18.
+pub const MARK: u8 = b'v';
+
+/// Addresses through route netlink, marked and listed as ours.
+pub struct NetlinkKernel {
+    socket: RouteSocket,
+    /// Whether this kernel keeps [`MARK`].
+    marks: bool,
+    ledger: Ledger,
+    earlier: EarlierPlace,
+    ours: BTreeSet<Key>,
+}
+
+/// Where the list that was found belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum EarlierPlace {
+    Here,
+    OtherBoot,
+    OtherNamespace,
+}
+
+/// What became of the addresses that a dead vip left.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tidied {
+    /// Taken off: the configuration does not have them.
+    pub removed: Vec<Listed>,
+    /// Left on, and ours from now on: the configuration has them.
+    pub adopted: Vec<Listed>,
+    /// Left alone, with the reason: they are not, or perhaps not, ours.
+    pub left: Vec<(Listed, &'static str)>,
+    /// The list was about another network namespace, where its addresses may
+    /// still be.
+    pub elsewhere: bool,
+    /// Why the list could not be written anew.
+    pub unlisted: Option<String>,
+}
+
+/// Addresses cannot be handled at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No netlink socket.
+    #[error("cannot open a route netlink socket: {0}")]
+    Socket(#[source] io::Error),
+    /// The list of installed addresses exists and cannot be read.
+    #[error(
+        "cannot read the list of installed addresses in {dir}: {error}; make it readable or remove it"
+    )]
+    List {
+        /// The runtime directory.
+        dir: String,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// Tidying up failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TidyError {
+    /// The kernel does not tell its addresses.
+    #[error("cannot read this host's addresses: {0}")]
+    Dump(#[source] io::Error),
+    /// Some could not be removed.
+    #[error(transparent)]
+    Remove(#[from] RemoveError),
+}
+
+impl NetlinkKernel {
+    /// For the calling thread's network namespace, with the list of what is
+    /// installed in `runtime_dir`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no netlink, or when a list is there that cannot be read.
+    pub fn open(runtime_dir: &Path) -> Result<Self, OpenError> {
+        let mut socket = RouteSocket::open(0).map_err(OpenError::Socket)?;
+        let marks = knows_marks(&mut socket).map_err(OpenError::Socket)?;
+        let (ledger, earlier) = Ledger::open(runtime_dir).map_err(|error| OpenError::List {
+            dir: runtime_dir.display().to_string(),
+            error,
+        })?;
+        let earlier = match earlier {
+            Earlier::None | Earlier::Here(_) => EarlierPlace::Here,
+            Earlier::OtherBoot => EarlierPlace::OtherBoot,
+            Earlier::OtherNamespace => EarlierPlace::OtherNamespace,
+        };
+        Ok(Self {
+            socket,
+            marks,
+            ledger,
+            earlier,
+            ours: BTreeSet::new(),
+        })
+    }
+
+    /// Whether the kernel keeps our mark on addresses (`IFA_PROTO`).
+    #[must_use]
+    pub fn marks(&self) -> bool {
+        self.marks
+    }
+
+    /// What a dead vip of this runtime directory has left, as its list says.
+    #[must_use]
+    pub fn leftovers(&self) -> &[Listed] {
+        self.ledger.entries()
+    }
+
+    /// Whether the list in the runtime directory is about another network
+    /// namespace.
+    #[must_use]
+    pub fn list_is_elsewhere(&self) -> bool {
+        self.earlier == EarlierPlace::OtherNamespace
+    }
+
+    /// Deals with what a dead vip has left: addresses that are `configured`
+    /// are ours from now on, the others are removed. What is listed but no
+    /// longer carries our mark has been put there by somebody else since, and
+    /// is left alone. To be called before the first [`Kernel::install`]. With
+    /// nothing configured it removes everything.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not tell its addresses, or does not remove one.
+    pub fn tidy(&mut self, configured: &[Assignment]) -> Result<Tidied, TidyError> {
+        let mut tidied = Tidied {
+            elsewhere: self.list_is_elsewhere(),
+            ..Tidied::default()
+        };
+        let entries = self.ledger.entries().to_vec();
+        let mut surplus = Vec::new();
+        if !entries.is_empty() {
+            let present = self.addresses(0).map_err(TidyError::Dump)?;
+            for entry in entries {
+                let Some(found) = present.iter().find(|record| record.key() == entry.key()) else {
+                    continue;
+                };
+                if self.marks && found.mark != MARK {
+                    tidied
+                        .left
+                        .push((entry, "it has been added anew by somebody else"));
+                } else if !self.marks && entry.stage == Stage::Adding {
+                    tidied.left.push((entry, "it may have been there before"));
+                } else if configured.iter().any(|wanted| wanted.key() == entry.key()) {
+                    self.ours.insert(entry.key());
+                    tidied.adopted.push(entry);
+                } else {
+                    surplus.push(entry);
+                }
+            }
+        }
+        self.ours.extend(surplus.iter().map(Listed::key));
+        let result = self.take_off(&surplus.iter().map(Listed::key).collect::<Vec<_>>());
+        let kept = |key: Key| self.ours.contains(&key);
+        let keys: Vec<Key> = self.ledger.entries().iter().map(Listed::key).collect();
+        self.ledger.settle(kept, &keys);
+        // Also forgets a list of another boot or namespace.
+        self.ledger.rewrite();
+        tidied.unlisted = self.ledger.take_trouble();
+        tidied.removed = surplus;
+        result?;
+        Ok(tidied)
+    }
+
+    /// The IPv4 addresses of one interface, or of all for 0.
+    fn addresses(&mut self, ifindex: u32) -> io::Result<Vec<AddressRecord>> {
+        super::inventory::dump_addresses(&mut self.socket, ifindex)
+    }
+
+    /// Deletes those of `keys` that are ours.
+    fn take_off(&mut self, keys: &[Key]) -> Result<(), RemoveError> {
+        let victims: Vec<Key> = keys
+            .iter()
+            .copied()
+            .filter(|key| self.ours.contains(key))
+            .collect();
+        if victims.is_empty() {
+            return Ok(());
+        }
+        let bystanders = self.bystanders(&victims);
+        let mut failures = Vec::new();
+        for chunk in victims.chunks(BATCH) {
+            let requests = chunk
+                .iter()
+                .map(|key| RouteNetlinkMessage::DelAddress(deletion(*key)));
+            let answers = self.socket.transact(requests, 0);
+            for (key, answer) in chunk.iter().zip(spread(answers, chunk.len())) {
+                match answer {
+                    // Gone already, alone or with its interface.
+                    Err(refusal)
+                        if !refusal.is(libc::EADDRNOTAVAIL) && !refusal.is(libc::ENODEV) =>
+                    {
+                        failures.push(failure(*key, refusal));
+                    }
+                    _ => {
+                        self.ours.remove(key);
+                    }
+                }
+            }
+        }
+        self.put_back(&bystanders);
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(RemoveError { failures })
+        }
+    }
+
+    /// Addresses that the kernel may take off along with `victims`: unless
+    /// `promote_secondaries` is set, all others of a subnet go with its first.
+    fn bystanders(&mut self, victims: &[Key]) -> Vec<AddressRecord> {
+        let interfaces: BTreeSet<u32> = victims.iter().map(|key| key.ifindex).collect();
+        let mut found = Vec::new();
+        for ifindex in interfaces {
+            // An interface that cannot be asked is gone, and its addresses with it.
+            let Ok(present) = self.addresses(ifindex) else {
+                continue;
+            };
+            let (going, staying): (Vec<_>, Vec<_>) = present
+                .into_iter()
+                .partition(|record| victims.contains(&record.key()));
+            let falls = |record: &AddressRecord| {
+                record.is_secondary()
+                    && going.iter().any(|first| {
+                        !first.is_secondary()
+                            && first.prefix == record.prefix
+                            && same_subnet(first.address, record.address, record.prefix)
+                    })
+            };
+            found.extend(staying.into_iter().filter(falls));
+        }
+        found
+    }
+
+    /// Adds again what went along, as it was; a no-op for what is still there.
+    fn put_back(&mut self, bystanders: &[AddressRecord]) {
+        for chunk in bystanders.chunks(BATCH) {
+            let requests = chunk
+                .iter()
+                .map(|record| RouteNetlinkMessage::NewAddress(restoration(record)));
+            match self.socket.transact(requests, NLM_F_CREATE | NLM_F_EXCL) {
+                Ok(answers) => {
+                    for (record, answer) in chunk.iter().zip(answers) {
+                        match answer {
+                            Err(refusal) if !refusal.is(libc::EEXIST) => log::warn!(
+                                "cannot put back an address that went with its subnet's first: {}",
+                                failure(record.key(), refusal)
+                            ),
+                            _ => {}
+                        }
+                    }
+                }
+                Err(error) => log::warn!(
+                    "cannot put back addresses that went with their subnet's first: {error}"
+                ),
+            }
+        }
+    }
+}
+
+impl Kernel for NetlinkKernel {
+    fn install(&mut self, batch: &[Assignment]) -> Result<Installed, InstallError> {
+        let mut installed = Installed::default();
+        let mut failures = Vec::new();
+        for chunk in batch.chunks(BATCH) {
+            let fresh: Vec<&Assignment> = chunk
+                .iter()
+                .filter(|wanted| !self.ours.contains(&wanted.key()))
+                .collect();
+            self.ledger.adding(
+                fresh
+                    .iter()
+                    .map(|wanted| (*wanted, interface_name(wanted.ifindex))),
+            );
+            // Exclusive, so that the kernel tells which were there before us
+            // and leaves them as they are: a replacing add would take over
+            // the mark and the lifetime of somebody else's address.
+            let requests = chunk
+                .iter()
+                .map(|wanted| RouteNetlinkMessage::NewAddress(addition(wanted)));
+            let answers = self.socket.transact(requests, NLM_F_CREATE | NLM_F_EXCL);
+            for (wanted, answer) in chunk.iter().zip(spread(answers, chunk.len())) {
+                match answer {
+                    Ok(()) => {
+                        self.ours.insert(wanted.key());
+                    }
+                    Err(refusal) if refusal.is(libc::EEXIST) => {
+                        if !self.ours.contains(&wanted.key()) {
+                            installed.before_us.push(wanted.clone());
+                        }
+                    }
+                    Err(refusal) => failures.push(failure(wanted.key(), refusal)),
+                }
+            }
+            let keys: Vec<Key> = fresh.iter().map(|wanted| wanted.key()).collect();
+            self.ledger.settle(|key| self.ours.contains(&key), &keys);
+        }
+        installed.unlisted = self.ledger.take_trouble();
+        if failures.is_empty() {
+            Ok(installed)
+        } else {
+            Err(InstallError { failures })
+        }
+    }
+
+    fn remove(&mut self, batch: &[Assignment]) -> Result<(), RemoveError> {
+        let keys: Vec<Key> = batch.iter().map(Assignment::key).collect();
+        let result = self.take_off(&keys);
+        self.ledger.settle(|key| self.ours.contains(&key), &keys);
+        if self.ledger.entries().is_empty() {
+            self.ledger.rewrite();
+        }
+        result
+    }
+}
+
+/// One answer for each request, also when the socket itself failed.
+fn spread(answers: io::Result<Vec<Result<(), Refusal>>>, count: usize) -> Vec<Result<(), Refusal>> {
+    answers.unwrap_or_else(|error| {
+        let again = || match error.raw_os_error() {
+            Some(errno) => io::Error::from_raw_os_error(errno),
+            None => error.kind().into(),
+        };
+        (0..count)
+            .map(|_| {
+                Err(Refusal {
+                    error: again(),
+                    note: None,
+                })
+            })
+            .collect()
+    })
+}
+
+fn failure(key: Key, refusal: Refusal) -> Failure {
+    Failure {
+        address: key.address,
+        prefix: key.prefix,
+        interface: interface_name(key.ifindex),
+        error: refusal.error,
+        note: refusal.note,
+    }
+}
+
+fn same_subnet(one: Ipv4Addr, other: Ipv4Addr, prefix: u8) -> bool {
+    let mask = u32::MAX
+        .checked_shl(32 - u32::from(prefix.min(32)))
+        .unwrap_or(0);
+    (one.to_bits() ^ other.to_bits()) & mask == 0
+}
+
+impl AddressRecord {
+    fn key(&self) -> Key {
+        Key {
+            ifindex: self.ifindex,
+            address: self.address,
+            prefix: self.prefix,
+        }
+    }
+}
+
+fn message(key: Key, scope: u8) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.prefix_len = key.prefix;
+    message.header.scope = AddressScope::from(scope);
+    message.header.index = key.ifindex;
+    message
+}
+
+fn addition(wanted: &Assignment) -> AddressMessage {
+    let address = IpAddr::V4(wanted.address);
+    let mut message = message(wanted.key(), wanted.scope);
+    message.attributes = vec![
+        AddressAttribute::Local(address),
+        AddressAttribute::Address(address),
+    ];
+    message
+        .attributes
+        .extend(wanted.broadcast.map(AddressAttribute::Broadcast));
+    message
+        .attributes
+        .extend(wanted.label.clone().map(AddressAttribute::Label));
+    message
+        .attributes
+        .push(AddressAttribute::Protocol(AddressProtocol::Other(MARK)));
+    message
+}
+
+fn deletion(key: Key) -> AddressMessage {
+    let address = IpAddr::V4(key.address);
+    let mut message = message(key, 0);
+    message.attributes = vec![
+        AddressAttribute::Local(address),
+        AddressAttribute::Address(address),
+    ];
+    message
+}
+
+fn restoration(record: &AddressRecord) -> AddressMessage {
+    let mut message = message(record.key(), record.scope);
+    // The kernel finds out anew which address stands first, and whether one
+    // lives for ever.
+    let flags = record.flags & !(libc::IFA_F_SECONDARY | libc::IFA_F_PERMANENT);
+    message.header.flags = AddressHeaderFlags::from_bits_retain((flags & 0xff) as u8);
+    message.attributes = vec![
+        AddressAttribute::Local(IpAddr::V4(record.address)),
+        AddressAttribute::Address(IpAddr::V4(record.peer.unwrap_or(record.address))),
+        AddressAttribute::Flags(AddressFlags::from_bits_retain(flags)),
+    ];
+    message
+        .attributes
+        .extend(record.broadcast.map(AddressAttribute::Broadcast));
+    message
+        .attributes
+        .extend(record.label.clone().map(AddressAttribute::Label));
+    message
+        .attributes
+        .extend(record.metric.map(AddressAttribute::RoutePriority));
+    if let Some((preferred, valid)) = record.lifetimes {
+        let mut info = CacheInfo::default();
+        info.ifa_preferred = preferred;
+        info.ifa_valid = valid;
+        message.attributes.push(AddressAttribute::CacheInfo(info));
+    }
+    if record.mark != 0 {
+        message
+            .attributes
+            .push(AddressAttribute::Protocol(AddressProtocol::from(
+                record.mark,
+            )));
+    }
+    message
+}
+
+/// Whether the kernel knows `IFA_PROTO`. The question is an add that cannot
+/// succeed, since it names no address: one that knows the attribute objects
+/// to its missing value first.
+fn knows_marks(socket: &mut RouteSocket) -> io::Result<bool> {
+    const IFA_PROTO: u16 = 11;
+    let mut question = message(
+        Key {
+            ifindex: 0,
+            address: Ipv4Addr::UNSPECIFIED,
+            prefix: 32,
+        },
+        0,
+    );
+    question.attributes = vec![AddressAttribute::Other(DefaultNla::new(
+        IFA_PROTO,
+        Vec::new(),
+    ))];
+    let answers = socket.transact(
+        std::iter::once(RouteNetlinkMessage::NewAddress(question)),
+        NLM_F_CREATE,
+    )?;
+    Ok(answers.iter().any(|answer| {
+        answer
+            .as_ref()
+            .is_err_and(|refusal| refusal.is(libc::ERANGE))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subnets_of_every_width() {
+        let [one, other] = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 1, 1)];
+        assert!(!same_subnet(one, other, 24));
+        assert!(same_subnet(one, other, 23));
+        assert!(same_subnet(one, other, 0));
+        assert!(!same_subnet(one, other, 32));
+        assert!(same_subnet(one, one, 32));
+    }
+
+    #[test]
+    fn a_socket_that_fails_fails_every_address() {
+        let answers = spread(Err(io::Error::from_raw_os_error(libc::ENOBUFS)), 3);
+        assert_eq!(answers.len(), 3);
+        assert!(answers.iter().all(|answer| {
+            answer
+                .as_ref()
+                .is_err_and(|refusal| refusal.is(libc::ENOBUFS))
+        }));
+    }
+}

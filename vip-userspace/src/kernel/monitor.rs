@@ -1,0 +1,245 @@
+//! What becomes of the interfaces, told as it happens.
+//!
+//! The kernel's events for links are followed one by one, so that a cable
+//! pulled and put back at once is still two events; for addresses they only
+//! say which interface to read again, since their order is the table's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::inventory::{
+    Inventory, Link, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, Tables,
+};
+use super::netlink::RouteSocket;
+
+/// Multicast groups of route netlink, as a mask for bind.
+const GROUPS: u32 = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR) as u32;
+
+/// Room for some ten thousand events.
+const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
+
+/// How long to wait before the kernel is asked again after it refused.
+const RETRY_MILLIS: u16 = 200;
+
+/// News of an interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LinkEvent {
+    /// It is new, or something about it is.
+    Changed(Link),
+    /// No interface has this name and index any longer: it was deleted, moved
+    /// to another namespace, or renamed (its new name follows as `Changed`).
+    Gone {
+        /// The name it had.
+        name: String,
+        /// The index it had.
+        index: u32,
+    },
+    /// Events were lost. Everything that is different now has just been told;
+    /// what went and came back in between has not.
+    Resync,
+}
+
+type Sink = Box<dyn FnMut(LinkEvent) + Send>;
+
+/// A thread that follows the interfaces of one network namespace; stopped
+/// and joined when this is dropped.
+pub struct Monitor {
+    stop: Arc<EventFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Monitor {
+    /// Follows the calling thread's network namespace. `sink` hears of every
+    /// interface that is there before this returns, and from then on of every
+    /// change, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When there is no netlink socket or no thread to be had.
+    pub fn start(sink: impl FnMut(LinkEvent) + Send + 'static) -> io::Result<Self> {
+        let mut follower = Follower::start(Box::new(sink))?;
+        let stop = Arc::new(EventFd::from_flags(
+            EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK,
+        )?);
+        let stopped = Arc::clone(&stop);
+        let thread = thread::Builder::new()
+            .name("vip-links".into())
+            .spawn(move || follower.run(&stopped))?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        // An eventfd that is full has been written to: the thread will stop.
+        let _ = self.stop.write(1);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the thread that follows the interfaces has panicked");
+        }
+    }
+}
+
+struct Follower {
+    events: RouteSocket,
+    inventory: Inventory,
+    tables: Tables,
+    told: BTreeMap<u32, Link>,
+    sink: Sink,
+}
+
+impl Follower {
+    fn start(sink: Sink) -> io::Result<Self> {
+        // Subscribed before the tables are read, so that nothing falls between.
+        let events = subscribe()?;
+        let mut inventory = Inventory::open()?;
+        let tables = inventory.tables()?;
+        let mut follower = Self {
+            events,
+            inventory,
+            tables,
+            told: BTreeMap::new(),
+            sink,
+        };
+        follower.tell(&follower.known());
+        Ok(follower)
+    }
+
+    fn run(&mut self, stop: &EventFd) {
+        loop {
+            let mut waits = [
+                PollFd::new(stop.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.events.as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut waits, PollTimeout::NONE) {
+                Ok(_) | Err(nix::Error::EINTR) => {}
+                Err(error) => {
+                    log::error!("interfaces are no longer followed: poll: {error}");
+                    return;
+                }
+            }
+            if waits[0].any().unwrap_or(true) {
+                return;
+            }
+            if let Err(error) = self.follow() {
+                log::warn!(
+                    "events of the interfaces were lost ({error}); reading all of them again"
+                );
+                while let Err(error) = self.resync() {
+                    log::warn!("cannot read the interfaces: {error}");
+                    let mut waits = [PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+                    if poll(&mut waits, PollTimeout::from(RETRY_MILLIS))
+                        .is_ok_and(|ready| ready > 0)
+                    {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes all events that have come in.
+    fn follow(&mut self) -> io::Result<()> {
+        let mut stale = BTreeSet::new();
+        loop {
+            let mut news = Vec::new();
+            let more = self.events.read_events(&mut |message| match message.kind {
+                RTM_NEWLINK => news.extend(message.link().map(|record| (true, record))),
+                RTM_DELLINK => news.extend(message.link().map(|record| (false, record))),
+                RTM_NEWADDR | RTM_DELADDR => {
+                    stale.extend(message.address().map(|record| record.ifindex))
+                }
+                _ => {}
+            })?;
+            for (present, record) in news {
+                // What it sits on is touched too: it may have become, or have
+                // ceased to be, a parent of VLANs.
+                let mut touched = BTreeSet::from([record.index]);
+                touched.extend(record.below);
+                let before = if present {
+                    self.tables.links.insert(record.index, record)
+                } else {
+                    self.tables.addresses.remove(&record.index);
+                    self.tables.links.remove(&record.index)
+                };
+                touched.extend(before.and_then(|record| record.below));
+                self.tell(&touched);
+            }
+            if !more {
+                break;
+            }
+        }
+        for ifindex in &stale {
+            match self.inventory.addresses(*ifindex) {
+                Ok(addresses) => self.tables.addresses.insert(*ifindex, addresses),
+                // The interface has gone meanwhile; its own event says so.
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {
+                    self.tables.addresses.remove(ifindex)
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        self.tell(&stale);
+        Ok(())
+    }
+
+    fn resync(&mut self) -> io::Result<()> {
+        self.events = subscribe()?;
+        self.inventory = Inventory::open()?;
+        self.tables = self.inventory.tables()?;
+        self.tell(&self.known());
+        (self.sink)(LinkEvent::Resync);
+        Ok(())
+    }
+
+    /// Every interface that was told of or is there.
+    fn known(&self) -> BTreeSet<u32> {
+        self.told
+            .keys()
+            .chain(self.tables.links.keys())
+            .copied()
+            .collect()
+    }
+
+    /// Tells what differs from what was told last of the `touched` ones:
+    /// first what is gone, so that a name is free before it is used again.
+    fn tell(&mut self, touched: &BTreeSet<u32>) {
+        let now: BTreeMap<u32, Link> = touched
+            .iter()
+            .filter_map(|index| Some((*index, self.tables.link(*index)?)))
+            .collect();
+        for index in touched {
+            let same_name = |told: &Link| now.get(index).is_some_and(|link| link.name == told.name);
+            if !self.told.get(index).is_none_or(same_name)
+                && let Some(told) = self.told.remove(index)
+            {
+                (self.sink)(LinkEvent::Gone {
+                    name: told.name,
+                    index: *index,
+                });
+            }
+        }
+        for (index, link) in now {
+            if self.told.get(&index) != Some(&link) {
+                (self.sink)(LinkEvent::Changed(link.clone()));
+                self.told.insert(index, link);
+            }
+        }
+    }
+}
+
+fn subscribe() -> io::Result<RouteSocket> {
+    let events = RouteSocket::open(GROUPS)?;
+    events.widen(RECEIVE_BUFFER);
+    Ok(events)
+}

@@ -1,0 +1,528 @@
+//! A blocking route-netlink socket: batches with acknowledgements, dumps,
+//! and the few fields of the kernel's answers that we read.
+//!
+//! Answers are read attribute by attribute, and only those we use: a kernel
+//! that says more than we know must not make us blind for an interface.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, NlaBuffer,
+    NlasIterator,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
+    setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
+
+use super::sys;
+
+/// How many requests go into one `sendto`: so many answers fit the socket's
+/// receive buffer with room to spare, and the kernel's lock is not held long.
+pub(super) const BATCH: usize = 32;
+
+/// The kernel answers a request before `sendto` returns; this only bounds what
+/// must never happen.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The largest piece of a dump the kernel makes, twice over.
+const BUFFER: usize = 64 * 1024;
+
+/// A dump that others keep interrupting is taken as it is after this many.
+const DUMP_ATTEMPTS: usize = 8;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+const NLM_F_CAPPED: u16 = 0x100;
+const NLM_F_ACK_TLVS: u16 = 0x200;
+const HEADER: usize = 16;
+
+/// What the kernel answered to one request.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// The errno.
+    pub(super) error: io::Error,
+    /// The kernel's own sentence, where it gives one.
+    pub(super) note: Option<String>,
+}
+
+impl Refusal {
+    pub(super) fn is(&self, errno: i32) -> bool {
+        self.error.raw_os_error() == Some(errno)
+    }
+}
+
+/// A route-netlink socket of the network namespace it was opened in.
+pub(super) struct RouteSocket {
+    fd: OwnedFd,
+    sequence: u32,
+    out: Vec<u8>,
+    buffer: Box<[u8]>,
+}
+
+impl RouteSocket {
+    /// A socket for requests, and for the events of `groups` (a bit mask).
+    pub(super) fn open(groups: u32) -> io::Result<Self> {
+        let fd = socket(
+            AddressFamily::Netlink,
+            SockType::Raw,
+            SockFlag::SOCK_CLOEXEC,
+            Some(SockProtocol::NetlinkRoute),
+        )?;
+        setsockopt(
+            &fd,
+            sockopt::ReceiveTimeout,
+            &TimeVal::new(ANSWER_WITHIN.as_secs() as _, 0),
+        )?;
+        // Acknowledgements without the request, and with a sentence; dumps of
+        // one interface. Old kernels have none of it and we can do without.
+        for option in [
+            libc::NETLINK_CAP_ACK,
+            libc::NETLINK_EXT_ACK,
+            libc::NETLINK_GET_STRICT_CHK,
+        ] {
+            let _ = sys::set_int(fd.as_fd(), libc::SOL_NETLINK, option, 1);
+        }
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+        Ok(Self {
+            fd,
+            sequence: 0,
+            out: Vec::new(),
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+        })
+    }
+
+    /// To wait on.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// A receive buffer beyond the system's limit where we may, so that a
+    /// burst of events is not lost.
+    pub(super) fn widen(&self, bytes: usize) {
+        if setsockopt(&self.fd, sockopt::RcvBufForce, &bytes).is_err() {
+            let _ = setsockopt(&self.fd, sockopt::RcvBuf, &bytes);
+        }
+    }
+
+    /// Sends up to [`BATCH`] requests at once and hands back one answer for
+    /// each, in their order. `flags` are added to those every request has.
+    pub(super) fn transact(
+        &mut self,
+        requests: impl Iterator<Item = RouteNetlinkMessage>,
+        flags: u16,
+    ) -> io::Result<Vec<Result<(), Refusal>>> {
+        let first = self.sequence.wrapping_add(1);
+        self.out.clear();
+        let mut count = 0;
+        for request in requests {
+            self.push(request, NLM_F_REQUEST | NLM_F_ACK | flags);
+            count += 1;
+        }
+        debug_assert!(count <= BATCH);
+        send(self.fd.as_raw_fd(), &self.out, MsgFlags::empty())?;
+
+        let mut answers: Vec<Option<Result<(), Refusal>>> = (0..count).map(|_| None).collect();
+        let mut missing = count;
+        while missing > 0 {
+            let length = match receive(&self.fd, &mut self.buffer, MsgFlags::empty()) {
+                Ok(length) => length,
+                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => break,
+                Err(error) => return Err(error),
+            };
+            for message in messages(&self.buffer[..length]) {
+                let slot = message.sequence.wrapping_sub(first) as usize;
+                if message.kind == NLMSG_ERROR
+                    && let Some(answer @ None) = answers.get_mut(slot)
+                {
+                    *answer = Some(message.verdict());
+                    missing -= 1;
+                }
+            }
+        }
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(|| Err(unanswered())))
+            .collect())
+    }
+
+    /// Asks for a table and hands back what `read` makes of each message. A
+    /// table that changed while it was read is read again.
+    pub(super) fn dump<T>(
+        &mut self,
+        request: &RouteNetlinkMessage,
+        read: impl Fn(&Message<'_>) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        let mut attempt = 1;
+        loop {
+            self.out.clear();
+            self.push(request.clone(), NLM_F_REQUEST | NLM_F_DUMP);
+            send(self.fd.as_raw_fd(), &self.out, MsgFlags::empty())?;
+            let mut table = Vec::new();
+            let torn = self.read_dump(&mut |message| table.extend(read(message)))?;
+            if !torn || attempt == DUMP_ATTEMPTS {
+                return Ok(table);
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Whether the table changed while it was read.
+    fn read_dump(&mut self, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<bool> {
+        let mut torn = false;
+        loop {
+            let length = receive(&self.fd, &mut self.buffer, MsgFlags::empty())?;
+            for message in messages(&self.buffer[..length]) {
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                torn |= message.flags & NLM_F_DUMP_INTR != 0;
+                match message.kind {
+                    NLMSG_DONE | NLMSG_ERROR => {
+                        return match message.verdict() {
+                            Ok(()) => Ok(torn),
+                            Err(refusal) => Err(refusal.error),
+                        };
+                    }
+                    _ => each(&message),
+                }
+            }
+        }
+    }
+
+    /// Reads what has come in without waiting; `false` if there was nothing.
+    pub(super) fn read_events(&mut self, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<bool> {
+        match receive(&self.fd, &mut self.buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(length) => {
+                messages(&self.buffer[..length]).for_each(|message| each(&message));
+                Ok(true)
+            }
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn push(&mut self, request: RouteNetlinkMessage, flags: u16) {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = flags;
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
+        message.finalize();
+        let start = self.out.len();
+        // Each message starts on a multiple of four bytes.
+        let length = message.buffer_len();
+        self.out.resize(start + length.next_multiple_of(4), 0);
+        message.serialize(&mut self.out[start..start + length]);
+    }
+}
+
+fn unanswered() -> Refusal {
+    Refusal {
+        error: io::ErrorKind::TimedOut.into(),
+        note: None,
+    }
+}
+
+fn receive(fd: &OwnedFd, buffer: &mut [u8], flags: MsgFlags) -> io::Result<usize> {
+    loop {
+        match recv(fd.as_raw_fd(), buffer, flags) {
+            Ok(length) => return Ok(length),
+            Err(nix::Error::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// One message of the kernel.
+pub(super) struct Message<'a> {
+    /// Its type, `RTM_…` or `NLMSG_…`.
+    pub(super) kind: u16,
+    flags: u16,
+    sequence: u32,
+    body: &'a [u8],
+}
+
+impl Message<'_> {
+    /// What an `NLMSG_ERROR` or `NLMSG_DONE` says.
+    fn verdict(&self) -> Result<(), Refusal> {
+        let code = number(self.body, 0).map_or(0, u32::cast_signed);
+        if code == 0 {
+            return Ok(());
+        }
+        Err(Refusal {
+            error: io::Error::from_raw_os_error(code.wrapping_neg()),
+            note: self.note(),
+        })
+    }
+
+    /// The kernel's sentence about an error: the attributes behind the code
+    /// and the request's header.
+    fn note(&self) -> Option<String> {
+        const NLMSGERR_ATTR_MSG: u16 = 1;
+        if self.kind != NLMSG_ERROR || self.flags & NLM_F_ACK_TLVS == 0 {
+            return None;
+        }
+        let quoted = if self.flags & NLM_F_CAPPED == 0 {
+            usize::try_from(number(self.body, 4)?)
+                .ok()?
+                .next_multiple_of(4)
+        } else {
+            HEADER
+        };
+        let note =
+            attributes(self.body.get(4 + quoted..)?).find(|nla| nla.kind() == NLMSGERR_ATTR_MSG)?;
+        Some(text(note.value()))
+    }
+
+    /// The interface that an `RTM_NEWLINK` or `RTM_DELLINK` is about.
+    pub(super) fn link(&self) -> Option<LinkRecord> {
+        const IFLA_ADDRESS: u16 = 1;
+        const IFLA_IFNAME: u16 = 3;
+        const IFLA_MTU: u16 = 4;
+        const IFLA_LINK: u16 = 5;
+        const IFLA_LINKINFO: u16 = 18;
+        const IFLA_LINK_NETNSID: u16 = 37;
+        const IFLA_INFO_KIND: u16 = 1;
+
+        // A bridge speaks of its ports in messages of the same type; a port
+        // that leaves the bridge is not an interface that is gone.
+        if *self.body.first()? != libc::AF_UNSPEC as u8 {
+            return None;
+        }
+        let mut record = LinkRecord {
+            index: number(self.body, 4)?,
+            flags: number(self.body, 8)?,
+            name: String::new(),
+            mac: [0; 6],
+            mtu: 0,
+            kind: None,
+            below: None,
+        };
+        let mut elsewhere = false;
+        for nla in attributes(self.body.get(16..)?) {
+            let value = nla.value();
+            match nla.kind() {
+                IFLA_ADDRESS => record.mac = value.try_into().unwrap_or_default(),
+                IFLA_IFNAME => record.name = text(value),
+                IFLA_MTU => record.mtu = number(value, 0)?,
+                IFLA_LINK => record.below = number(value, 0),
+                IFLA_LINK_NETNSID => elsewhere = true,
+                IFLA_LINKINFO => {
+                    record.kind = attributes(value)
+                        .find(|nla| nla.kind() == IFLA_INFO_KIND)
+                        .map(|nla| text(nla.value()));
+                }
+                _ => {}
+            }
+        }
+        // The index of an interface in another namespace would name a
+        // stranger here.
+        if elsewhere {
+            record.below = None;
+        }
+        Some(record)
+    }
+
+    /// The IPv4 address that an `RTM_NEWADDR` or `RTM_DELADDR` is about.
+    pub(super) fn address(&self) -> Option<AddressRecord> {
+        const IFA_ADDRESS: u16 = 1;
+        const IFA_LOCAL: u16 = 2;
+        const IFA_LABEL: u16 = 3;
+        const IFA_BROADCAST: u16 = 4;
+        const IFA_CACHEINFO: u16 = 6;
+        const IFA_FLAGS: u16 = 8;
+        const IFA_RT_PRIORITY: u16 = 9;
+        const IFA_PROTO: u16 = 11;
+
+        let &[family, prefix, flags, scope, ..] = self.body else {
+            return None;
+        };
+        if family != libc::AF_INET as u8 {
+            return None;
+        }
+        let mut record = AddressRecord {
+            ifindex: number(self.body, 4)?,
+            address: Ipv4Addr::UNSPECIFIED,
+            peer: None,
+            prefix,
+            scope,
+            flags: u32::from(flags),
+            broadcast: None,
+            label: None,
+            metric: None,
+            lifetimes: None,
+            mark: 0,
+        };
+        for nla in attributes(self.body.get(8..)?) {
+            let value = nla.value();
+            match nla.kind() {
+                IFA_LOCAL => record.address = ipv4(value)?,
+                IFA_ADDRESS => record.peer = ipv4(value),
+                IFA_LABEL => record.label = Some(text(value)),
+                IFA_BROADCAST => record.broadcast = ipv4(value),
+                IFA_FLAGS => record.flags = number(value, 0)?,
+                IFA_RT_PRIORITY => record.metric = number(value, 0),
+                IFA_PROTO => record.mark = *value.first()?,
+                IFA_CACHEINFO => record.lifetimes = Some((number(value, 0)?, number(value, 4)?)),
+                _ => {}
+            }
+        }
+        Some(record)
+    }
+}
+
+/// An interface, as one message tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct LinkRecord {
+    pub(super) index: u32,
+    pub(super) flags: u32,
+    pub(super) name: String,
+    pub(super) mac: [u8; 6],
+    pub(super) mtu: u32,
+    pub(super) kind: Option<String>,
+    /// The interface it sits on, in this namespace.
+    pub(super) below: Option<u32>,
+}
+
+/// An IPv4 address, as one message tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct AddressRecord {
+    pub(super) ifindex: u32,
+    pub(super) address: Ipv4Addr,
+    /// The other end of a point-to-point address, else the same.
+    pub(super) peer: Option<Ipv4Addr>,
+    pub(super) prefix: u8,
+    pub(super) scope: u8,
+    pub(super) flags: u32,
+    pub(super) broadcast: Option<Ipv4Addr>,
+    pub(super) label: Option<String>,
+    pub(super) metric: Option<u32>,
+    /// Preferred and valid, in seconds; all ones is for ever.
+    pub(super) lifetimes: Option<(u32, u32)>,
+    /// `IFA_PROTO`: who installed it; zero if nobody says.
+    pub(super) mark: u8,
+}
+
+impl AddressRecord {
+    /// Whether another address of the same subnet stands before it, with
+    /// which it lives and dies.
+    pub(super) fn is_secondary(&self) -> bool {
+        self.flags & libc::IFA_F_SECONDARY != 0
+    }
+}
+
+/// The messages of one datagram; stops at what is not whole.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
+    std::iter::from_fn(move || {
+        let length = usize::try_from(number(bytes, 0)?).ok()?;
+        let body = bytes.get(HEADER..length)?;
+        let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
+        let flags = u16::from_ne_bytes([bytes[6], bytes[7]]);
+        let sequence = number(bytes, 8)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(Message {
+            kind,
+            flags,
+            sequence,
+            body,
+        })
+    })
+}
+
+fn attributes(bytes: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
+    NlasIterator::new(bytes).map_while(Result::ok)
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
+    let octets: [u8; 4] = bytes.try_into().ok()?;
+    Some(octets.into())
+}
+
+fn text(bytes: &[u8]) -> String {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(&u32::try_from(HEADER + body.len()).unwrap().to_ne_bytes());
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(&flags.to_ne_bytes());
+        bytes.extend_from_slice(&7u32.to_ne_bytes());
+        bytes.extend_from_slice(&0u32.to_ne_bytes());
+        bytes.extend_from_slice(body);
+        bytes
+    }
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(&u16::try_from(4 + value.len()).unwrap().to_ne_bytes());
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    #[test]
+    fn an_error_carries_the_kernels_sentence() {
+        let mut body = (-libc::ENODEV).to_ne_bytes().to_vec();
+        body.extend_from_slice(&[0; HEADER]);
+        body.extend_from_slice(&attribute(1, b"no such device\0"));
+        let bytes = message(NLMSG_ERROR, NLM_F_CAPPED | NLM_F_ACK_TLVS, &body);
+        let refusal = messages(&bytes).next().unwrap().verdict().unwrap_err();
+        assert!(refusal.is(libc::ENODEV));
+        assert_eq!(refusal.note.as_deref(), Some("no such device"));
+    }
+
+    #[test]
+    fn what_is_not_whole_ends_the_datagram() {
+        let mut bytes = message(NLMSG_DONE, 0, &[0; 4]);
+        bytes.extend_from_slice(&message(NLMSG_DONE, 0, &[0; 8])[..20]);
+        assert_eq!(messages(&bytes).count(), 1);
+        assert_eq!(
+            messages(&[0; 32]).count(),
+            0,
+            "a length of zero is no endless loop"
+        );
+    }
+
+    #[test]
+    fn a_port_that_leaves_a_bridge_is_no_interface_that_is_gone() {
+        let mut body = vec![libc::AF_BRIDGE as u8, 0, 0, 0];
+        body.extend_from_slice(&3u32.to_ne_bytes());
+        body.extend_from_slice(&[0; 8]);
+        let bytes = message(17, 0, &body);
+        assert_eq!(messages(&bytes).next().unwrap().link(), None);
+    }
+
+    #[test]
+    fn an_unknown_attribute_hides_nothing() {
+        let mut body = vec![libc::AF_INET as u8, 24, 0, 0];
+        body.extend_from_slice(&3u32.to_ne_bytes());
+        body.extend_from_slice(&attribute(999, &[1, 2, 3]));
+        body.extend_from_slice(&attribute(2, &[192, 168, 8, 100]));
+        body.extend_from_slice(&attribute(11, &[18]));
+        let bytes = message(20, 0, &body);
+        let record = messages(&bytes).next().unwrap().address().unwrap();
+        assert_eq!((record.ifindex, record.prefix, record.mark), (3, 24, 18));
+        assert_eq!(record.address, Ipv4Addr::new(192, 168, 8, 100));
+    }
+}

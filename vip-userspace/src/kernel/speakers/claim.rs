@@ -1,0 +1,136 @@
+//! One vip for each virtual router of a network namespace.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
+    socket, sockopt,
+};
+use vip_common::ids::{Family, Vrid};
+
+/// As long as this lives, no other vip of this network namespace speaks for
+/// the router.
+///
+/// It is the name of an abstract socket: such names are one set for each
+/// network namespace, and vanish with the process however it ends.
+#[derive(Debug)]
+pub struct RouterClaim {
+    _socket: OwnedFd,
+}
+
+/// Why a router could not be claimed.
+#[derive(Debug, thiserror::Error)]
+pub enum AlreadyClaimed {
+    /// Another vip has it.
+    #[error(
+        "VRID {vrid} on interface {ifindex} is spoken for by another vip{holder}; stop it, or use another VRID"
+    )]
+    By {
+        /// The router.
+        vrid: Vrid,
+        /// The interface's index.
+        ifindex: u32,
+        /// Who.
+        holder: Claimant,
+    },
+    /// The claim cannot be made at all.
+    #[error("cannot claim VRID {vrid} on interface {ifindex}: {error}")]
+    System {
+        /// The router.
+        vrid: Vrid,
+        /// The interface's index.
+        ifindex: u32,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// The process that holds a claim, as far as it can be seen from here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Claimant {
+    /// Its process id; none if it lives in another process namespace.
+    pub pid: Option<u32>,
+    /// Its user id.
+    pub uid: Option<u32>,
+    /// Its command name.
+    pub command: Option<String>,
+}
+
+impl fmt::Display for Claimant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(pid) = self.pid else { return Ok(()) };
+        write!(f, " (process {pid}")?;
+        if let Some(command) = &self.command {
+            write!(f, ", {command}")?;
+        }
+        if let Some(uid) = self.uid.filter(|uid| *uid != 0) {
+            write!(f, ", user {uid}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl RouterClaim {
+    /// Claims the IPv4 router of this VRID on this interface, in the calling
+    /// thread's network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyClaimed::By`] with the process that has it.
+    pub fn take(ifindex: u32, vrid: Vrid) -> Result<Self, AlreadyClaimed> {
+        let system = |error: nix::Error| AlreadyClaimed::System {
+            vrid,
+            ifindex,
+            error: error.into(),
+        };
+        let name = format!("vip/router/{ifindex}/{}/{vrid}", Family::V4 as u8);
+        let address = UnixAddr::new_abstract(name.as_bytes()).map_err(system)?;
+        let socket = stream().map_err(system)?;
+        match bind(socket.as_raw_fd(), &address) {
+            Ok(()) => {
+                // Only so that whoever comes second can ask who was first.
+                listen(&socket, Backlog::new(1).map_err(system)?).map_err(system)?;
+                Ok(Self { _socket: socket })
+            }
+            Err(nix::Error::EADDRINUSE) => Err(AlreadyClaimed::By {
+                vrid,
+                ifindex,
+                holder: claimant(&address),
+            }),
+            Err(error) => Err(system(error)),
+        }
+    }
+}
+
+fn stream() -> nix::Result<OwnedFd> {
+    socket(
+        AddressFamily::Unix,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        None,
+    )
+}
+
+fn claimant(address: &UnixAddr) -> Claimant {
+    let ask = || {
+        let socket = stream().ok()?;
+        connect(socket.as_raw_fd(), address).ok()?;
+        getsockopt(&socket, sockopt::PeerCredentials).ok()
+    };
+    let Some(credentials) = ask() else {
+        return Claimant::default();
+    };
+    let pid = u32::try_from(credentials.pid())
+        .ok()
+        .filter(|pid| *pid != 0);
+    let command = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    Claimant {
+        pid,
+        uid: Some(credentials.uid()),
+        command: command.map(|name| name.trim_end().to_owned()),
+    }
+}

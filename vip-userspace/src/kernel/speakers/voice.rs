@@ -1,0 +1,124 @@
+//! What this host itself says on an interface.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, SockFlag, SockType, recvfrom, setsockopt, socket, sockopt,
+};
+use socket2::{SockFilter, SockRef};
+use vip_common::ids::{MacAddr, Vrid};
+
+use crate::kernel::group::{PROTOCOL, drop_everything};
+use crate::kernel::sender::FRAME_MARK;
+use crate::kernel::sys;
+
+/// An advert that another program of this host has sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// For which router.
+    pub vrid: Vrid,
+    /// From which address.
+    pub source: Ipv4Addr,
+    /// From which MAC.
+    pub mac: MacAddr,
+}
+
+/// Hears the IPv4 adverts that leave this host by one interface and are not
+/// ours: a program here that speaks for one of our routers is a second voice
+/// of the same host, which no election can settle.
+///
+/// Our own frames go past the place where it listens, or carry a mark. What
+/// guests behind the interface send (a macvlan's container) leaves the same
+/// way; they have other addresses, by which the caller tells them.
+///
+/// The kernel makes a copy of each outgoing packet for as long as this is
+/// open: meant for the time around a start, or where that cost is accepted.
+#[derive(Debug)]
+pub struct OwnVoice {
+    socket: OwnedFd,
+    vrids: Vec<Vrid>,
+}
+
+impl OwnVoice {
+    /// Listens on the interface of this index, for these routers.
+    ///
+    /// # Errors
+    ///
+    /// Without CAP_NET_RAW (EPERM), or when there is no such interface (ENODEV).
+    pub fn open(ifindex: u32, vrids: &[Vrid]) -> io::Result<Self> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
+        // Only a listener to everything is shown what goes out; the filter
+        // is in place before it hears the first packet.
+        drop_everything(&socket)?;
+        sys::bind_packet(socket.as_fd(), ifindex, libc::ETH_P_ALL as u16)?;
+        SockRef::from(&socket).attach_filter(&outgoing_adverts())?;
+        setsockopt(&socket, sockopt::RcvBuf, &(64 * 1024))?;
+        Ok(Self {
+            socket,
+            vrids: vrids.to_vec(),
+        })
+    }
+
+    /// The next advert of ours that was not ours, if one has been heard.
+    pub fn drain(&self) -> Option<Heard> {
+        let mut frame = [0; 128];
+        loop {
+            let (length, _) = recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut frame).ok()?;
+            if let Some(heard) = read(&frame[..length.min(frame.len())])
+                && self.vrids.contains(&heard.vrid)
+            {
+                return Some(heard);
+            }
+        }
+    }
+}
+
+impl AsRawFd for OwnVoice {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for OwnVoice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn read(frame: &[u8]) -> Option<Heard> {
+    let mac = MacAddr(frame.get(6..12)?.try_into().ok()?);
+    let ip = frame.get(14..)?;
+    let header = usize::from(ip.first()? & 0x0f) * 4;
+    let source: [u8; 4] = ip.get(12..16)?.try_into().ok()?;
+    let vrid = Vrid::new(*ip.get(header.max(20) + 1)?)?;
+    Some(Heard {
+        vrid,
+        source: source.into(),
+        mac,
+    })
+}
+
+/// Outgoing, without our mark, IPv4, protocol 112.
+fn outgoing_adverts() -> [SockFilter; 10] {
+    const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
+    const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+    const JUMP_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let ancillary = |field: libc::c_int| (libc::SKF_AD_OFF + field).cast_unsigned();
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, ancillary(libc::SKF_AD_PKTTYPE)),
+        SockFilter::new(JUMP_EQUAL, 0, 7, u32::from(libc::PACKET_OUTGOING)),
+        SockFilter::new(LOAD_WORD, 0, 0, ancillary(libc::SKF_AD_MARK)),
+        SockFilter::new(JUMP_EQUAL, 5, 0, FRAME_MARK),
+        SockFilter::new(LOAD_HALF, 0, 0, 12),
+        SockFilter::new(JUMP_EQUAL, 0, 3, libc::ETH_P_IP as u32),
+        SockFilter::new(LOAD_BYTE, 0, 0, 14 + 9),
+        SockFilter::new(JUMP_EQUAL, 0, 1, PROTOCOL.cast_unsigned()),
+        SockFilter::new(RETURN, 0, 0, 128),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
+}

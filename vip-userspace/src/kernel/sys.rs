@@ -1,0 +1,85 @@
+//! The few system calls that no safe wrapper offers.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Sets a socket option whose value is an `int`.
+#[expect(
+    unsafe_code,
+    reason = "the netlink and packet options have no safe wrapper"
+)]
+pub(super) fn set_int(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the kernel reads `size_of::<c_int>()` bytes from `value`, which
+    // lives until the call returns; the descriptor is borrowed, hence open.
+    let answer = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if answer == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Binds a packet socket to one interface and one EtherType (0 receives
+/// nothing, and leaves the socket good for sending).
+#[expect(unsafe_code, reason = "a link-layer address cannot be built safely")]
+pub(super) fn bind_packet(socket: BorrowedFd<'_>, ifindex: u32, ethertype: u16) -> io::Result<()> {
+    let ifindex = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: ethertype.to_be(),
+        sll_ifindex: ifindex,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: the kernel reads `size_of::<sockaddr_ll>()` bytes from `address`,
+    // which lives until the call returns; the descriptor is borrowed, hence open.
+    let answer = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    if answer == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// A duplicate of another process's descriptor, to look at and close again.
+/// Needs the right to trace that process (CAP_SYS_PTRACE) and Linux 5.6.
+#[expect(unsafe_code, reason = "pidfd_open and pidfd_getfd have no wrapper")]
+pub(super) fn descriptor_of(pid: u32, descriptor: u32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers and no pointer.
+    let process = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0u32) };
+    let process = owned(process)?;
+    // SAFETY: pidfd_getfd takes three integers and no pointer.
+    let copy =
+        unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0u32) };
+    owned(copy)
+}
+
+#[expect(unsafe_code, reason = "a raw descriptor from a raw system call")]
+fn owned(answer: libc::c_long) -> io::Result<OwnedFd> {
+    match i32::try_from(answer) {
+        // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
