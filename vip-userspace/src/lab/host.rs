@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::ifaddrs::getifaddrs;
@@ -28,7 +29,22 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(super) struct Namespace {
     name: String,
     tid: Pid,
-    jobs: Sender<Job>,
+    /// The inode of the network namespace: its identity.
+    inode: u64,
+    /// Taken when the host ends.
+    life: Option<(Sender<Job>, JoinHandle<()>)>,
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if let Some((jobs, thread)) = self.life.take() {
+            drop(jobs);
+            // The last handle may have been held by a job of the host itself.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
 }
 
 impl Namespace {
@@ -36,17 +52,18 @@ impl Namespace {
         let (jobs, queue) = channel::<Job>();
         let (born, birth) = channel();
         let host = name.to_owned();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(format!("lab {name}"))
             .spawn(move || live(&host, &born, &queue))
             .map_err(LabError::system("start a thread"))?;
-        let tid = birth
+        let (tid, inode) = birth
             .recv()
             .map_err(|_| LabError::Gone(name.to_owned()))??;
         Ok(Self {
             name: name.to_owned(),
             tid,
-            jobs,
+            inode,
+            life: Some((jobs, thread)),
         })
     }
 
@@ -61,10 +78,10 @@ impl Namespace {
             // The asker waits below; if it is gone, nobody wants the answer.
             let _ = answer.send(work());
         });
-        self.jobs
-            .send(job)
-            .map_err(|_| LabError::Gone(self.name.clone()))?;
-        result.recv().map_err(|_| LabError::Gone(self.name.clone()))
+        let gone = || LabError::Gone(self.name.clone());
+        let (jobs, _) = self.life.as_ref().ok_or_else(gone)?;
+        jobs.send(job).map_err(|_| gone())?;
+        result.recv().map_err(|_| gone())
     }
 
     /// One `ip -batch` of these lines.
@@ -116,18 +133,18 @@ impl Namespace {
 
 /// The life of a host's thread: enter the namespaces, then do what is asked
 /// until nobody is left to ask.
-fn live(name: &str, born: &Sender<Result<Pid, LabError>>, queue: &Receiver<Job>) {
-    if let Err(error) = enter(name) {
-        let _ = born.send(Err(error));
+fn live(name: &str, born: &Sender<Result<(Pid, u64), LabError>>, queue: &Receiver<Job>) {
+    let entered = enter(name).map(|inode| (gettid(), inode));
+    let failed = entered.is_err();
+    if born.send(entered).is_err() || failed {
         return;
     }
-    let _ = born.send(Ok(gettid()));
     while let Ok(job) = queue.recv() {
         job();
     }
 }
 
-fn enter(name: &str) -> Result<(), LabError> {
+fn enter(name: &str) -> Result<u64, LabError> {
     let failed = |step: &'static str| {
         move |errno: nix::Error| LabError::Namespace {
             step,
@@ -159,7 +176,28 @@ fn enter(name: &str) -> Result<(), LabError> {
             })?;
         }
     }
-    Ok(())
+    let inode = fs::metadata("/proc/thread-self/ns/net");
+    inode
+        .map(|namespace| namespace.ino())
+        .map_err(LabError::system("identify a namespace"))
+}
+
+/// How many threads of this machine live in the network namespaces with these
+/// identities: none once their hosts and all their processes have ended.
+#[must_use]
+pub fn threads_inside(namespaces: &[u64]) -> usize {
+    let list = |path: &Path| {
+        fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+    };
+    list(Path::new("/proc"))
+        .filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit())
+        .flat_map(|process| list(&process.path().join("task")))
+        .filter_map(|task| fs::metadata(task.path().join("ns/net")).ok())
+        .filter(|namespace| namespaces.contains(&namespace.ino()))
+        .count()
 }
 
 fn command<I, S>(argv: I) -> Command
@@ -301,6 +339,12 @@ impl Host {
     pub fn mac(&self) -> MacAddr {
         let [a, b, c, d] = self.address.octets();
         MacAddr([2, 0, a, b, c, d])
+    }
+
+    /// The identity of its network namespace.
+    #[must_use]
+    pub fn namespace(&self) -> u64 {
+        self.inside.inode
     }
 
     /// The index of its port in the switch, as [`super::Frame`] names it.

@@ -15,6 +15,7 @@ mod error;
 mod forge;
 mod host;
 mod link;
+pub mod pair;
 mod probe;
 mod process;
 
@@ -28,7 +29,7 @@ use vip_common::time::MonoTime;
 pub use capture::{ArpOp, Capture, Direction, Frame, What};
 pub use error::LabError;
 pub use forge::{ForgedAdvert, Wire, forged_claim};
-pub use host::{Finished, Host};
+pub use host::{Finished, Host, threads_inside};
 pub use link::AddressWatch;
 pub use probe::{Outage, Probe, Prober};
 pub use process::{Ended, Line, Process};
