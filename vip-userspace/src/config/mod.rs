@@ -1,1 +1,212 @@
 //! keepalived.conf, from text to typed instances.
+//!
+//! In order: [`source`] (the files and places in them), [`lex`] (words and
+//! braces), [`tree`] (statements and blocks), [`keywords`] (the one table of
+//! what each word is), `lower` (types, defaults, corrections), [`diag`] (what is
+//! wrong, with its place).
+//!
+//! Reading never fails half-way: whatever can be understood comes out as
+//! [`Configuration`], everything else as a [`Problem`]. An instance that must not
+//! run comes out too, with the reason in [`Instance::unusable`].
+
+pub mod diag;
+pub mod keywords;
+pub mod lex;
+mod lower;
+pub mod source;
+pub mod tree;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use vip_common::election::Garp;
+use vip_common::ids::{Priority, Version, Vrid};
+use vip_common::time::Centis;
+use vip_common::wire::vrrp::Auth;
+
+pub use self::diag::{Problem, Severity};
+pub use self::source::Place;
+
+use self::diag::Sink;
+use self::source::Source;
+
+/// Where a configuration is looked for when none is named, in this order.
+pub const SEARCH: [&str; 2] = ["/etc/vip/vip.conf", "/etc/keepalived/keepalived.conf"];
+
+/// The largest file that is read.
+pub const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// What a file asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Configuration {
+    /// `router_id`: a name of this node for people; never on the wire.
+    pub router_id: Option<String>,
+    /// The virtual routers, in the order of the file.
+    pub instances: Vec<Instance>,
+}
+
+/// One `vrrp_instance`, complete: defaults and corrections are in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instance {
+    /// Its name; no two instances of a configuration share one.
+    pub name: String,
+    /// The interface it speaks on, 1 to 15 bytes. Empty only where the file names
+    /// none; `unusable` then says so.
+    pub interface: String,
+    /// Virtual Router Identifier. 1 where the file gives none; `unusable` then
+    /// says so.
+    pub vrid: Vrid,
+    /// Protocol version.
+    pub version: Version,
+    /// Election priority, 1 to 255.
+    pub priority: Priority,
+    /// Interval between adverts; whole seconds with version 2.
+    pub interval: Centis,
+    /// Whether it takes over from a lower priority.
+    pub preempt: bool,
+    /// Version 2's password.
+    pub auth: Auth,
+    /// The group it speaks to.
+    pub group: Ipv4Addr,
+    /// The source of its adverts, where it is not the interface's own address.
+    pub source: Option<Ipv4Addr>,
+    /// The addresses in its adverts, 255 at most.
+    pub addresses: Vec<VirtualAddress>,
+    /// Addresses that move with them but are not in the adverts.
+    pub excluded: Vec<VirtualAddress>,
+    /// When gratuitous ARP is sent.
+    pub garp: Garp,
+    /// How many missed adverts make the Active Router dead, 1 to 100.
+    pub down_timer_adverts: u8,
+    /// Why it must not take part: it is FAULT for this reason, and must not be
+    /// known to the program at the NIC (its VRID may be another instance's).
+    pub unusable: Option<String>,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+/// An address that moves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Length of its prefix, 0 to 32.
+    pub prefix: u8,
+    /// The interface it goes to, where that is not the instance's.
+    pub device: Option<String>,
+    /// Its label, up to 15 bytes.
+    pub label: Option<String>,
+    /// Its scope as the kernel numbers it; 0 is global.
+    pub scope: u8,
+    /// Its broadcast address, where one is asked for.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+/// A configuration and what there is to say about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What could be understood.
+    pub configuration: Configuration,
+    /// What is wrong or worth knowing, in the order of the file.
+    pub problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// How many problems are this bad.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.problems
+            .iter()
+            .filter(|problem| problem.severity() == severity)
+            .count()
+    }
+}
+
+/// Why a file could not be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no such file.
+    #[error("{}: there is no such file; name one with -f FILE, or write one", .0.display())]
+    Missing(PathBuf),
+    /// No file was named and none is where one is looked for.
+    #[error("no configuration found at {} or {}; name one with -f FILE, or write one", SEARCH[0], SEARCH[1])]
+    NoneFound,
+    /// It is a directory.
+    #[error("{}: this is a directory; name the file in it", .0.display())]
+    Directory(PathBuf),
+    /// It is larger than [`LARGEST_FILE`].
+    #[error("{}: larger than {} MiB, which no configuration is; name another file", .0.display(), LARGEST_FILE >> 20)]
+    TooLarge(PathBuf),
+    /// It is UTF-16 or UTF-32.
+    #[error("{}: this is UTF-16 or UTF-32 text; save it as UTF-8", .0.display())]
+    Wide(PathBuf),
+    /// The system refuses.
+    #[error("{}: cannot be read: {error}; mind owner and mode of the file and of the directories above it", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// The file to read: the one named, else the first of [`SEARCH`] that exists.
+pub fn choose(named: Option<&Path>) -> Result<PathBuf, ReadError> {
+    match named {
+        Some(path) => Ok(path.to_path_buf()),
+        None => SEARCH
+            .iter()
+            .map(PathBuf::from)
+            .find(|path| path.exists())
+            .ok_or(ReadError::NoneFound),
+    }
+}
+
+/// Reads a file. It may be a pipe; it is read to its end, or to
+/// [`LARGEST_FILE`].
+pub fn load(path: &Path) -> Result<Loaded, ReadError> {
+    let failed = |error: io::Error| {
+        let path = path.to_path_buf();
+        if error.kind() == io::ErrorKind::NotFound {
+            ReadError::Missing(path)
+        } else if error.kind() == io::ErrorKind::IsADirectory {
+            ReadError::Directory(path)
+        } else {
+            ReadError::Io { path, error }
+        }
+    };
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST_FILE) {
+        return Err(ReadError::TooLarge(path.to_path_buf()));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(ReadError::Wide(path.to_path_buf()));
+    }
+    Ok(parse_bytes(&bytes, &path.display().to_string()))
+}
+
+/// Reads text; messages call it `name`.
+#[must_use]
+pub fn parse(text: &str, name: &str) -> Loaded {
+    parse_bytes(text.as_bytes(), name)
+}
+
+/// Reads bytes, which should be UTF-8 outside comments; messages call them `name`.
+#[must_use]
+pub fn parse_bytes(bytes: &[u8], name: &str) -> Loaded {
+    let mut sink = Sink::new(name);
+    let statements = tree::parse(Source::from_bytes(name, bytes), &mut sink);
+    let configuration = lower::lower(&statements, &mut sink);
+    Loaded {
+        configuration,
+        problems: sink.finish(),
+    }
+}

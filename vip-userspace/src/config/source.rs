@@ -1,0 +1,137 @@
+//! The files a configuration was read from, and places in them.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// One file's text, with what had to be mended to make it text.
+#[derive(Debug)]
+pub struct Source {
+    name: Arc<str>,
+    text: String,
+    /// Offsets in `text` of the characters that stand for bytes that are not
+    /// UTF-8, ascending.
+    broken: Vec<u32>,
+}
+
+impl Source {
+    /// From the bytes of a file. A byte order mark goes; each byte that is
+    /// not UTF-8 becomes one U+FFFD and is remembered, so that columns stay
+    /// true and comments may be in any encoding.
+    pub(super) fn from_bytes(name: &str, bytes: &[u8]) -> Self {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let mut text = String::with_capacity(bytes.len());
+        let mut broken = Vec::new();
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            for _ in chunk.invalid() {
+                broken.push(offset(text.len()));
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        Self {
+            name: name.into(),
+            text,
+            broken,
+        }
+    }
+
+    /// The name under which messages speak of the file.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The text, without byte order mark.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether bytes that are not UTF-8 stood in this range of the text.
+    pub(super) fn is_broken(&self, start: usize, end: usize) -> bool {
+        let first = self
+            .broken
+            .partition_point(|&at| usize::try_from(at).is_ok_and(|at| at < start));
+        self.broken
+            .get(first)
+            .is_some_and(|&at| usize::try_from(at).is_ok_and(|at| at < end))
+    }
+}
+
+/// Which file of [`Sources`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileId(u32);
+
+/// The files read, each once.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<Arc<Source>>,
+}
+
+impl Sources {
+    /// Takes a file in.
+    pub(super) fn add(&mut self, source: Source) -> (FileId, Arc<Source>) {
+        let id = FileId(offset(self.files.len()));
+        let source = Arc::new(source);
+        self.files.push(Arc::clone(&source));
+        (id, source)
+    }
+
+    /// The file a span lies in.
+    pub(super) fn of(&self, span: Span) -> Option<&Arc<Source>> {
+        self.files.get(usize::try_from(span.file.0).ok()?)
+    }
+}
+
+/// A range of one file, on one line. What comes out of an expansion keeps the
+/// span of what a person wrote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// First byte in the file's text.
+    pub start: u32,
+    /// Byte after the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// From the start of this to the end of `last`, which stands on the same line
+    /// or is cut off.
+    pub(super) fn to(self, last: Self) -> Self {
+        if self.file == last.file && self.line == last.line && last.end > self.start {
+            Self {
+                end: last.end,
+                ..self
+            }
+        } else {
+            self
+        }
+    }
+}
+
+/// Where something was written, for people: `file:line:column`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The file's name as it was given.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Files are bounded far below 4 GiB before they come here.
+pub(super) fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
