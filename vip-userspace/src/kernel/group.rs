@@ -42,7 +42,7 @@ impl Membership {
     /// # Errors
     ///
     /// As [`Membership::join`].
-    pub fn rejoin(&self) -> io::Result<()> {
+    pub fn renew(&self) -> io::Result<()> {
         match self
             .socket
             .leave_multicast_v4_n(&self.group, &InterfaceIndexOrAddress::Index(self.ifindex))

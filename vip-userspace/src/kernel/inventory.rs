@@ -79,6 +79,15 @@ impl Inventory {
         Ok(self.tables()?.links())
     }
 
+    /// The interface of this name, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not answer.
+    pub fn by_name(&mut self, name: &str) -> io::Result<Option<Link>> {
+        Ok(self.all()?.into_iter().find(|link| link.name == name))
+    }
+
     pub(super) fn tables(&mut self) -> io::Result<Tables> {
         let mut tables = Tables {
             links: dump_links(&mut self.socket)?,
@@ -97,19 +106,6 @@ impl Inventory {
     pub(super) fn addresses(&mut self, ifindex: u32) -> io::Result<Vec<AddressRecord>> {
         dump_addresses(&mut self.socket, ifindex)
     }
-}
-
-/// The interface of this name in the calling thread's network namespace, if
-/// there is one.
-///
-/// # Errors
-///
-/// When the kernel does not answer.
-pub fn link_by_name(name: &str) -> io::Result<Option<Link>> {
-    Ok(Inventory::open()?
-        .all()?
-        .into_iter()
-        .find(|link| link.name == name))
 }
 
 /// The kernel's tables as last read.

@@ -74,35 +74,33 @@ impl fmt::Display for Claimant {
     }
 }
 
-impl RouterClaim {
-    /// Claims the IPv4 router of this VRID on this interface, in the calling
-    /// thread's network namespace.
-    ///
-    /// # Errors
-    ///
-    /// [`AlreadyClaimed::By`] with the process that has it.
-    pub fn take(ifindex: u32, vrid: Vrid) -> Result<Self, AlreadyClaimed> {
-        let system = |error: nix::Error| AlreadyClaimed::System {
+/// Claims the IPv4 router of this VRID on this interface, in the calling
+/// thread's network namespace.
+///
+/// # Errors
+///
+/// [`AlreadyClaimed::By`] with the process that has it.
+pub fn claim_router(ifindex: u32, vrid: Vrid) -> Result<RouterClaim, AlreadyClaimed> {
+    let system = |error: nix::Error| AlreadyClaimed::System {
+        vrid,
+        ifindex,
+        error: error.into(),
+    };
+    let name = format!("vip/router/{ifindex}/{}/{vrid}", Family::V4 as u8);
+    let address = UnixAddr::new_abstract(name.as_bytes()).map_err(system)?;
+    let socket = stream().map_err(system)?;
+    match bind(socket.as_raw_fd(), &address) {
+        Ok(()) => {
+            // Only so that whoever comes second can ask who was first.
+            listen(&socket, Backlog::new(1).map_err(system)?).map_err(system)?;
+            Ok(RouterClaim { _socket: socket })
+        }
+        Err(nix::Error::EADDRINUSE) => Err(AlreadyClaimed::By {
             vrid,
             ifindex,
-            error: error.into(),
-        };
-        let name = format!("vip/router/{ifindex}/{}/{vrid}", Family::V4 as u8);
-        let address = UnixAddr::new_abstract(name.as_bytes()).map_err(system)?;
-        let socket = stream().map_err(system)?;
-        match bind(socket.as_raw_fd(), &address) {
-            Ok(()) => {
-                // Only so that whoever comes second can ask who was first.
-                listen(&socket, Backlog::new(1).map_err(system)?).map_err(system)?;
-                Ok(Self { _socket: socket })
-            }
-            Err(nix::Error::EADDRINUSE) => Err(AlreadyClaimed::By {
-                vrid,
-                ifindex,
-                holder: claimant(&address),
-            }),
-            Err(error) => Err(system(error)),
-        }
+            holder: claimant(&address),
+        }),
+        Err(error) => Err(system(error)),
     }
 }
 

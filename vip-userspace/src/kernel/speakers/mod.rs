@@ -2,7 +2,7 @@
 //!
 //! Three ways to know, none of which goes by a process name or pid file,
 //! since a host runs many network namespaces: another vip holds a claim
-//! ([`RouterClaim`]); any program is heard when it speaks ([`OwnVoice`]);
+//! ([`claim_router`]); any program is heard when it speaks ([`OwnVoice`]);
 //! a VRRP daemon holds a raw socket on the interface, speaking or not
 //! ([`foreign_holders`]).
 
@@ -10,6 +10,6 @@ mod claim;
 mod holders;
 mod voice;
 
-pub use claim::{AlreadyClaimed, Claimant, RouterClaim};
+pub use claim::{AlreadyClaimed, Claimant, RouterClaim, claim_router};
 pub use holders::{Bound, Holder, foreign_holders};
 pub use voice::{Heard, OwnVoice};

@@ -1,0 +1,105 @@
+//! `vip release`: takes off what a dead daemon has left.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::{Exit, Failure};
+use crate::kernel::{NetlinkKernel, TidyError};
+
+/// Removes the addresses that a daemon of this runtime directory had
+/// installed when it died, prints each, and forgets the list. Nothing, while
+/// a daemon runs. Doing it twice is doing it once.
+///
+/// # Errors
+///
+/// Exit code 7 while a daemon runs, 5 without CAP_NET_ADMIN.
+pub fn run(runtime_dir: &Path) -> Result<Exit, Failure> {
+    // Held until the end, so that no daemon starts in between.
+    let _lock = match lock(runtime_dir)? {
+        Some(lock) => lock,
+        None => return Ok(nothing()),
+    };
+    let mut kernel = NetlinkKernel::open(runtime_dir)
+        .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    if kernel.list_is_elsewhere() {
+        let message = format!(
+            "the addresses listed in {} belong to another network namespace; \
+             run `vip release` there (with `nsenter` or `ip netns exec`), or remove the list if that namespace is gone",
+            runtime_dir.display()
+        );
+        return Err(Failure::new(Exit::Failed, message));
+    }
+    let tidied = kernel.tidy(&[]).map_err(|error| {
+        let exit = if lacks_capability(&error) {
+            Exit::Host
+        } else {
+            Exit::Failed
+        };
+        Failure::new(exit, error.to_string())
+    })?;
+    for entry in &tidied.removed {
+        println!("removed {entry}");
+    }
+    for (entry, why) in &tidied.left {
+        println!("left {entry}: {why}");
+    }
+    if let Some(why) = tidied.unlisted {
+        return Err(Failure::new(
+            Exit::Failed,
+            format!("the list of installed addresses stays: {why}"),
+        ));
+    }
+    if tidied.removed.is_empty() && tidied.left.is_empty() {
+        return Ok(nothing());
+    }
+    Ok(Exit::Done)
+}
+
+fn nothing() -> Exit {
+    println!("nothing to remove");
+    Exit::Done
+}
+
+/// The daemon's lock, taken; none if no daemon has ever used the directory.
+fn lock(runtime_dir: &Path) -> Result<Option<Flock<std::fs::File>>, Failure> {
+    let path = runtime_dir.join("lock");
+    let file = match OpenOptions::new().write(true).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let message = format!(
+                "cannot open {}: {error}; vip release runs as the daemon did",
+                path.display()
+            );
+            return Err(Failure::new(Exit::Failed, message));
+        }
+    };
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => {
+            let message = format!(
+                "a vip runs with {}; stop it (it takes its addresses along), or name another --runtime-dir",
+                runtime_dir.display()
+            );
+            Err(Failure::new(Exit::Taken, message))
+        }
+        Err((_, error)) => Err(Failure::new(
+            Exit::Failed,
+            format!("cannot lock {}: {error}", path.display()),
+        )),
+    }
+}
+
+fn lacks_capability(error: &TidyError) -> bool {
+    match error {
+        TidyError::Remove(error) => error
+            .failures
+            .iter()
+            .any(|failure| failure.error.raw_os_error() == Some(libc::EPERM)),
+        TidyError::Dump(_) => false,
+    }
+}
