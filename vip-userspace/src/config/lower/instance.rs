@@ -287,18 +287,16 @@ impl Draft {
         let at = self.name.span;
         let master = self.master == Some(true);
 
-        if self.unusable.is_none() {
-            for (given, word) in [
-                (self.interface.is_some(), "interface"),
-                (self.vrid.is_some(), "virtual_router_id"),
-            ] {
-                if !given {
-                    lowering.sink.add(
-                        Finding::error(at, format!("instance {name} has no `{word}`"))
-                            .help("keepalived does not start without one"),
-                    );
-                    self.never(format!("it has no `{word}`"));
-                }
+        for (key, word) in [
+            (InstanceKey::Interface, "interface"),
+            (InstanceKey::VirtualRouterId, "virtual_router_id"),
+        ] {
+            if !self.seen.iter().any(|(seen, _)| *seen == key) {
+                lowering.sink.add(
+                    Finding::error(at, format!("instance {name} has no `{word}`"))
+                        .help("keepalived does not start without one"),
+                );
+                self.never(format!("it has no `{word}`"));
             }
         }
         if version == Version::V3 && self.checksum_as_v2.unwrap_or(globals.checksum_as_v2) {
