@@ -84,6 +84,10 @@ impl Namespace {
         result.recv().map_err(|_| gone())
     }
 
+    pub(super) fn identity(&self) -> u64 {
+        self.inode
+    }
+
     /// One `ip -batch` of these lines.
     pub(super) fn ip_batch(self: &Arc<Self>, lines: &[&str]) -> Result<(), LabError> {
         let mut text = lines.join("\n");

@@ -71,6 +71,12 @@ impl Lab {
         Host::plug_in(&self.switch, name, address, prefix)
     }
 
+    /// The identity of the switch's network namespace.
+    #[must_use]
+    pub fn namespace(&self) -> u64 {
+        self.switch.identity()
+    }
+
     /// Starts watching all ports of the switch.
     ///
     /// # Errors

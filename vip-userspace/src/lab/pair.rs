@@ -89,6 +89,13 @@ impl Pair {
         })
     }
 
+    /// The identities of its four network namespaces.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<u64> {
+        let hosts = [&self.a, &self.b, &self.client].map(Host::namespace);
+        [hosts.as_slice(), &[self.lab.namespace()]].concat()
+    }
+
     /// Starts `vip run` with this configuration on a host.
     ///
     /// # Errors
