@@ -134,12 +134,18 @@ impl Ledger {
         &self.entries
     }
 
-    /// Notes that these are about to be added.
+    /// Notes that these are about to be added, each with the name of its
+    /// interface as people know it; one that does not exist has none here.
     pub(super) fn adding<'a>(&mut self, batch: impl Iterator<Item = (&'a Assignment, String)>) {
         let mut lines = String::new();
         for (assignment, interface) in batch {
             let entry = Listed {
-                interface,
+                // A name never has a blank; a sentence in its place does.
+                interface: if interface.contains(' ') {
+                    "-".into()
+                } else {
+                    interface
+                },
                 ifindex: assignment.ifindex,
                 address: assignment.address,
                 prefix: assignment.prefix,

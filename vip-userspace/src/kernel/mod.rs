@@ -12,6 +12,7 @@
 
 pub mod addresses;
 pub mod group;
+pub mod hands;
 pub mod inventory;
 mod ledger;
 pub mod monitor;
@@ -155,8 +156,9 @@ impl fmt::Display for Several<'_> {
 /// none of that index.
 #[must_use]
 pub fn interface_name(ifindex: u32) -> String {
+    // The wrapper does not tell "none" from an empty name; no interface has one.
     match nix::net::if_::if_indextoname(ifindex) {
-        Ok(name) => name.to_string_lossy().into_owned(),
-        Err(_) => format!("interface {ifindex} (gone)"),
+        Ok(name) if !name.is_empty() => name.to_string_lossy().into_owned(),
+        _ => format!("interface {ifindex} (gone)"),
     }
 }
