@@ -1,0 +1,106 @@
+//! The programs at the NIC: one classifier, hooked in at XDP (`vip_xdp`) or at
+//! TCX ingress (`vip_tcx`).
+//!
+//! A frame is asked three questions, one file each: what is it and is it ours
+//! ([`classify`]), may it pass ([`vip_common::wire::admit`]), and what is to be
+//! told of it ([`watch`]). The answer is a [`Verdict`], and [`conclude`] is the
+//! one place where a verdict becomes a counter and an action.
+//!
+//! Whatever is not a VRRP advert for one of our routers passes untouched, and
+//! so does every advert that is valid: the stack and its other users see all
+//! but the forgeries.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)]
+
+mod classify;
+mod maps;
+mod packet;
+mod watch;
+
+use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use vip_common::layout::Counter;
+use vip_common::reject::RejectReason;
+
+use crate::packet::Packet;
+
+/// What a frame turned out to be.
+enum Verdict {
+    /// Nothing of ours, or nothing that is news.
+    Untouched,
+    /// An advert that was sent up.
+    Taken { slot: u32 },
+    /// An advert that should have gone up, but nobody empties the ring.
+    Lost { slot: u32 },
+    /// Says that it is for one of our routers, and cannot be.
+    Refused { slot: u32, reason: RejectReason },
+    /// Somebody asks who has one of our addresses.
+    Asked { slot: u32 },
+    /// A stranger says that one of our addresses is his.
+    Claimed { slot: u32 },
+}
+
+/// What becomes of the frame.
+enum Action {
+    Pass,
+    Drop,
+}
+
+#[xdp(frags)]
+fn vip_xdp(context: XdpContext) -> u32 {
+    match conclude(&context) {
+        Action::Pass => xdp_action::XDP_PASS,
+        Action::Drop => xdp_action::XDP_DROP,
+    }
+}
+
+#[classifier]
+fn vip_tcx(context: TcContext) -> i32 {
+    match conclude(&context) {
+        // Not "accept": the programs after this one have their say too.
+        Action::Pass => TC_ACT_UNSPEC,
+        Action::Drop => TC_ACT_SHOT,
+    }
+}
+
+/// From verdict to counter and action.
+#[inline(always)]
+fn conclude<P: Packet>(packet: &P) -> Action {
+    match classify::classify(packet) {
+        Verdict::Untouched => Action::Pass,
+        Verdict::Taken { slot } => {
+            maps::count(Counter::Taken, slot);
+            Action::Pass
+        }
+        Verdict::Lost { slot } => {
+            maps::count(Counter::RingFull, slot);
+            Action::Pass
+        }
+        Verdict::Asked { slot } => {
+            maps::count(Counter::ArpRequest, slot);
+            Action::Pass
+        }
+        Verdict::Claimed { slot } => {
+            maps::count(Counter::ArpClaim, slot);
+            Action::Pass
+        }
+        Verdict::Refused { slot, reason } => {
+            maps::count(Counter::Rejected(reason), slot);
+            aya_log_ebpf::debug!(packet, "router {} refuses: {}", slot, reason as u8);
+            Action::Drop
+        }
+    }
+}
+
+/// The kernel loads programs by their licence; this is the nearest word to ours
+/// that it knows.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
