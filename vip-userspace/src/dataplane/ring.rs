@@ -1,0 +1,147 @@
+//! The ear of the program at the NIC: its ring.
+
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use aya::maps::{MapData, RingBuf};
+use vip_common::ids::MacAddr;
+use vip_common::layout::{AddressEntry, AddressKey, EventKind};
+use vip_common::time::MonoTime;
+
+use super::ear::{Ear, EarEvent, Left};
+use super::object::{Addresses, Shared};
+
+/// Records that one drain hands over at most: more than the ring can hold of
+/// the small ones, so the bound is met only while somebody floods.
+const BOUND: usize = 2048;
+
+/// The one ear of all interfaces where our program is attached.
+pub struct RingEar {
+    events: RingBuf<MapData>,
+    addresses: Addresses,
+}
+
+impl RingEar {
+    pub(super) const fn new(events: RingBuf<MapData>, addresses: Addresses) -> Self {
+        Self { events, addresses }
+    }
+}
+
+impl Ear for RingEar {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+
+    fn drain(&mut self, sink: &mut dyn FnMut(EarEvent<'_>)) -> Left {
+        for _ in 0..BOUND {
+            let Some(record) = self.events.next() else {
+                return Left::Nothing;
+            };
+            if let Some(event) = read(&record) {
+                sink(event);
+            }
+        }
+        Left::Perhaps
+    }
+
+    fn note_active(&mut self, key: AddressKey, active: MacAddr) {
+        /// Only where it is: the address may have been taken off the
+        /// interface meanwhile.
+        const BPF_EXIST: u64 = 2;
+        let Ok(Shared(entry)) = self.addresses.get(&Shared(key), 0) else {
+            return;
+        };
+        if entry.active != active {
+            let entry = AddressEntry { active, ..entry };
+            // Fails only for an address that has gone, which is no news then.
+            let _ = self.addresses.insert(Shared(key), Shared(entry), BPF_EXIST);
+        }
+    }
+}
+
+/// Reads a record as the layout has it: `stamp: u64, slot, ifindex, len, kind:
+/// u32`, and then `len` bytes. `None` for what no program of ours writes.
+fn read(record: &[u8]) -> Option<EarEvent<'_>> {
+    let (stamp, rest) = record.split_first_chunk()?;
+    let (slot, rest) = rest.split_first_chunk()?;
+    let (ifindex, rest) = rest.split_first_chunk()?;
+    let (len, rest) = rest.split_first_chunk()?;
+    let (kind, rest) = rest.split_first_chunk()?;
+    let stamp = MonoTime::from_nanos(u64::from_ne_bytes(*stamp));
+    let slot = u32::from_ne_bytes(*slot);
+    let ifindex = u32::from_ne_bytes(*ifindex);
+    let len = usize::try_from(u32::from_ne_bytes(*len)).ok()?;
+    let frame = rest.get(..len)?;
+    let kind = u32::from_ne_bytes(*kind);
+    if kind == EventKind::Advert as u32 {
+        return Some(EarEvent::Advert {
+            stamp,
+            slot,
+            ifindex,
+            frame,
+        });
+    }
+    if kind == EventKind::Claim as u32 {
+        let (address, rest) = frame.split_first_chunk::<4>()?;
+        let mac = rest.first_chunk()?;
+        return Some(EarEvent::Claim {
+            stamp,
+            slot,
+            ifindex,
+            address: Ipv4Addr::from(*address),
+            mac: MacAddr(*mac),
+        });
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(len: u32, kind: u32, body: &[u8]) -> Vec<u8> {
+        let mut record = 77_u64.to_ne_bytes().to_vec();
+        for word in [3, 5, len, kind] {
+            record.extend(u32::to_ne_bytes(word));
+        }
+        record.extend(body);
+        record
+    }
+
+    #[test]
+    fn an_advert_is_cut_to_its_length() {
+        let record = record(3, 1, &[9, 8, 7, 0, 0]);
+        assert_eq!(
+            read(&record),
+            Some(EarEvent::Advert {
+                stamp: MonoTime::from_nanos(77),
+                slot: 3,
+                ifindex: 5,
+                frame: &[9, 8, 7],
+            })
+        );
+    }
+
+    #[test]
+    fn a_claim_names_address_and_mac() {
+        let record = record(10, 2, &[10, 0, 0, 1, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(
+            read(&record),
+            Some(EarEvent::Claim {
+                stamp: MonoTime::from_nanos(77),
+                slot: 3,
+                ifindex: 5,
+                address: Ipv4Addr::new(10, 0, 0, 1),
+                mac: MacAddr([1, 2, 3, 4, 5, 6]),
+            })
+        );
+    }
+
+    #[test]
+    fn what_no_program_of_ours_writes_is_no_event() {
+        assert_eq!(read(&record(6, 1, &[0; 5])), None, "longer than it is");
+        assert_eq!(read(&record(9, 2, &[0; 9])), None, "half a claim");
+        assert_eq!(read(&record(0, 3, &[])), None, "unknown kind");
+        assert_eq!(read(&[0; 23]), None, "no whole head");
+    }
+}
