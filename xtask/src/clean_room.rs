@@ -10,6 +10,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -27,7 +28,7 @@ inner=
 trap 'rm -rf --one-file-system "$room"' EXIT
 trap '[ -z "$inner" ] || kill -KILL "$inner"; wait; exit 130' INT TERM HUP
 # The first process of a namespace has to collect the orphans of the others; sh does.
-unshare --mount --propagation private --pid --fork --kill-child -- \
+setpriv --pdeathsig KILL unshare --mount --propagation private --pid --fork --kill-child -- \
     sh -c '"$@"; exit $?' first "$@" "$room" &
 inner=$!
 wait "$inner"
@@ -68,12 +69,8 @@ pub(crate) fn command() -> Result<ExitCode> {
         .arg(place.join("vip-clean-room"))
         .arg(own)
         .arg("in-clean-room");
-    let status = around.status().context("cannot start the clean room")?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    // In our place: a signal to us is one to the shell that cleans up.
+    Err(around.exec()).context("cannot start the clean room")
 }
 
 fn assignment(name: &str, value: impl Into<OsString>) -> OsString {
