@@ -327,9 +327,6 @@ impl Kernel for NetlinkKernel {
         let keys: Vec<Key> = batch.iter().map(Assignment::key).collect();
         let result = self.take_off(&keys);
         self.ledger.settle(|key| self.ours.contains(&key), &keys);
-        if self.ledger.entries().is_empty() {
-            self.ledger.rewrite();
-        }
         result
     }
 }

@@ -174,7 +174,8 @@ impl Ledger {
         self.append(&lines);
     }
 
-    /// Writes the list anew, whole or not at all; removes it if it is empty.
+    /// Writes the list anew, whole or not at all, and keeps it open, so that
+    /// a takeover only adds a line.
     pub(super) fn rewrite(&mut self) {
         let result = self.try_rewrite();
         self.note(result);
@@ -195,19 +196,13 @@ impl Ledger {
                 file.write_all(lines.as_bytes())
             }
             // The entries already say what the lines say.
-            _ => self.try_rewrite(),
+            Some(_) | None => self.try_rewrite(),
         };
         self.note(result);
     }
 
     fn try_rewrite(&mut self) -> io::Result<()> {
         self.file = None;
-        if self.entries.is_empty() {
-            return match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            };
-        }
         let mut text = self.place.header();
         for entry in &self.entries {
             text.push_str(&entry.line(match entry.stage {
@@ -234,6 +229,16 @@ impl Ledger {
         if let Err(error) = result {
             self.file = None;
             self.trouble = Some(format!("{}: {error}", self.path.display()));
+        }
+    }
+}
+
+impl Drop for Ledger {
+    /// A list of nothing is none. One that was never written is not ours to
+    /// remove.
+    fn drop(&mut self) {
+        if self.file.is_some() && self.entries.is_empty() {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

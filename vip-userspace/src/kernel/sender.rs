@@ -11,7 +11,7 @@ use super::sys;
 
 /// The mark on frames that take the ordinary way out, by which
 /// [`super::speakers::OwnVoice`] knows them for ours: "vip" in ASCII.
-pub(super) const FRAME_MARK: u32 = 0x0076_6970;
+pub const FRAME_MARK: u32 = 0x0076_6970;
 
 /// `TC_PRIO_CONTROL`: queues that look at priorities serve it first.
 const PRIORITY_CONTROL: libc::c_int = 7;
