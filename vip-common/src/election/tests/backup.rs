@@ -28,6 +28,25 @@ fn active_down_timer_fires() {
     assert_eq!(rig.router.generation(), 1);
 }
 
+/// The takeover says since when there was silence.
+#[test]
+fn the_takeover_names_the_last_advert() {
+    let mut rig = Rig::backup(params(128));
+    rig.hear_late(1200, 1000, THEIRS, 200);
+    rig.input(4000, Input::EarProven);
+    assert_eq!(
+        rig.timeout(4600).last(),
+        Some(&transition(
+            StateName::Backup,
+            StateName::Active,
+            Why::ActiveDownTimerExpired {
+                last_advert: Some(at(1000)),
+                deadline: at(4500),
+            }
+        ))
+    );
+}
+
 /// Priority at or above ours: the timer starts anew, from the arrival.
 #[test]
 fn higher_and_equal_priority_are_accepted() {
