@@ -6,9 +6,15 @@
 //! them wait. [`command`] holds what a person types, [`config`] what a person
 //! writes, [`lab`] the hosts made of namespaces that the demo and the tests use.
 
+pub mod cli;
+pub mod command;
 pub mod config;
 pub mod dataplane;
 pub mod engine;
+pub mod error;
 pub mod kernel;
 pub mod lab;
+pub mod plan;
+pub mod privs;
 pub mod services;
+pub mod words;

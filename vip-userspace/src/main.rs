@@ -1,2 +1,24 @@
-//! What a person types.
-fn main() {}
+//! The program `vip`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use vip::cli::{Cli, Command};
+use vip::command::{check, demo, release, run, status};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => Ok(check::run(&[arguments.files, arguments.file].concat())),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Release(arguments) => release::run(&arguments.runtime_dir),
+        Command::Demo(arguments) => demo::run(&arguments),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("vip: {failure}");
+            failure.exit.into()
+        }
+    }
+}

@@ -1,1 +1,785 @@
-//! The real-time thread.
+//! The real-time thread. It hears, decides and speaks; it never waits for
+//! anything but the next event, and takes no lock, memory, file or log line
+//! between a deadline and the wire.
+//!
+//! Everything slow is asked of the [hands](crate::kernel::hands) and comes
+//! back as an input; everything that a person should know leaves as a
+//! [`Report`] or a [published](self::published) slot.
+
+pub mod published;
+pub mod queue;
+pub mod router;
+pub mod rt;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use vip_common::election::{self, Action, Fault, Input};
+use vip_common::ids::MacAddr;
+use vip_common::layout::AddressKey;
+use vip_common::reject::RejectReason;
+use vip_common::time::MonoTime;
+use vip_common::wire::vrrp;
+
+use crate::dataplane::{Ear, EarEvent, Left};
+use crate::kernel::hands::{Attached, Outcome, Request};
+use crate::kernel::sender::FrameSender;
+use crate::plan::Plan;
+use published::Published;
+use queue::{Receiver, Sender, Wake};
+use router::Router;
+
+/// After how long an interface that could not be attached is tried again.
+const ATTACH_RETRY: Duration = Duration::from_secs(5);
+
+/// How often the ears are drained before a deadline is believed all the same.
+const MOST_LOOKS: usize = 8;
+
+/// What the link reader tells of a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkNews {
+    /// The port.
+    pub port: usize,
+    /// The interface, or `None` when there is none of that name.
+    pub link: Option<LinkFacts>,
+}
+
+/// An interface, as far as the engine needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkFacts {
+    /// Its index; a new one after it was made anew.
+    pub ifindex: u32,
+    /// Its link-layer address.
+    pub mac: MacAddr,
+    /// Administratively up, with carrier.
+    pub running: bool,
+    /// Its first address that is none of ours to move.
+    pub primary: Option<Ipv4Addr>,
+}
+
+/// What services may ask of the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Leave gracefully and end.
+    ShutDown,
+}
+
+/// What a person may want to know: plain data, put into words by services.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// The election has something to say.
+    Election {
+        /// The router.
+        slot: usize,
+        /// When it was decided.
+        at: MonoTime,
+        /// What.
+        report: election::Report,
+    },
+    /// Gratuitous ARP was sent for all addresses.
+    Announced {
+        /// The router.
+        slot: usize,
+        /// How often for each.
+        rounds: u8,
+    },
+    /// An advert of this source was refused for a reason not seen of it before.
+    Refused {
+        /// The router.
+        slot: usize,
+        /// Who sent it.
+        source: Ipv4Addr,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// A peer names other addresses than we do.
+    OtherList {
+        /// The router.
+        slot: usize,
+        /// Who.
+        source: Ipv4Addr,
+    },
+    /// A stranger claims an address.
+    Claimed {
+        /// The router.
+        slot: usize,
+        /// The address.
+        address: Ipv4Addr,
+        /// Who.
+        mac: MacAddr,
+    },
+    /// An advert could not be sent; told once until one can be again.
+    NotSent {
+        /// The router.
+        slot: usize,
+        /// The system's error number.
+        errno: i32,
+    },
+    /// Every port has been looked at: the daemon is up.
+    Up,
+}
+
+struct Port {
+    link: Option<LinkFacts>,
+    attached: Option<AttachedPort>,
+    /// What the hands were last asked to attach, until they answer.
+    asked: Option<LinkFacts>,
+    /// When to try again, after it could not be attached.
+    retry_at: Option<MonoTime>,
+    /// Whether a proof of the ear is under way.
+    proving: bool,
+    /// Whether it has been looked at since the start.
+    looked_at: bool,
+}
+
+struct AttachedPort {
+    facts: LinkFacts,
+    sender: FrameSender,
+    /// Whether the last frame could not be sent.
+    mute: bool,
+}
+
+struct OwnedEar {
+    /// The port whose own it is; the ring serves all.
+    port: Option<usize>,
+    ear: Box<dyn Ear>,
+}
+
+/// The queues that end or begin at the engine.
+pub struct Links {
+    /// Rung by whoever puts something into a queue for the engine.
+    pub wake: Wake,
+    /// From the link reader.
+    pub news: Receiver<LinkNews>,
+    /// From the hands.
+    pub outcomes: Receiver<Outcome>,
+    /// From services.
+    pub commands: Receiver<Command>,
+    /// To the hands.
+    pub hands: Sender<Request>,
+    /// To services.
+    pub reports: Sender<Report>,
+}
+
+/// The engine.
+pub struct Engine {
+    plan: Arc<Plan>,
+    routers: Vec<Router>,
+    ports: Vec<Port>,
+    ears: Vec<OwnedEar>,
+    links: Links,
+    published: Arc<Published>,
+    epoll: Epoll,
+    timer: rt::Timer,
+    up: bool,
+    leaving: bool,
+}
+
+impl Engine {
+    /// An engine at rest; `ring` is the ear that serves all attached ports.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn new(
+        plan: Arc<Plan>,
+        ring: Option<Box<dyn Ear>>,
+        links: Links,
+        published: Arc<Published>,
+    ) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let timer = rt::Timer::new()?;
+        let readable = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
+        epoll.add(timer.as_fd(), readable(TIMER))?;
+        epoll.add(links.wake.as_fd(), readable(WAKE))?;
+        let port = |_| Port {
+            link: None,
+            attached: None,
+            asked: None,
+            retry_at: None,
+            proving: false,
+            looked_at: false,
+        };
+        let mut engine = Self {
+            routers: plan.routers.iter().map(Router::new).collect(),
+            ports: plan.ports.iter().map(port).collect(),
+            ears: Vec::with_capacity(plan.ports.len() + 1),
+            plan,
+            links,
+            published,
+            epoll,
+            timer,
+            up: false,
+            leaving: false,
+        };
+        if let Some(ear) = ring {
+            engine.listen(None, ear)?;
+        }
+        Ok(engine)
+    }
+
+    /// Runs until it is told to leave, or nobody is left to serve.
+    ///
+    /// # Errors
+    /// When the kernel refuses to wait for events: nothing can be heard then.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = [EpollEvent::empty(); 8];
+        while !self.leaving {
+            match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(count) => self.acknowledge(&events[..count]),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            // 1. What has been heard, before anything is decided.
+            self.hear();
+            // 2. What others have found out or want.
+            self.take_news();
+            // 3. What is due, after a last look at the ears.
+            self.expire();
+            // 4. When to look again.
+            self.timer.arm(self.next_deadline());
+            // 5. What others may see.
+            self.publish();
+        }
+        let _ = self.links.hands.send_patiently(Request::Stop);
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, events: &[EpollEvent]) {
+        for event in events {
+            match event.data() {
+                TIMER => self.timer.acknowledge(),
+                WAKE => self.links.wake.clear(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Drains the ears once, each within its bound. Says whether all is read.
+    fn hear(&mut self) -> Left {
+        // The ears are taken out while they are drained into the rest of self.
+        let mut ears = std::mem::take(&mut self.ears);
+        let mut left = Left::Nothing;
+        for owned in &mut ears {
+            if owned.ear.drain(&mut |event| self.heard(event)) == Left::Perhaps {
+                left = Left::Perhaps;
+            }
+        }
+        self.ears = ears;
+        for slot in 0..self.routers.len() {
+            self.tell_active(slot);
+        }
+        left
+    }
+
+    fn heard(&mut self, event: EarEvent<'_>) {
+        match event {
+            EarEvent::Advert {
+                stamp,
+                slot,
+                ifindex,
+                frame,
+            } => {
+                self.heard_advert(stamp, slot as usize, ifindex, frame);
+            }
+            EarEvent::Claim {
+                slot, address, mac, ..
+            } => {
+                self.report(Report::Claimed {
+                    slot: slot as usize,
+                    address,
+                    mac,
+                });
+            }
+            // Counted where it was refused; services read it there.
+            EarEvent::Refused { .. } => {}
+        }
+    }
+
+    fn heard_advert(&mut self, stamp: MonoTime, slot: usize, ifindex: u32, frame: &[u8]) {
+        let (Some(plan), Some(router)) = (self.plan.routers.get(slot), self.routers.get_mut(slot))
+        else {
+            return;
+        };
+        let here = self.ports[plan.port].attached.as_ref();
+        if here.is_none_or(|port| port.facts.ifindex != ifindex) {
+            return;
+        }
+        let Some((header, source_mac, body)) = vrrp::locate(frame) else {
+            return;
+        };
+        let source = header.source;
+        match vrrp::decode(source, header.destination, body, &plan.expect) {
+            Ok(advert) => {
+                let listed = plan.addresses.iter().map(|one| one.address);
+                let other_list = !advert.addresses.iter().eq(listed);
+                let news = router.note_accepted(source, stamp, advert.priority, other_list);
+                let input = Input::AdvertArrived {
+                    stamp,
+                    source,
+                    priority: advert.priority,
+                    interval: advert.interval,
+                };
+                self.input(slot, input);
+                let router = &mut self.routers[slot];
+                if router
+                    .followed()
+                    .is_some_and(|active| active.address == source)
+                {
+                    router.heard_from = source_mac;
+                }
+                if news {
+                    self.report(Report::OtherList { slot, source });
+                }
+            }
+            Err(reason) => self.refused(slot, source, stamp, reason),
+        }
+    }
+
+    /// A refused advert is counted and moves nothing.
+    fn refused(&mut self, slot: usize, source: Ipv4Addr, stamp: MonoTime, reason: RejectReason) {
+        let Some(router) = self.routers.get_mut(slot) else {
+            return;
+        };
+        if router.note_refused(source, stamp, reason) {
+            self.report(Report::Refused {
+                slot,
+                source,
+                reason,
+            });
+        }
+    }
+
+    /// Lets the ears know whose claim of our addresses is no news.
+    fn tell_active(&mut self, slot: usize) {
+        let router = &mut self.routers[slot];
+        let active = if router.followed().is_some() {
+            router.heard_from
+        } else {
+            MacAddr::ZERO
+        };
+        if router.active_mac == active {
+            return;
+        }
+        router.active_mac = active;
+        let plan = &self.plan.routers[slot];
+        let Some(port) = &self.ports[plan.port].attached else {
+            return;
+        };
+        for address in plan.all_addresses() {
+            let key = AddressKey {
+                ifindex: port.facts.ifindex,
+                address: address.address.octets(),
+            };
+            for owned in &mut self.ears {
+                owned.ear.note_active(key, active);
+            }
+        }
+    }
+
+    fn take_news(&mut self) {
+        while let Some(news) = self.links.news.receive() {
+            self.link_changed(news);
+        }
+        while let Some(outcome) = self.links.outcomes.receive() {
+            self.outcome(outcome);
+        }
+        while let Some(Command::ShutDown) = self.links.commands.receive() {
+            for slot in 0..self.routers.len() {
+                self.input(slot, Input::ShutDown);
+            }
+            self.leaving = true;
+        }
+        // Without services nobody can tell this thread to leave any more.
+        self.leaving |= self.links.commands.is_abandoned();
+    }
+
+    fn link_changed(&mut self, LinkNews { port: index, link }: LinkNews) {
+        let port = &mut self.ports[index];
+        let before = std::mem::replace(&mut port.link, link);
+        port.looked_at |= link.is_none();
+        let gone = port
+            .attached
+            .as_ref()
+            .map(|attached| attached.facts.ifindex);
+        if let Some(gone) = gone.filter(|gone| link.is_none_or(|link| link.ifindex != *gone)) {
+            self.detach(index);
+            self.ask(Request::Detach {
+                port: index,
+                ifindex: gone,
+            });
+        }
+        if let Some(link) = link {
+            let port = &self.ports[index];
+            let same = port
+                .attached
+                .as_ref()
+                .is_some_and(|attached| same_face(attached.facts, link));
+            if !same && port.asked.is_none_or(|asked| !same_face(asked, link)) {
+                self.attach(index);
+            }
+            let came_back = link.running && before.is_some_and(|before| !before.running);
+            if came_back && same {
+                self.ask(Request::Rejoin { port: index });
+            }
+        }
+        self.settle(index);
+    }
+
+    fn attach(&mut self, index: usize) {
+        let port = &mut self.ports[index];
+        let Some(link) = port.link else { return };
+        port.asked = Some(link);
+        port.retry_at = None;
+        self.ask(Request::Attach {
+            port: index,
+            ifindex: link.ifindex,
+        });
+    }
+
+    /// Forgets how a port heard and spoke; its ear closes with it.
+    fn detach(&mut self, index: usize) {
+        self.ports[index].attached = None;
+        self.ports[index].proving = false;
+        self.ears.retain(|owned| owned.port != Some(index));
+    }
+
+    fn listen(&mut self, port: Option<usize>, ear: Box<dyn Ear>) -> io::Result<()> {
+        self.epoll
+            .add(ear.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, EAR))?;
+        self.ears.push(OwnedEar { port, ear });
+        Ok(())
+    }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Attached(attached) => self.attached(*attached),
+            Outcome::NotAttached {
+                port: index,
+                ifindex,
+            } => {
+                let port = &mut self.ports[index];
+                port.asked = None;
+                port.looked_at = true;
+                if port.link.is_some_and(|link| link.ifindex == ifindex) {
+                    self.detach(index);
+                    self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
+                }
+                self.settle(index);
+            }
+            Outcome::Proven { port } => {
+                self.ports[port].proving = false;
+                let plan = Arc::clone(&self.plan);
+                for slot in &plan.ports[port].routers {
+                    self.input(*slot, Input::EarProven);
+                }
+            }
+            Outcome::Deaf { port } => {
+                self.detach(port);
+                self.settle(port);
+                self.attach(port);
+            }
+            Outcome::Installed { slot, generation } => {
+                self.input(slot, Input::AddressesInstalled { generation });
+                let router = &mut self.routers[slot];
+                router.seen.installed = router.installed_on.is_some();
+            }
+            Outcome::NotInstalled { slot, generation } => {
+                self.input(slot, Input::AddressesFailed { generation });
+            }
+            Outcome::Removed { slot, generation } => {
+                self.input(slot, Input::AddressesRemoved { generation });
+            }
+        }
+    }
+
+    fn attached(&mut self, attached: Attached) {
+        let Attached {
+            port: index,
+            ifindex,
+            mac,
+            primary,
+            sender,
+            ear,
+        } = attached;
+        let port = &mut self.ports[index];
+        port.looked_at = true;
+        port.asked = None;
+        let Some(link) = port.link.filter(|link| link.ifindex == ifindex) else {
+            self.ask(Request::Detach {
+                port: index,
+                ifindex,
+            });
+            return;
+        };
+        port.attached = Some(AttachedPort {
+            facts: LinkFacts {
+                ifindex,
+                mac,
+                primary,
+                ..link
+            },
+            sender,
+            mute: false,
+        });
+        if let Some(ear) = ear {
+            self.ears.retain(|owned| owned.port != Some(index));
+            if self.listen(Some(index), ear).is_err() {
+                self.detach(index);
+                self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
+            }
+        }
+        // The link may have changed while the hands were at it.
+        if self.ports[index]
+            .attached
+            .as_ref()
+            .is_some_and(|attached| !same_face(attached.facts, link))
+        {
+            self.attach(index);
+        }
+        self.settle(index);
+    }
+
+    /// Tells the routers of a port whether they can take part.
+    fn settle(&mut self, index: usize) {
+        let plan = Arc::clone(&self.plan);
+        for slot in &plan.ports[index].routers {
+            let able = self.able(index, *slot);
+            let router = &mut self.routers[*slot];
+            let face = self.ports[index]
+                .attached
+                .as_ref()
+                .map(|attached| attached.facts);
+            if router.told == able && router.built_for == face {
+                continue;
+            }
+            let able = able.and_then(|primary| {
+                let mac = face.map_or(MacAddr::ZERO, |facts| facts.mac);
+                let built = router.build(&plan.routers[*slot], mac, primary);
+                router.built_for = face;
+                built.map(|()| primary).map_err(|_| Fault::Unusable)
+            });
+            router.told = able;
+            self.input(
+                *slot,
+                match able {
+                    Ok(primary) => Input::BecameAble { primary },
+                    Err(fault) => Input::BecameUnable { fault },
+                },
+            );
+        }
+    }
+
+    /// The address to take part with, or what is in the way.
+    fn able(&self, index: usize, slot: usize) -> Result<Ipv4Addr, Fault> {
+        let plan = &self.plan.routers[slot];
+        let port = &self.ports[index];
+        if plan.unusable.is_some() {
+            return Err(Fault::Unusable);
+        }
+        let link = port.link.ok_or(Fault::NoInterface)?;
+        if !link.running {
+            return Err(Fault::LinkDown);
+        }
+        let primary = plan.source.or(link.primary).ok_or(Fault::NoAddress)?;
+        match &port.attached {
+            Some(attached) if same_face(attached.facts, link) => Ok(primary),
+            None if port.retry_at.is_some() => Err(Fault::EarDeaf),
+            // A new face of the interface: the NIC is being told.
+            Some(_) | None => self.routers[slot]
+                .told
+                .map_or_else(Err, |_| Err(Fault::Starting)),
+        }
+    }
+
+    fn expire(&mut self) {
+        let now = rt::now();
+        if self.next_deadline().is_none_or(|due| due > now) {
+            return;
+        }
+        // What is stamped before the deadline must be known when it is
+        // believed. A flood that cannot be read to its end does not silence us.
+        for _ in 0..MOST_LOOKS {
+            if self.hear() == Left::Nothing {
+                break;
+            }
+        }
+        for slot in 0..self.routers.len() {
+            if self.routers[slot]
+                .election
+                .poll_timeout()
+                .is_some_and(|due| due <= now)
+            {
+                self.routers[slot].election.handle_timeout(now);
+                self.perform(slot, now);
+            }
+        }
+        for index in 0..self.ports.len() {
+            if self.ports[index].retry_at.is_some_and(|due| due <= now) {
+                self.attach(index);
+                self.settle(index);
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<MonoTime> {
+        let routers = self
+            .routers
+            .iter()
+            .filter_map(|router| router.election.poll_timeout());
+        let ports = self.ports.iter().filter_map(|port| port.retry_at);
+        routers.chain(ports).min()
+    }
+
+    fn publish(&mut self) {
+        let now = rt::now();
+        for (slot, router) in self.routers.iter_mut().enumerate() {
+            if router.changed {
+                self.published.write(slot, router.snapshot(now));
+            }
+        }
+        if !self.up && self.ports.iter().all(|port| port.looked_at) {
+            self.up = true;
+            self.report(Report::Up);
+        }
+    }
+
+    fn input(&mut self, slot: usize, input: Input) {
+        let now = rt::now();
+        self.routers[slot].election.handle_input(now, input);
+        self.perform(slot, now);
+    }
+
+    /// Does what the election wants, in its order. This is the only place
+    /// where effects begin.
+    fn perform(&mut self, slot: usize, now: MonoTime) {
+        self.routers[slot].changed = true;
+        while let Some(action) = self.routers[slot].election.poll_action() {
+            match action {
+                Action::SendAdvert { priority } => self.send_advert(slot, priority),
+                Action::Announce { rounds } => self.announce(slot, rounds),
+                Action::InstallAddresses { generation } => self.install(slot, generation),
+                Action::RemoveAddresses { generation } => self.remove(slot, generation),
+                Action::ProveEar => self.prove(slot),
+                Action::Report(report) => self.report(Report::Election {
+                    slot,
+                    at: now,
+                    report,
+                }),
+            }
+        }
+    }
+
+    fn send_advert(&mut self, slot: usize, priority: vip_common::ids::Priority) {
+        let router = &mut self.routers[slot];
+        let port = self.ports[self.plan.routers[slot].port].attached.as_mut();
+        let sent = match (port, router.next_advert(priority)) {
+            (Some(port), Some(frame)) => {
+                let sent = port.sender.send(frame);
+                let news = sent.is_err() && !port.mute;
+                port.mute = sent.is_err();
+                sent.map_err(|error| news.then(|| error.raw_os_error().unwrap_or(0)))
+            }
+            // The interface has gone: there is nobody to tell.
+            _ => Err(None),
+        };
+        match sent {
+            Ok(()) => router.seen.sent += 1,
+            Err(news) => {
+                router.seen.unsent += 1;
+                if let Some(errno) = news {
+                    self.report(Report::NotSent { slot, errno });
+                }
+            }
+        }
+    }
+
+    fn announce(&mut self, slot: usize, rounds: u8) {
+        let router = &mut self.routers[slot];
+        let Some(port) = &self.ports[self.plan.routers[slot].port].attached else {
+            return;
+        };
+        for _ in 0..rounds {
+            for frame in router.announcements() {
+                // A lost one is repeated: that is what the rounds are for.
+                let _ = port.sender.send(frame);
+            }
+        }
+        router.seen.announced += u64::from(rounds) * router.announcements().len() as u64;
+        self.report(Report::Announced { slot, rounds });
+    }
+
+    fn install(&mut self, slot: usize, generation: u32) {
+        let port = &self.ports[self.plan.routers[slot].port];
+        let Some(ifindex) = port
+            .attached
+            .as_ref()
+            .map(|attached| attached.facts.ifindex)
+        else {
+            return self.input(slot, Input::AddressesFailed { generation });
+        };
+        self.routers[slot].installed_on = Some(ifindex);
+        if !self.ask(Request::Install {
+            slot,
+            ifindex,
+            generation,
+        }) {
+            self.input(slot, Input::AddressesFailed { generation });
+        }
+    }
+
+    fn remove(&mut self, slot: usize, generation: u32) {
+        self.routers[slot].seen.installed = false;
+        if let Some(ifindex) = self.routers[slot].installed_on.take() {
+            self.ask(Request::Remove {
+                slot,
+                ifindex,
+                generation,
+            });
+        }
+    }
+
+    /// Silence has begun: is it the link's, or our own ear's? And does
+    /// somebody who sends no adverts answer for our addresses?
+    fn prove(&mut self, slot: usize) {
+        let index = self.plan.routers[slot].port;
+        let port = &mut self.ports[index];
+        let Some(attached) = &port.attached else {
+            return;
+        };
+        let ifindex = attached.facts.ifindex;
+        let router = &mut self.routers[slot];
+        if !std::mem::replace(&mut router.probed, true) && router.followed().is_none() {
+            for frame in router.probes() {
+                let _ = attached.sender.send(frame);
+            }
+        }
+        if !std::mem::replace(&mut port.proving, true) {
+            self.ask(Request::Prove {
+                port: index,
+                ifindex,
+            });
+        }
+    }
+
+    fn ask(&mut self, request: Request) -> bool {
+        self.links.hands.send(request).is_ok()
+    }
+
+    /// Tells services; what they have no room for is dropped.
+    fn report(&mut self, report: Report) {
+        let _ = self.links.reports.send(report);
+    }
+}
+
+/// Whether frames built and entries made for one are right for the other.
+fn same_face(one: LinkFacts, other: LinkFacts) -> bool {
+    (one.ifindex, one.mac, one.primary) == (other.ifindex, other.mac, other.primary)
+}
+
+const TIMER: u64 = 0;
+const WAKE: u64 = 1;
+const EAR: u64 = 2;

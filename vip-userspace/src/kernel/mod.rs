@@ -72,7 +72,11 @@ pub struct Assignment {
 
 impl Assignment {
     pub(crate) fn key(&self) -> Key {
-        Key { ifindex: self.ifindex, address: self.address, prefix: self.prefix }
+        Key {
+            ifindex: self.ifindex,
+            address: self.address,
+            prefix: self.prefix,
+        }
     }
 }
 
@@ -112,7 +116,13 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, prefix, interface, error, note } = self;
+        let Self {
+            address,
+            prefix,
+            interface,
+            error,
+            note,
+        } = self;
         write!(f, "{address}/{prefix} on {interface}: {error}")?;
         if let Some(note) = note {
             write!(f, ", the kernel says: {note}")?;

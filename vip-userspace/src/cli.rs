@@ -1,0 +1,99 @@
+//! The command line. Other programs rely on it: names only ever come in
+//! addition.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::demo::DemoArgs;
+use crate::dataplane::{STUB, Wanted};
+
+/// Where a daemon keeps its lock, its socket and the list of what it installed.
+pub const RUNTIME_DIR: &str = "/run/vip";
+
+const VERSION: &str = if STUB {
+    concat!(env!("CARGO_PKG_VERSION"), "\nNIC program: absent (stub)")
+} else {
+    concat!(env!("CARGO_PKG_VERSION"), "\nNIC program: built in")
+};
+
+/// An address that never falls: VRRP failover on packets stamped at the NIC.
+#[derive(Parser, Debug)]
+#[command(name = "vip", version = VERSION, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed while running, 2 usage, 3 the answer is no, 4 configuration,
+5 the host cannot, 6 no daemon answers, 7 already running or somebody else's VRID here,
+8 two claimants.";
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run in the foreground, log on standard error; SIGTERM leaves gracefully
+    Run(RunArgs),
+    /// Check configuration files: every problem with its place
+    Check(CheckArgs),
+    /// Ask a running daemon how it is
+    Status(StatusArgs),
+    /// Remove what a dead daemon left; nothing while one runs
+    Release(ReleaseArgs),
+    /// Show a failover on real packets, between hosts made of namespaces
+    Demo(DemoArgs),
+}
+
+/// Arguments of `vip run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Configuration [default: /etc/vip/vip.conf, else /etc/keepalived/keepalived.conf]
+    #[arg(short, long, value_name = "FILE", env = "VIP_FILE")]
+    pub file: Option<PathBuf>,
+    /// How adverts are taken off the wire
+    #[arg(long, value_name = "RUNG", env = "VIP_XDP", default_value = "auto")]
+    pub xdp: Wanted,
+    /// Directory of this daemon, so that several run on one host
+    #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
+    pub runtime_dir: PathBuf,
+    /// Refuse to start on any error in the configuration
+    #[arg(long, env = "VIP_STRICT")]
+    pub strict: bool,
+}
+
+/// Arguments of `vip check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Files to check [default: the one that run would take]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The same, as run spells it
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+}
+
+/// Arguments of `vip status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// Only this instance
+    pub instance: Option<String>,
+    /// Print the document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Say nothing: exit 0 if all named instances are in this state, 3 if not
+    #[arg(long, value_name = "STATE", ignore_case = true, value_parser = ["MASTER", "BACKUP", "FAULT", "INIT"])]
+    pub is: Option<String>,
+    /// Directory of the daemon
+    #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
+    pub runtime_dir: PathBuf,
+}
+
+/// Arguments of `vip release`.
+#[derive(Args, Debug)]
+pub struct ReleaseArgs {
+    /// Directory of the dead daemon
+    #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
+    pub runtime_dir: PathBuf,
+}

@@ -1,0 +1,8 @@
+//! What a person types, one file a command.
+
+pub mod check;
+pub mod demo;
+mod look;
+pub mod release;
+pub mod run;
+pub mod status;

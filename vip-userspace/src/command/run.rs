@@ -1,0 +1,311 @@
+//! `vip run`: the daemon.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use nix::fcntl::{Flock, FlockArg};
+use tokio::sync::mpsc;
+
+use crate::cli::RunArgs;
+use crate::config::{self, Configuration, Severity};
+use crate::dataplane::{Ear, Ears};
+use crate::engine::published::{Published, Snapshot};
+use crate::engine::queue::{Sender, Wake, queue};
+use crate::engine::{Engine, LinkFacts, LinkNews, Links, rt};
+use crate::error::{Exit, Failure};
+use crate::kernel::hands::{Hands, Note, primary_address};
+use crate::kernel::{Inventory, Link, LinkEvent, Monitor, NetlinkKernel, hold_protocol_112};
+use crate::plan::Plan;
+use crate::privs;
+use crate::services::Services;
+use crate::services::control::Control;
+use crate::services::log::{Level, Log};
+
+use super::look;
+
+/// Room for this many requests, outcomes and reports under way per router.
+const QUEUE_PER_ROUTER: usize = 16;
+const QUEUE_AT_LEAST: usize = 1024;
+/// The hands' notes that services have not read yet.
+const NOTES: usize = 256;
+
+/// Runs until it is told to leave.
+///
+/// # Errors
+/// Each with a sentence and its exit code: configuration (4), capabilities or
+/// kernel (5), already running or somebody else's VRID (7), or a failure
+/// while running (1).
+pub fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
+    let log = Log::new();
+    let configuration = read_configuration(arguments, &log)?;
+    privs::require()?;
+    let _lock = lock(&arguments.runtime_dir)?;
+
+    let plan = Arc::new(Plan::new(&configuration));
+    let mut inventory =
+        Inventory::open().map_err(|error| failed("cannot ask for the interfaces", &error))?;
+    let links = inventory
+        .all()
+        .map_err(|error| failed("cannot ask for the interfaces", &error))?;
+    let warnings = look::before_speaking(&plan, &links)?;
+    for warning in &warnings {
+        log.line(Level::Warning, warning);
+    }
+    let kernel = tidy(&arguments.runtime_dir, &log)?;
+    let hold = hold_protocol_112().map_err(|error| failed("cannot hold a VRRP socket", &error))?;
+    let done = serve(arguments, plan, kernel, &links, warnings, log);
+    drop(hold);
+    done.map(|()| Exit::Done)
+}
+
+fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, format!("{what}: {error}"))
+}
+
+/// The configuration, with what is skipped told line by line.
+fn read_configuration(arguments: &RunArgs, log: &Log) -> Result<Configuration, Failure> {
+    let path = config::choose(arguments.file.as_deref())
+        .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+    let loaded = config::load(&path)
+        .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+    let mut errors = 0;
+    for problem in &loaded.problems {
+        let level = match problem.severity() {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+            Severity::Note => Level::Info,
+        };
+        errors += usize::from(problem.severity() == Severity::Error);
+        log.line(level, &problem.headline());
+    }
+    let name = path.display();
+    if arguments.strict && errors > 0 {
+        let message = format!(
+            "{name} has {errors} error(s) and --strict was given; 'vip check {name}' shows each with its place"
+        );
+        return Err(Failure::new(Exit::Configuration, message));
+    }
+    if errors > 0 {
+        log.line(Level::Warning, &format!("starts without what is wrong in {name}; 'vip check {name}' shows each with its place"));
+    }
+    if loaded.configuration.instances.is_empty() {
+        let message = format!("{name} has no usable vrrp_instance: there is nothing to run");
+        return Err(Failure::new(Exit::Configuration, message));
+    }
+    Ok(loaded.configuration)
+}
+
+/// Takes the runtime directory for this process; freed when it ends, however
+/// it ends.
+fn lock(directory: &Path) -> Result<Flock<File>, Failure> {
+    let cannot = |path: &Path, error: &io::Error| {
+        let message = format!(
+            "cannot write {}: {error}; choose another directory with --runtime-dir",
+            path.display()
+        );
+        Failure::new(Exit::Host, message)
+    };
+    std::fs::create_dir_all(directory).map_err(|error| cannot(directory, &error))?;
+    let path: PathBuf = directory.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.map_err(|error| cannot(&path, &error))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+        let message = format!(
+            "another vip runs with {}; stop it, or give this one a directory of its own with --runtime-dir",
+            directory.display()
+        );
+        Failure::new(Exit::Taken, message)
+    })
+}
+
+/// Removes what a dead vip of this directory has left on the interfaces.
+fn tidy(directory: &Path, log: &Log) -> Result<NetlinkKernel, Failure> {
+    let mut kernel = NetlinkKernel::open(directory)
+        .map_err(|error| failed("cannot handle addresses", &error))?;
+    let tidied = kernel
+        .tidy(&[])
+        .map_err(|error| failed("cannot tidy up after the last run", &error))?;
+    for entry in tidied.removed {
+        log.line(
+            Level::Notice,
+            &format!("removed {entry}, left by a vip that did not end in order"),
+        );
+    }
+    for (entry, why) in tidied.left {
+        log.line(
+            Level::Warning,
+            &format!("left {entry} alone although the last run has listed it: {why}"),
+        );
+    }
+    if let Some(why) = tidied.unlisted {
+        log.line(
+            Level::Warning,
+            &format!("cannot keep the list of installed addresses: {why}"),
+        );
+    }
+    Ok(kernel)
+}
+
+fn serve(
+    arguments: &RunArgs,
+    plan: Arc<Plan>,
+    kernel: NetlinkKernel,
+    links: &[Link],
+    warnings: Vec<String>,
+    log: Log,
+) -> Result<(), Failure> {
+    let capacity = u32::try_from(plan.routers.len()).unwrap_or(u32::MAX);
+    let (ears, ring) = Ears::load(arguments.xdp, capacity)
+        .map_err(|error| Failure::new(Exit::Host, error.to_string()))?;
+    let gauges = ears.gauges();
+    let control = Control::open(&arguments.runtime_dir)
+        .map_err(|error| failed("cannot open the control socket", &error))?;
+    if let Err(error) = rt::lock_memory() {
+        log.line(
+            Level::Warning,
+            &format!("memory is not locked, a page fault may cost milliseconds: {error}"),
+        );
+    }
+
+    let wake = |what: &str| Wake::new().map_err(|error| failed(what, &error));
+    let (engine_wake, hands_wake, services_wake) = (
+        wake("no event for the engine")?,
+        wake("no event for the hands")?,
+        wake("no event for the services")?,
+    );
+    let room = QUEUE_AT_LEAST.max(plan.routers.len() * QUEUE_PER_ROUTER);
+    let (news_in, news) = queue(room, &engine_wake);
+    let (outcomes_in, outcomes) = queue(room, &engine_wake);
+    let (commands, commands_out) = queue(16, &engine_wake);
+    let (requests_in, requests) = queue(room, &hands_wake);
+    let (reports_in, reports) = queue(room, &services_wake);
+    let (notes_in, notes) = mpsc::channel(NOTES);
+
+    let published = plan
+        .routers
+        .iter()
+        .map(|router| Snapshot::new(router.priority()));
+    let published = Arc::new(Published::new(published));
+    let ring = ring.map(|ring| Box::new(ring) as Box<dyn Ear>);
+    let queues = Links {
+        wake: engine_wake,
+        news,
+        outcomes,
+        commands: commands_out,
+        hands: requests_in,
+        reports: reports_in,
+    };
+    let engine = Engine::new(Arc::clone(&plan), ring, queues, Arc::clone(&published))
+        .map_err(|error| failed("cannot set up the engine", &error))?;
+    let tell = Box::new(move |note: Note| {
+        // Services that do not keep up lose words, not addresses.
+        let _ = notes_in.try_send(note);
+    });
+    let hands = Hands::new(
+        Arc::clone(&plan),
+        Box::new(kernel),
+        ears,
+        (requests, hands_wake),
+        outcomes_in,
+        tell,
+    )
+    .map_err(|error| failed("cannot set up the hands", &error))?;
+
+    let hands = hands
+        .start()
+        .map_err(|error| failed("cannot start the hands", &error))?;
+    let (engine, degraded) =
+        start_engine(engine).map_err(|error| failed("cannot start the engine", &error))?;
+    if let Some(error) = degraded {
+        let line = format!(
+            "the engine runs at ordinary priority, a busy host may delay it: {error}; give vip CAP_SYS_NICE"
+        );
+        log.line(Level::Warning, &line);
+    }
+    let monitor = follow_links(Arc::clone(&plan), links, news_in)
+        .map_err(|error| failed("cannot follow the interfaces", &error))?;
+
+    let services = Services {
+        plan,
+        published,
+        gauges,
+        wanted: arguments.xdp,
+        reports: (reports, services_wake),
+        notes,
+        commands,
+        control,
+        log,
+        warnings,
+    };
+    let ended = services.run(|| engine.is_finished());
+    // The engine says good-bye on the wire, then the hands give the addresses
+    // back and close the ears.
+    let engine = join(engine, "the engine");
+    let hands = join(hands, "the thread that moves the addresses");
+    drop(monitor);
+    ended
+        .and(engine.and_then(|ran| ran.map_err(|error| failed("the engine failed", &error))))
+        .and(hands)
+}
+
+fn join<T>(thread: JoinHandle<T>, who: &str) -> Result<T, Failure> {
+    thread
+        .join()
+        .map_err(|_| Failure::new(Exit::Failed, format!("{who} has panicked")))
+}
+
+type EngineThread = (JoinHandle<io::Result<()>>, Option<io::Error>);
+
+/// Starts the engine; the second value says why it is not real-time, if not.
+fn start_engine(engine: Engine) -> io::Result<EngineThread> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let body = move || {
+        let _ = tell.send(rt::become_real_time(rt::ENGINE_PRIORITY).err());
+        engine.run()
+    };
+    let thread = std::thread::Builder::new()
+        .name("vip-engine".into())
+        .spawn(body)?;
+    Ok((thread, told.recv().unwrap_or(None)))
+}
+
+/// Follows the interfaces and tells the engine of those that it runs on.
+fn follow_links(
+    plan: Arc<Plan>,
+    links: &[Link],
+    mut news: Sender<LinkNews>,
+) -> io::Result<Monitor> {
+    for (port, planned) in plan.ports.iter().enumerate() {
+        if !links.iter().any(|link| link.name == planned.name) {
+            news.send_patiently(LinkNews { port, link: None });
+        }
+    }
+    let port_of = |plan: &Plan, name: &str| plan.ports.iter().position(|port| port.name == name);
+    Monitor::start(move |event| {
+        let told = match event {
+            LinkEvent::Changed(link) => port_of(&plan, &link.name).map(|port| LinkNews {
+                port,
+                link: Some(LinkFacts {
+                    ifindex: link.index,
+                    mac: link.mac,
+                    running: link.up && link.running,
+                    primary: primary_address(&plan, port, &link),
+                }),
+            }),
+            LinkEvent::Gone { name, .. } => {
+                port_of(&plan, &name).map(|port| LinkNews { port, link: None })
+            }
+            LinkEvent::Resync => None,
+        };
+        if let Some(told) = told {
+            news.send_patiently(told);
+        }
+    })
+}

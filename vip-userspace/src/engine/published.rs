@@ -1,0 +1,360 @@
+//! What the engine lets others see: one slot per router, written by the
+//! engine alone without waiting for anyone, read at any time by services.
+//!
+//! A slot is a sequence lock over atomic words: a reader that meets a writer
+//! reads again.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use vip_common::election::Fault;
+use vip_common::ids::Priority;
+use vip_common::reject::RejectReason;
+use vip_common::time::MonoTime;
+
+/// Routers heard by one of ours that are remembered; the one that was silent
+/// for longest gives way.
+pub const PEERS: usize = 8;
+
+/// Where a router stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Takes no part, for a reason.
+    Initialize(Fault),
+    /// Watches.
+    Backup,
+    /// Holds the addresses.
+    Active,
+}
+
+/// Another router of the same VRID.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its primary address.
+    pub address: Ipv4Addr,
+    /// Its last priority that was accepted.
+    pub priority: Priority,
+    /// When its last accepted advert was at the NIC.
+    pub last_accepted: Option<MonoTime>,
+    /// When its last refused one was.
+    pub last_refused: Option<MonoTime>,
+    /// How many were accepted.
+    pub accepted: u32,
+    /// How many were refused by the controller.
+    pub refused: u32,
+    /// Why the last one was refused.
+    pub reason: Option<RejectReason>,
+    /// Whether its last accepted advert named other addresses than ours.
+    pub other_list: bool,
+}
+
+impl Peer {
+    /// A peer at its first advert.
+    #[must_use]
+    pub const fn new(address: Ipv4Addr) -> Self {
+        Self {
+            address,
+            priority: Priority::RESIGN,
+            last_accepted: None,
+            last_refused: None,
+            accepted: 0,
+            refused: 0,
+            reason: None,
+            other_list: false,
+        }
+    }
+
+    /// When it was last heard, accepted or not.
+    #[must_use]
+    pub fn last_heard(&self) -> Option<MonoTime> {
+        self.last_accepted.max(self.last_refused)
+    }
+}
+
+/// One router as the engine sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    /// Where it stands.
+    pub standing: Standing,
+    /// Since when.
+    pub since: MonoTime,
+    /// Our priority in the election now.
+    pub priority: Priority,
+    /// When this standing ends by itself if nothing is heard.
+    pub deadline: Option<MonoTime>,
+    /// Our own address on the interface.
+    pub primary: Option<Ipv4Addr>,
+    /// The Active Router that a Backup follows.
+    pub active: Option<(Ipv4Addr, Priority)>,
+    /// Whether the kernel has acknowledged our addresses.
+    pub installed: bool,
+    /// Adverts sent.
+    pub sent: u64,
+    /// Adverts that the interface would not take.
+    pub unsent: u64,
+    /// Gratuitous ARPs sent.
+    pub announced: u64,
+    /// Times it became Active.
+    pub takeovers: u64,
+    /// Adverts that the controller refused, by the number of the reason.
+    pub refused: [u64; REASONS],
+    /// The others.
+    pub peers: [Option<Peer>; PEERS],
+}
+
+impl Snapshot {
+    /// A router before the engine has looked at it.
+    #[must_use]
+    pub const fn new(priority: Priority) -> Self {
+        Self {
+            standing: Standing::Initialize(Fault::Starting),
+            since: MonoTime::ZERO,
+            priority,
+            deadline: None,
+            primary: None,
+            active: None,
+            installed: false,
+            sent: 0,
+            unsent: 0,
+            announced: 0,
+            takeovers: 0,
+            refused: [0; REASONS],
+            peers: [None; PEERS],
+        }
+    }
+}
+
+const REASONS: usize = RejectReason::ALL.len();
+const HEAD_WORDS: usize = 9;
+const PEER_WORDS: usize = 4;
+const PEERS_AT: usize = HEAD_WORDS + REASONS;
+const WORDS: usize = PEERS_AT + PEERS * PEER_WORDS;
+
+/// Zero means "never"; the clock's origin itself is not a time of ours.
+fn time_word(at: Option<MonoTime>) -> u64 {
+    at.map_or(0, MonoTime::as_nanos)
+}
+
+fn word_time(word: u64) -> Option<MonoTime> {
+    (word != 0).then(|| MonoTime::from_nanos(word))
+}
+
+fn address_word(address: Option<Ipv4Addr>) -> u64 {
+    address.map_or(0, |address| u64::from(u32::from(address)))
+}
+
+fn word_address(word: u64) -> Option<Ipv4Addr> {
+    let bits = (word & u64::from(u32::MAX)) as u32;
+    (bits != 0).then(|| Ipv4Addr::from(bits))
+}
+
+fn fault_number(fault: Fault) -> u64 {
+    Fault::ALL
+        .iter()
+        .position(|known| *known == fault)
+        .map_or(0, |at| at as u64)
+}
+
+fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
+    let standing = match snapshot.standing {
+        Standing::Backup => 0,
+        Standing::Active => 1,
+        Standing::Initialize(fault) => 2 + fault_number(fault),
+    };
+    let (active, active_priority) = snapshot
+        .active
+        .map_or((None, 0), |(at, priority)| (Some(at), priority.get()));
+    words[0] = standing
+        | u64::from(snapshot.priority.get()) << 8
+        | u64::from(active_priority) << 16
+        | u64::from(snapshot.installed) << 24;
+    words[1] = snapshot.since.as_nanos();
+    words[2] = time_word(snapshot.deadline);
+    words[3] = address_word(snapshot.primary);
+    words[4] = address_word(active);
+    words[5] = snapshot.sent;
+    words[6] = snapshot.unsent;
+    words[7] = snapshot.announced;
+    words[8] = snapshot.takeovers;
+    words[HEAD_WORDS..PEERS_AT].copy_from_slice(&snapshot.refused);
+    for (peer, words) in snapshot
+        .peers
+        .iter()
+        .zip(words[PEERS_AT..].chunks_exact_mut(PEER_WORDS))
+    {
+        let Some(peer) = peer else { continue };
+        words[0] = address_word(Some(peer.address))
+            | u64::from(peer.priority.get()) << 32
+            | u64::from(peer.reason.map_or(0, |reason| reason as u8 + 1)) << 40
+            | u64::from(peer.other_list) << 48;
+        words[1] = time_word(peer.last_accepted);
+        words[2] = time_word(peer.last_refused);
+        words[3] = u64::from(peer.accepted) | u64::from(peer.refused) << 32;
+    }
+    words
+}
+
+fn decode(words: &[u64; WORDS]) -> Snapshot {
+    let octet = |word: u64, shift: u32| (word >> shift & 0xff) as u8;
+    let standing = match words[0] & 0xff {
+        0 => Standing::Backup,
+        1 => Standing::Active,
+        fault => {
+            let at = usize::try_from(fault - 2).unwrap_or(usize::MAX);
+            Standing::Initialize(Fault::ALL.get(at).copied().unwrap_or(Fault::Starting))
+        }
+    };
+    let mut peers = [None; PEERS];
+    for (peer, words) in peers
+        .iter_mut()
+        .zip(words[PEERS_AT..].chunks_exact(PEER_WORDS))
+    {
+        *peer = word_address(words[0]).map(|address| Peer {
+            address,
+            priority: Priority::from_wire(octet(words[0], 32)),
+            last_accepted: word_time(words[1]),
+            last_refused: word_time(words[2]),
+            accepted: (words[3] & u64::from(u32::MAX)) as u32,
+            refused: (words[3] >> 32) as u32,
+            reason: octet(words[0], 40)
+                .checked_sub(1)
+                .and_then(RejectReason::from_number),
+            other_list: words[0] >> 48 & 1 == 1,
+        });
+    }
+    Snapshot {
+        standing,
+        since: MonoTime::from_nanos(words[1]),
+        priority: Priority::from_wire(octet(words[0], 8)),
+        deadline: word_time(words[2]),
+        primary: word_address(words[3]),
+        active: word_address(words[4]).map(|at| (at, Priority::from_wire(octet(words[0], 16)))),
+        installed: words[0] >> 24 & 1 == 1,
+        sent: words[5],
+        unsent: words[6],
+        announced: words[7],
+        takeovers: words[8],
+        refused: std::array::from_fn(|at| words[HEAD_WORDS + at]),
+        peers,
+    }
+}
+
+#[derive(Debug)]
+struct Slot {
+    sequence: AtomicU64,
+    words: [AtomicU64; WORDS],
+}
+
+/// The slots of all routers.
+#[derive(Debug)]
+pub struct Published(Vec<Slot>);
+
+impl Published {
+    /// Slots that show what the routers are before they start.
+    #[must_use]
+    pub fn new(routers: impl IntoIterator<Item = Snapshot>) -> Self {
+        let slot = |snapshot| Slot {
+            sequence: AtomicU64::new(0),
+            words: encode(&snapshot).map(AtomicU64::new),
+        };
+        Self(routers.into_iter().map(slot).collect())
+    }
+
+    /// Shows a router anew. Only the engine may call it.
+    pub fn write(&self, router: usize, snapshot: &Snapshot) {
+        let Some(slot) = self.0.get(router) else {
+            return;
+        };
+        let sequence = slot.sequence.load(Ordering::Relaxed);
+        slot.sequence.store(sequence + 1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        for (to, from) in slot.words.iter().zip(encode(snapshot)) {
+            to.store(from, Ordering::Relaxed);
+        }
+        slot.sequence.store(sequence + 2, Ordering::Release);
+    }
+
+    /// The router as last shown; `None` if there is no such router.
+    #[must_use]
+    pub fn read(&self, router: usize) -> Option<Snapshot> {
+        let slot = self.0.get(router)?;
+        loop {
+            let before = slot.sequence.load(Ordering::Acquire);
+            let words = std::array::from_fn(|at| slot.words[at].load(Ordering::Relaxed));
+            fence(Ordering::Acquire);
+            if before % 2 == 0 && slot.sequence.load(Ordering::Relaxed) == before {
+                return Some(decode(&words));
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn busy() -> Snapshot {
+        let mut snapshot = Snapshot::new(Priority::from_wire(90));
+        snapshot.standing = Standing::Active;
+        snapshot.since = MonoTime::from_nanos(7);
+        snapshot.deadline = Some(MonoTime::from_nanos(u64::MAX));
+        snapshot.primary = Some(Ipv4Addr::new(192, 168, 8, 6));
+        snapshot.active = Some((Ipv4Addr::new(192, 168, 8, 4), Priority::OWNER));
+        snapshot.installed = true;
+        snapshot.sent = u64::MAX;
+        snapshot.unsent = 1;
+        snapshot.announced = 5;
+        snapshot.takeovers = 2;
+        snapshot.refused = std::array::from_fn(|at| at as u64 + 1);
+        snapshot.peers[7] = Some(Peer {
+            address: Ipv4Addr::new(255, 255, 255, 254),
+            priority: Priority::from_wire(1),
+            last_accepted: None,
+            last_refused: Some(MonoTime::from_nanos(9)),
+            accepted: u32::MAX,
+            refused: 41,
+            reason: Some(RejectReason::AuthPassword),
+            other_list: true,
+        });
+        snapshot
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let published = Published::new([Snapshot::new(Priority::DEFAULT), busy()]);
+        assert_eq!(published.read(0), Some(Snapshot::new(Priority::DEFAULT)));
+        assert_eq!(published.read(1), Some(busy()));
+        published.write(0, &busy());
+        assert_eq!(published.read(0), Some(busy()));
+        assert_eq!(published.read(2), None);
+    }
+
+    #[test]
+    fn every_fault_survives() {
+        for fault in Fault::ALL {
+            let mut snapshot = busy();
+            snapshot.standing = Standing::Initialize(*fault);
+            assert_eq!(decode(&encode(&snapshot)), snapshot);
+        }
+    }
+
+    #[test]
+    fn a_reader_never_sees_half_a_write() {
+        let published = Published::new([Snapshot::new(Priority::DEFAULT)]);
+        let of = |count: u64| {
+            let mut snapshot = busy();
+            (snapshot.sent, snapshot.announced, snapshot.takeovers) = (count, count, count);
+            snapshot
+        };
+        published.write(0, &of(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..20_000).for_each(|count| published.write(0, &of(count))));
+            for _ in 0..20_000 {
+                let seen = published.read(0).unwrap();
+                assert_eq!(seen, of(seen.sent));
+            }
+        });
+    }
+}

@@ -1,0 +1,215 @@
+//! One virtual router as the engine runs it: the election, the frames built
+//! ahead for it, and what others may see of it.
+
+use std::net::Ipv4Addr;
+
+use vip_common::election::{ActiveRouter, Fault, State, VirtualRouter};
+use vip_common::ids::{MacAddr, Priority};
+use vip_common::reject::RejectReason;
+use vip_common::time::MonoTime;
+use vip_common::wire::arp;
+use vip_common::wire::vrrp::{AdvertFrame, ChecksumDialect, FrameSpec, Unencodable};
+
+use super::LinkFacts;
+use super::published::{Peer, Snapshot, Standing};
+use crate::plan::RouterPlan;
+
+/// An ARP packet in its Ethernet frame.
+pub type ArpFrame = [u8; arp::FRAME_LEN];
+
+/// The engine's own part of a router.
+pub struct Router {
+    /// The protocol.
+    pub election: VirtualRouter,
+    /// Why it cannot take part, or the address that it takes part with, as the
+    /// election was last told.
+    pub told: Result<Ipv4Addr, Fault>,
+    /// What is published of it.
+    pub seen: Snapshot,
+    /// Whether `seen` has changed since it was published.
+    pub changed: bool,
+    /// The Active Router's MAC as the ear was last told.
+    pub active_mac: MacAddr,
+    /// The MAC that the Active Router's last advert came from.
+    pub heard_from: MacAddr,
+    /// The face of the interface that its frames were built for.
+    pub built_for: Option<LinkFacts>,
+    /// Where its addresses were last asked for.
+    pub installed_on: Option<u32>,
+    /// Whether it has asked the link who answers for its addresses.
+    pub probed: bool,
+    advert: Option<AdvertFrame>,
+    identification: u16,
+    announcements: Vec<ArpFrame>,
+    probes: Vec<ArpFrame>,
+}
+
+impl Router {
+    /// A router that takes no part yet.
+    #[must_use]
+    pub fn new(plan: &RouterPlan) -> Self {
+        let addresses = plan.all_addresses().count();
+        Self {
+            election: VirtualRouter::new(plan.params),
+            told: Err(Fault::Starting),
+            seen: Snapshot::new(plan.priority()),
+            changed: true,
+            active_mac: MacAddr::ZERO,
+            heard_from: MacAddr::ZERO,
+            built_for: None,
+            installed_on: None,
+            probed: false,
+            advert: None,
+            identification: 0,
+            announcements: Vec::with_capacity(addresses),
+            probes: Vec::with_capacity(addresses),
+        }
+    }
+
+    /// Builds its frames ahead, for our address and MAC as they are now.
+    ///
+    /// # Errors
+    /// When no advert can say what the configuration wants.
+    pub fn build(
+        &mut self,
+        plan: &RouterPlan,
+        mac: MacAddr,
+        source: Ipv4Addr,
+    ) -> Result<(), Unencodable> {
+        let addresses: Vec<Ipv4Addr> = plan.addresses.iter().map(|one| one.address).collect();
+        self.advert = None;
+        self.advert = Some(AdvertFrame::new(&FrameSpec {
+            source_mac: mac,
+            source,
+            group: plan.group,
+            vrid: plan.params.vrid,
+            version: plan.params.version,
+            interval: plan.params.adver_interval,
+            auth: plan.expect.auth,
+            addresses: &addresses,
+            dialect: ChecksumDialect::PseudoHeader,
+        })?);
+        self.announcements.clear();
+        self.announcements.extend(
+            plan.all_addresses()
+                .map(|one| arp::gratuitous(mac, one.address)),
+        );
+        self.probes.clear();
+        self.probes
+            .extend(plan.all_addresses().map(|one| arp::probe(mac, one.address)));
+        self.probed = false;
+        Ok(())
+    }
+
+    /// The next advert with this priority, ready to be sent; `None` before
+    /// [`Router::build`]. The identification counts adverts, zero left out,
+    /// so that a reader of the wire can tell a lost advert from a late one.
+    pub fn next_advert(&mut self, priority: Priority) -> Option<&[u8]> {
+        self.identification = self.identification.checked_add(1).unwrap_or(1);
+        let identification = self.identification;
+        self.advert
+            .as_mut()
+            .map(|frame| frame.seal(identification, priority))
+    }
+
+    /// Gratuitous ARP for each of its addresses.
+    #[must_use]
+    pub fn announcements(&self) -> &[ArpFrame] {
+        &self.announcements
+    }
+
+    /// The question "does anybody answer for this?" for each of its addresses.
+    #[must_use]
+    pub fn probes(&self) -> &[ArpFrame] {
+        &self.probes
+    }
+
+    /// Notes an advert that was accepted. Says whether its list of addresses
+    /// is news.
+    pub fn note_accepted(
+        &mut self,
+        source: Ipv4Addr,
+        stamp: MonoTime,
+        priority: Priority,
+        other_list: bool,
+    ) -> bool {
+        let peer = self.peer(source);
+        let news = other_list && !peer.other_list;
+        peer.other_list = other_list;
+        peer.priority = priority;
+        peer.last_accepted = peer.last_accepted.max(Some(stamp));
+        peer.accepted = peer.accepted.wrapping_add(1);
+        self.changed = true;
+        news
+    }
+
+    /// Notes an advert that was refused. Says whether the reason is news.
+    pub fn note_refused(
+        &mut self,
+        source: Ipv4Addr,
+        stamp: MonoTime,
+        reason: RejectReason,
+    ) -> bool {
+        self.seen.refused[reason as usize] += 1;
+        let peer = self.peer(source);
+        let news = peer.reason != Some(reason);
+        peer.reason = Some(reason);
+        peer.last_refused = peer.last_refused.max(Some(stamp));
+        peer.refused = peer.refused.wrapping_add(1);
+        self.changed = true;
+        news
+    }
+
+    /// The Active Router that it follows as Backup.
+    #[must_use]
+    pub fn followed(&self) -> Option<ActiveRouter> {
+        match self.election.state() {
+            State::Backup(_) => self.election.active(),
+            State::Initialize(_) | State::Active(_) => None,
+        }
+    }
+
+    /// The place of a peer: its own, a free one, or that of the one that was
+    /// silent for longest.
+    fn peer(&mut self, address: Ipv4Addr) -> &mut Peer {
+        let peers = &mut self.seen.peers;
+        let rank = |peer: &Option<Peer>| match peer {
+            Some(peer) if peer.address == address => (0, None),
+            None => (1, None),
+            Some(peer) => (2, peer.last_heard()),
+        };
+        let mut best = 0;
+        for at in 1..peers.len() {
+            if rank(&peers[at]) < rank(&peers[best]) {
+                best = at;
+            }
+        }
+        let place = &mut peers[best];
+        if place.is_none_or(|peer| peer.address != address) {
+            *place = None;
+        }
+        place.get_or_insert(Peer::new(address))
+    }
+
+    /// What others see of it now.
+    pub fn snapshot(&mut self, now: MonoTime) -> &Snapshot {
+        let standing = match self.election.state() {
+            State::Initialize(initialize) => Standing::Initialize(initialize.fault),
+            State::Backup(_) => Standing::Backup,
+            State::Active(_) => Standing::Active,
+        };
+        if self.seen.standing != standing {
+            self.seen.since = now;
+            self.seen.takeovers += u64::from(standing == Standing::Active);
+        }
+        self.seen.standing = standing;
+        self.seen.priority = self.election.effective_priority();
+        self.seen.deadline = self.election.deadline();
+        self.seen.primary = self.told.ok();
+        self.seen.active = self
+            .followed()
+            .map(|active| (active.address, active.priority));
+        self.changed = false;
+        &self.seen
+    }
+}

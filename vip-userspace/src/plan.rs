@@ -1,0 +1,192 @@
+//! What this daemon runs: the configuration laid out in slots and ports, the
+//! same for engine, hands and services, never changed while they run.
+
+use std::net::Ipv4Addr;
+
+use vip_common::election::Params;
+use vip_common::ids::Family;
+use vip_common::ids::{MacAddr, Priority};
+use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
+use vip_common::wire::vrrp::Expect;
+
+use crate::config::{Configuration, Instance, VirtualAddress};
+use crate::kernel::Assignment;
+
+/// Everything.
+#[derive(Debug)]
+pub struct Plan {
+    /// The interfaces, each once.
+    pub ports: Vec<PortPlan>,
+    /// The virtual routers; the index is the slot.
+    pub routers: Vec<RouterPlan>,
+}
+
+/// One logical interface, known by its name.
+#[derive(Debug)]
+pub struct PortPlan {
+    /// Its name.
+    pub name: String,
+    /// Slots of the routers on it.
+    pub routers: Vec<usize>,
+}
+
+/// One virtual router.
+#[derive(Debug)]
+pub struct RouterPlan {
+    /// The instance's name in the configuration.
+    pub name: String,
+    /// Index of its interface.
+    pub port: usize,
+    /// What the election needs.
+    pub params: Params,
+    /// What an advert must look like.
+    pub expect: Expect,
+    /// The group that it speaks to.
+    pub group: Ipv4Addr,
+    /// `mcast_src_ip`, where the interface's own address is not wanted.
+    pub source: Option<Ipv4Addr>,
+    /// The addresses in its adverts.
+    pub addresses: Vec<VirtualAddress>,
+    /// The addresses that move with it but are not in its adverts.
+    pub excluded: Vec<VirtualAddress>,
+    /// Why it cannot take part, if it cannot.
+    pub unusable: Option<String>,
+}
+
+impl Plan {
+    /// Lays out a configuration.
+    #[must_use]
+    pub fn new(configuration: &Configuration) -> Self {
+        let mut ports: Vec<PortPlan> = Vec::new();
+        let mut routers = Vec::new();
+        for instance in &configuration.instances {
+            let known = ports
+                .iter()
+                .position(|port| port.name == instance.interface);
+            let port = known.unwrap_or_else(|| {
+                ports.push(PortPlan {
+                    name: instance.interface.clone(),
+                    routers: Vec::new(),
+                });
+                ports.len() - 1
+            });
+            ports[port].routers.push(routers.len());
+            routers.push(RouterPlan::new(instance, port));
+        }
+        Self { ports, routers }
+    }
+}
+
+impl RouterPlan {
+    fn new(instance: &Instance, port: usize) -> Self {
+        let params = Params {
+            vrid: instance.vrid,
+            version: instance.version,
+            priority: instance.priority,
+            adver_interval: instance.interval,
+            preempt: instance.preempt,
+            down_timer_adverts: instance.down_timer_adverts,
+            garp: instance.garp,
+        };
+        let expect = Expect {
+            vrid: instance.vrid,
+            version: instance.version,
+            interval: instance.interval,
+            auth: instance.auth,
+        };
+        let elsewhere = instance
+            .addresses
+            .iter()
+            .chain(&instance.excluded)
+            .find_map(|address| {
+                address
+                    .device
+                    .as_ref()
+                    .filter(|device| **device != instance.interface)
+            });
+        let unusable = instance.unusable.clone().or_else(|| {
+            elsewhere.map(|device| {
+                format!("an address on another interface ({device}) is not supported yet")
+            })
+        });
+        Self {
+            name: instance.name.clone(),
+            port,
+            params,
+            expect,
+            group: instance.group,
+            source: instance.source,
+            addresses: instance.addresses.clone(),
+            excluded: instance.excluded.clone(),
+            unusable,
+        }
+    }
+
+    /// Addresses that move with this router, advertised ones first.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.excluded)
+    }
+
+    /// The addresses as the kernel is asked for them.
+    #[must_use]
+    pub fn assignments(&self, ifindex: u32) -> Vec<Assignment> {
+        let assignment = |address: &VirtualAddress| Assignment {
+            ifindex,
+            address: address.address,
+            prefix: address.prefix,
+            broadcast: address.broadcast,
+            scope: address.scope,
+            label: address.label.clone(),
+        };
+        self.all_addresses().map(assignment).collect()
+    }
+
+    /// What the program at the NIC is told of this router.
+    #[must_use]
+    pub fn entry(
+        &self,
+        slot: u32,
+        ifindex: u32,
+        primary: Ipv4Addr,
+        mac: MacAddr,
+    ) -> (RouterKey, RouterEntry) {
+        let entry = RouterEntry {
+            slot,
+            group: self.group.octets(),
+            primary: primary.octets(),
+            mac,
+            version: self.params.version.get(),
+            min_ttl: 255,
+        };
+        (RouterKey::new(ifindex, Family::V4, self.params.vrid), entry)
+    }
+
+    /// What the program at the NIC is told of this router's addresses.
+    pub fn address_entries(
+        &self,
+        slot: u32,
+        ifindex: u32,
+        mac: MacAddr,
+    ) -> impl Iterator<Item = (AddressKey, AddressEntry)> {
+        self.all_addresses().map(move |address| {
+            let key = AddressKey {
+                ifindex,
+                address: address.address.octets(),
+            };
+            (
+                key,
+                AddressEntry {
+                    slot,
+                    own: mac,
+                    active: MacAddr::ZERO,
+                },
+            )
+        })
+    }
+
+    /// The priority in the configuration.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        self.params.priority
+    }
+}

@@ -1,0 +1,125 @@
+//! The status document, as `vip status --json` prints it: schema 1.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// The number that changes when a reader of the document would break.
+pub const SCHEMA: u32 = 1;
+
+/// Everything a daemon says of itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of the daemon.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// The virtual routers, in the order of the configuration.
+    pub instances: Vec<Instance>,
+    /// How each interface is heard.
+    pub dataplane: Vec<Hearing>,
+    /// Sums over all instances, by name; names only ever come in addition.
+    pub counters: BTreeMap<String, u64>,
+    /// What a person should look into.
+    pub warnings: Vec<String>,
+}
+
+/// One virtual router.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Instance {
+    /// Name in the configuration.
+    pub name: String,
+    /// Interface.
+    pub interface: String,
+    /// Virtual router identifier.
+    pub vrid: u8,
+    /// `ipv4`.
+    pub family: String,
+    /// Protocol version, 2 or 3.
+    pub version: u8,
+    /// `MASTER`, `BACKUP`, `FAULT` or `INIT`.
+    pub state: String,
+    /// Why, and what ends it.
+    pub reason: String,
+    /// For how long, in ns.
+    pub since_ns: u64,
+    /// Priority in the configuration.
+    pub priority: u8,
+    /// Priority in the election now.
+    pub effective_priority: u8,
+    /// Who is master, ourselves included; `None` if nobody is known to be.
+    pub master: Option<Master>,
+    /// Until this state ends if nothing is heard, in ns from now.
+    pub deadline_ns: Option<i64>,
+    /// The virtual addresses, with their prefix lengths.
+    pub addresses: Vec<String>,
+    /// Whether the kernel has acknowledged them here.
+    pub installed: bool,
+    /// The other routers of this VRID, refused ones too.
+    pub peers: Vec<Peer>,
+    /// Whether two routers say at the same time that they are master.
+    pub two_masters: bool,
+    /// Strangers who claim one of the addresses.
+    pub conflicts: Vec<Conflict>,
+    /// Counters of this router, by name.
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// Who is master.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Master {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// Its priority.
+    pub priority: u8,
+}
+
+/// Another router of the same VRID.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// Its last accepted priority; `None` if none was.
+    pub priority: Option<u8>,
+    /// How long ago its last accepted advert was, in ns.
+    pub accepted_ns_ago: Option<u64>,
+    /// Adverts accepted.
+    pub accepted: u64,
+    /// Adverts refused.
+    pub refused: u64,
+    /// Why the last one was refused, by name.
+    pub refusal: Option<String>,
+    /// The same in words.
+    pub refusal_words: Option<String>,
+    /// How long ago the last refused one was, in ns.
+    pub refused_ns_ago: Option<u64>,
+    /// Whether it names other addresses than we do.
+    pub other_addresses: bool,
+}
+
+/// A stranger who claims an address.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Who claims it.
+    pub mac: String,
+    /// How often strangers have claimed addresses of this router.
+    pub count: u64,
+    /// How long ago the last one was, in ns.
+    pub ns_ago: u64,
+}
+
+/// How an interface is heard.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hearing {
+    /// The interface.
+    pub interface: String,
+    /// `xdp-native`, `xdp-generic`, `tcx`, `packet-socket` or `none`.
+    pub rung: String,
+    /// Why this one and no better.
+    pub why: String,
+}

@@ -1,0 +1,266 @@
+//! Puts the status document together from what the engine publishes, the NIC
+//! counts and the hands have said.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use vip_common::election::Fault;
+use vip_common::layout::{Counter, Refused, RefusedKey};
+use vip_common::reject::RejectReason;
+use vip_common::time::{MonoTime, active_down_interval};
+
+use super::status::{Conflict, Hearing, Instance, Master, Peer, SCHEMA, Status};
+use super::{HeardBy, Services};
+use crate::engine::published::{self, Snapshot, Standing};
+use crate::engine::rt;
+use crate::plan::RouterPlan;
+use crate::words;
+
+pub(super) fn status(services: &Services, ports: &[HeardBy], doubles: &HashSet<usize>) -> Status {
+    let now = rt::now();
+    let mut counters = BTreeMap::new();
+    let mut warnings = services.warnings.clone();
+    let mut instances = Vec::new();
+    for (slot, router) in services.plan.routers.iter().enumerate() {
+        let Some(snapshot) = services.published.read(slot) else {
+            continue;
+        };
+        let instance = instance(services, slot, router, &snapshot, now);
+        for (name, count) in &instance.counters {
+            *counters.entry(name.clone()).or_insert(0) += count;
+        }
+        if doubles.contains(&slot) {
+            warnings.push(format!(
+                "another program on this host sends adverts for {}; stop one of the two",
+                router.name
+            ));
+        }
+        instances.push(instance);
+    }
+    let hearing = |(port, plan): (&HeardBy, &crate::plan::PortPlan)| Hearing {
+        interface: plan.name.clone(),
+        rung: port
+            .rung
+            .map_or_else(|| "none".into(), |rung| rung.to_string()),
+        why: port.why.clone(),
+    };
+    Status {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        instances,
+        dataplane: ports
+            .iter()
+            .zip(&services.plan.ports)
+            .map(hearing)
+            .collect(),
+        counters,
+        warnings,
+    }
+}
+
+fn instance(
+    services: &Services,
+    slot: usize,
+    router: &RouterPlan,
+    seen: &Snapshot,
+    now: MonoTime,
+) -> Instance {
+    let interface = &services.plan.ports[router.port].name;
+    let number = u32::try_from(slot).unwrap_or(u32::MAX);
+    let refused = services.gauges.refused(number);
+    let master = match seen.standing {
+        Standing::Active => seen.primary.map(|own| (own, seen.priority)),
+        Standing::Backup => seen.active,
+        Standing::Initialize(_) => None,
+    };
+    Instance {
+        name: router.name.clone(),
+        interface: interface.clone(),
+        vrid: router.params.vrid.get(),
+        family: "ipv4".into(),
+        version: router.params.version.get(),
+        state: words::state(seen.standing).into(),
+        reason: reason(router, interface, seen, now),
+        since_ns: nanos(now.since(seen.since)),
+        priority: router.priority().get(),
+        effective_priority: seen.priority.get(),
+        master: master.map(|(address, priority)| Master {
+            address,
+            priority: priority.get(),
+        }),
+        deadline_ns: seen.deadline.map(|deadline| until(now, deadline)),
+        addresses: router
+            .all_addresses()
+            .map(|one| words::address(one.address, one.prefix))
+            .collect(),
+        installed: seen.installed,
+        peers: peers(seen, &refused, now),
+        two_masters: two_masters(router, seen, now),
+        conflicts: conflicts(services, number, now),
+        counters: counters(services, number, seen),
+    }
+}
+
+/// Why it stands where it does, and what ends it.
+fn reason(router: &RouterPlan, interface: &str, seen: &Snapshot, now: MonoTime) -> String {
+    let since = words::span(now.since(seen.since));
+    let takes_over = || {
+        let left = seen
+            .deadline
+            .map_or(Duration::ZERO, |deadline| deadline.since(now));
+        format!("takes over in {} if nothing is heard", words::span(left))
+    };
+    match seen.standing {
+        Standing::Active if seen.installed => format!("holds the address for {since}"),
+        Standing::Active => format!("the addresses are being installed, for {since}"),
+        Standing::Backup => match seen.active {
+            Some((address, priority)) if priority < seen.priority && router.params.preempts() => {
+                format!("replaces {address} (priority {priority}); {}", takes_over())
+            }
+            Some((address, priority)) => {
+                format!("follows {address} (priority {priority}); {}", takes_over())
+            }
+            None => format!("hears no master; {}", takes_over()),
+        },
+        Standing::Initialize(fault) => {
+            let retry = match (fault, seen.deadline) {
+                (Fault::AddressesNotInstalled, Some(retry)) => {
+                    format!(", in {}", words::span(retry.since(now)))
+                }
+                _ => String::new(),
+            };
+            format!(
+                "{}{retry} (for {since})",
+                words::fault(fault, router, interface)
+            )
+        }
+    }
+}
+
+fn peers(seen: &Snapshot, refused: &[(RefusedKey, Refused)], now: MonoTime) -> Vec<Peer> {
+    let ago = |at: Option<MonoTime>| at.map(|at| nanos(now.since(at)));
+    let accepted = |peer: &published::Peer| Peer {
+        address: peer.address,
+        priority: peer.last_accepted.map(|_| peer.priority.get()),
+        accepted_ns_ago: ago(peer.last_accepted),
+        accepted: peer.accepted.into(),
+        refused: peer.refused.into(),
+        refusal: peer.reason.map(|reason| reason.label().into()),
+        refusal_words: peer.reason.map(|reason| reason.words().into()),
+        refused_ns_ago: ago(peer.last_refused),
+        other_addresses: peer.other_list,
+    };
+    let mut peers: Vec<Peer> = seen.peers.iter().flatten().map(accepted).collect();
+    // What the NIC refuses never reaches the engine.
+    for (key, refused) in refused {
+        let address = Ipv4Addr::from(key.source);
+        let Some(reason) = u8::try_from(key.reason)
+            .ok()
+            .and_then(RejectReason::from_number)
+        else {
+            continue;
+        };
+        let at = peers
+            .iter()
+            .position(|peer| peer.address == address)
+            .unwrap_or_else(|| {
+                peers.push(accepted(&published::Peer::new(address)));
+                peers.len() - 1
+            });
+        let peer = &mut peers[at];
+        let ns_ago = nanos(now.since(MonoTime::from_nanos(refused.stamp)));
+        peer.refused += refused.count;
+        if peer.refused_ns_ago.is_none_or(|before| ns_ago < before) {
+            peer.refused_ns_ago = Some(ns_ago);
+            peer.refusal = Some(reason.label().into());
+            peer.refusal_words = Some(reason.words().into());
+        }
+    }
+    peers.sort_by_key(|peer| peer.address);
+    peers
+}
+
+/// Whether more than one router has spoken as master lately: two peers, or a
+/// peer while we are master ourselves and after it should have heard us.
+fn two_masters(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> bool {
+    let params = &router.params;
+    let interval = params.adver_interval.span();
+    let down = active_down_interval(
+        params.version,
+        params.priority,
+        params.adver_interval,
+        params.down_timer_adverts,
+    );
+    let speaks = |peer: &&published::Peer| {
+        !peer.priority.is_resign() && peer.last_accepted.is_some_and(|at| now.since(at) < down)
+    };
+    let speaking = seen.peers.iter().flatten().filter(speaks);
+    match seen.standing {
+        Standing::Active => {
+            let settled = seen.since + interval;
+            speaking
+                .filter(|peer| peer.last_accepted > Some(settled))
+                .count()
+                > 0
+        }
+        Standing::Backup => {
+            // One hands over to the other within an interval: both must have
+            // spoken within two.
+            let lately = |peer: &&published::Peer| {
+                peer.last_accepted
+                    .is_some_and(|at| now.since(at) < interval * 2)
+            };
+            speaking.filter(lately).count() > 1
+        }
+        Standing::Initialize(_) => false,
+    }
+}
+
+fn conflicts(services: &Services, slot: u32, now: MonoTime) -> Vec<Conflict> {
+    let claim = services.gauges.claim(slot).filter(|claim| claim.count > 0);
+    let conflict = claim.map(|claim| Conflict {
+        address: Ipv4Addr::from(claim.address),
+        mac: claim.mac.to_string(),
+        count: claim.count,
+        ns_ago: nanos(now.since(MonoTime::from_nanos(claim.stamp))),
+    });
+    conflict.into_iter().collect()
+}
+
+fn counters(services: &Services, slot: u32, seen: &Snapshot) -> BTreeMap<String, u64> {
+    let mut counters = BTreeMap::from([
+        ("adverts_sent".into(), seen.sent),
+        ("adverts_not_sent".into(), seen.unsent),
+        ("gratuitous_arps_sent".into(), seen.announced),
+        ("became_master".into(), seen.takeovers),
+    ]);
+    for (name, counter) in [
+        ("adverts_taken", Counter::Taken),
+        ("ring_full", Counter::RingFull),
+        ("arp_requests", Counter::ArpRequest),
+        ("arp_claims", Counter::ArpClaim),
+    ] {
+        counters.insert(name.into(), services.gauges.counter(slot, counter));
+    }
+    for reason in RejectReason::ALL {
+        let count = services.gauges.counter(slot, Counter::Rejected(*reason))
+            + seen.refused[*reason as usize];
+        counters.insert(format!("rejected_{}", reason.label()), count);
+    }
+    counters
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn until(now: MonoTime, deadline: MonoTime) -> i64 {
+    let signed = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+    if deadline >= now {
+        signed(deadline.since(now))
+    } else {
+        -signed(now.since(deadline))
+    }
+}

@@ -1,0 +1,186 @@
+//! The words that people and scripts read: RFC 9568's Active, Backup and
+//! Initialize become MASTER, BACKUP, FAULT and INIT here and nowhere else,
+//! always with a reason.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use vip_common::election::{Fault, StateName, Why};
+use vip_common::time::MonoTime;
+
+use crate::engine::published::Standing;
+use crate::plan::RouterPlan;
+
+/// The state's name in configuration, notify scripts, status and alerts.
+#[must_use]
+pub const fn state(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "MASTER",
+        Standing::Backup => "BACKUP",
+        Standing::Initialize(Fault::Starting | Fault::ShutDown) => "INIT",
+        Standing::Initialize(_) => "FAULT",
+    }
+}
+
+/// What keeps a router out, and what ends it.
+#[must_use]
+pub fn fault(fault: Fault, plan: &RouterPlan, interface: &str) -> String {
+    match fault {
+        Fault::Starting => format!("{interface} is being looked at"),
+        Fault::NoInterface => format!("{interface} does not exist; ends when it appears"),
+        Fault::LinkDown => {
+            format!("{interface} is down or has no carrier; ends when the link is up")
+        }
+        Fault::NoAddress => {
+            format!("{interface} has no IPv4 address to speak from; ends when it has one")
+        }
+        Fault::EarDeaf => {
+            format!("cannot hear what arrives on {interface}; tried again every few seconds")
+        }
+        Fault::AddressesNotInstalled => {
+            "the kernel did not take the addresses; tried again after a while".into()
+        }
+        Fault::Unusable => {
+            let why = plan
+                .unusable
+                .as_deref()
+                .unwrap_or("its addresses do not fit one advert");
+            format!("{why}; ends with another configuration")
+        }
+        Fault::ShutDown => "vip is leaving".into(),
+    }
+}
+
+/// The transition line, in the words that alerts look for.
+#[must_use]
+pub fn transition(name: &str, from: StateName, to: StateName, why: Why) -> String {
+    match to {
+        StateName::Active => format!("({name}) Entering MASTER STATE"),
+        StateName::Backup if from == StateName::Initialize => {
+            format!("({name}) Entering BACKUP STATE (init)")
+        }
+        StateName::Backup => format!("({name}) Entering BACKUP STATE"),
+        StateName::Initialize if matches!(why, Why::ShutDown) => format!("({name}) Stopped"),
+        StateName::Initialize => format!("({name}) entering FAULT state"),
+    }
+}
+
+/// Our reason, the line after it.
+#[must_use]
+pub fn why(why: Why, plan: &RouterPlan, interface: &str, at: MonoTime) -> String {
+    let params = &plan.params;
+    let late =
+        |deadline: MonoTime| format!("decided {} after the deadline", span(at.since(deadline)));
+    match why {
+        Why::Started => "the interface is up and can be heard".into(),
+        Why::Recovered { fault: before } => format!("recovered: {}", cleared(before, interface)),
+        Why::AddressOwner => "priority 255: the address is this host's own".into(),
+        Why::ActiveDownTimerExpired {
+            last_advert: Some(last),
+            deadline,
+        } => format!(
+            "no advert for {}: the last one came {} ago ({} missed and a skew time); {}",
+            span(deadline.since(last)),
+            span(at.since(last)),
+            params.down_timer_adverts,
+            late(deadline)
+        ),
+        Why::ActiveDownTimerExpired {
+            last_advert: None,
+            deadline,
+        } => {
+            format!(
+                "nobody has sent an advert since this router began to listen; {}",
+                late(deadline)
+            )
+        }
+        Why::ActiveResigned {
+            source, deadline, ..
+        } => {
+            format!(
+                "{source} said that it leaves (priority 0), nobody came before us; {}",
+                late(deadline)
+            )
+        }
+        Why::Preempting {
+            source,
+            priority,
+            deadline,
+        } => {
+            format!(
+                "{source} has priority {priority}, ours is {}; {}",
+                params.priority,
+                late(deadline)
+            )
+        }
+        Why::HigherPriority { source, priority } => {
+            format!(
+                "{source} has priority {priority}, ours is {}",
+                params.priority
+            )
+        }
+        Why::HigherAddress { source, priority } => {
+            format!("{source} has our priority {priority} and the higher address")
+        }
+        Why::Fault(fault_now) => fault(fault_now, plan, interface),
+        Why::AddressesFailed { retry } => {
+            format!(
+                "the kernel did not take the addresses; tried again in {}",
+                span(retry.since(at))
+            )
+        }
+        Why::ShutDown => "told to stop".into(),
+    }
+}
+
+fn cleared(fault: Fault, interface: &str) -> String {
+    match fault {
+        Fault::Starting => format!("{interface} has been looked at"),
+        Fault::NoInterface => format!("{interface} exists"),
+        Fault::LinkDown => format!("{interface} is up"),
+        Fault::NoAddress => format!("{interface} has an address"),
+        Fault::EarDeaf => format!("{interface} can be heard"),
+        Fault::AddressesNotInstalled => "the addresses are tried again".into(),
+        Fault::Unusable | Fault::ShutDown => "configured anew".into(),
+    }
+}
+
+/// A span with three or four significant digits, in the unit that fits.
+#[must_use]
+pub fn span(span: Duration) -> String {
+    let nanos = span.as_nanos();
+    match nanos {
+        0..1_000_000 => format!("{:.1} us", nanos as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", nanos as f64 / 1e6),
+        _ => format!("{:.3} s", span.as_secs_f64()),
+    }
+}
+
+/// An address with its prefix length, as `ip address` shows it.
+#[must_use]
+pub fn address(address: Ipv4Addr, prefix: u8) -> String {
+    format!("{address}/{prefix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_standing_has_the_word_that_scripts_know() {
+        assert_eq!(state(Standing::Active), "MASTER");
+        assert_eq!(state(Standing::Backup), "BACKUP");
+        for fault in Fault::ALL {
+            let word = state(Standing::Initialize(*fault));
+            let starting = matches!(fault, Fault::Starting | Fault::ShutDown);
+            assert_eq!(word, if starting { "INIT" } else { "FAULT" });
+        }
+    }
+
+    #[test]
+    fn spans_are_read_at_a_glance() {
+        assert_eq!(span(Duration::from_nanos(94_300)), "94.3 us");
+        assert_eq!(span(Duration::from_micros(6_094)), "6.09 ms");
+        assert_eq!(span(Duration::from_millis(3_609)), "3.609 s");
+    }
+}
