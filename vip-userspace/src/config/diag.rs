@@ -288,7 +288,8 @@ impl Sink {
         }
     }
 
-    /// Everything collected, in the order of the file.
+    /// Everything collected, in the order of the file; what concerns the whole
+    /// of it comes last.
     pub(super) fn finish(self) -> Vec<Problem> {
         let Self {
             sources: _,
@@ -300,7 +301,7 @@ impl Sink {
             problem
                 .at
                 .as_ref()
-                .map_or((0, 0), |at| (at.span.line, at.span.column))
+                .map_or((u32::MAX, 0), |at| (at.span.line, at.span.column))
         });
         if beyond > 0 {
             problems.push(Problem {

@@ -42,24 +42,24 @@ pub enum Block {
 }
 
 impl Block {
-    /// What a person calls it.
+    /// Where a word of it stands, in a sentence.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn place(self) -> &'static str {
         match self {
-            Self::Top => "the top level",
-            Self::Global => "global_defs",
-            Self::Instance => "vrrp_instance",
-            Self::Authentication => "authentication",
-            Self::Hmac => "auth_hmac",
-            Self::Address => "a line of addresses",
-            Self::SyncGroup => "vrrp_sync_group",
-            Self::Script => "vrrp_script",
-            Self::Process => "vrrp_track_process",
-            Self::File => "track_file",
-            Self::Bfd => "bfd_instance",
-            Self::GarpGroup => "garp_group",
-            Self::TrackGroup => "track_group",
-            Self::List => "a list",
+            Self::Top => "outside all blocks",
+            Self::Global => "in global_defs",
+            Self::Instance => "in vrrp_instance",
+            Self::Authentication => "in authentication",
+            Self::Hmac => "in auth_hmac",
+            Self::Address => "behind an address",
+            Self::SyncGroup => "in vrrp_sync_group",
+            Self::Script => "in vrrp_script",
+            Self::Process => "in vrrp_track_process",
+            Self::File => "in track_file",
+            Self::Bfd => "in bfd_instance",
+            Self::GarpGroup => "in garp_group",
+            Self::TrackGroup => "in track_group",
+            Self::List => "in a list",
         }
     }
 }

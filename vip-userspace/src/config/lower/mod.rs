@@ -457,11 +457,7 @@ fn same_address(lowering: &mut Lowering<'_>, drafts: &[Draft]) {
 fn unknown(block: Block, head: &Token, statement: &Statement) -> Finding {
     let finding = Finding::error(
         head.span,
-        format!(
-            "unknown keyword {} in {}",
-            quoted(&head.text),
-            block.words()
-        ),
+        format!("unknown keyword {} {}", quoted(&head.text), block.place()),
     );
     let what = if statement.block.is_some() {
         "the whole block"
@@ -475,10 +471,7 @@ fn unknown(block: Block, head: &Token, statement: &Statement) -> Finding {
         Some(Block::Top) if block != Block::Top => finding.help(format!(
             "it stands outside all blocks: is a `}}` missing above? ({what} is skipped)"
         )),
-        Some(other) => finding.help(format!(
-            "it belongs in {}; {what} is skipped",
-            other.words()
-        )),
+        Some(other) => finding.help(format!("it belongs {}; {what} is skipped", other.place())),
         None => finding.help(format!("{what} is skipped")),
     }
 }

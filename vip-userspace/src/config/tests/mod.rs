@@ -1,7 +1,10 @@
+mod hostile;
+mod rendered;
+
 use super::*;
 
-const NODE_A: &str = include_str!("../../../tests/seed/nodeA.conf");
-const NODE_B: &str = include_str!("../../../tests/seed/nodeB.conf");
+const NODE_A: &str = include_str!("../../../../tests/seed/nodeA.conf");
+const NODE_B: &str = include_str!("../../../../tests/seed/nodeB.conf");
 
 /// The configuration of a text without any problem.
 fn fine(text: &str) -> Configuration {
