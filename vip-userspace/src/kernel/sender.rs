@@ -63,7 +63,8 @@ impl FrameSender {
 }
 
 fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
-    // Protocol 0: it receives nothing, so that nothing piles up in it.
+    // Protocol 0: it receives nothing, so that nothing piles up in it, and an
+    // interface that goes down leaves no error behind for the next frame.
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
     sys::bind_packet(socket.as_fd(), ifindex, 0)?;
@@ -72,11 +73,5 @@ fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
 }
 
 fn transmit(socket: &OwnedFd, frame: &[u8]) -> nix::Result<()> {
-    let attempt = || send(socket.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT).map(drop);
-    match attempt() {
-        // The interface went down some time ago and the socket has kept that
-        // to tell it now; whether it is down still, the second attempt says.
-        Err(nix::Error::ENETDOWN) => attempt(),
-        other => other,
-    }
+    send(socket.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT).map(drop)
 }
