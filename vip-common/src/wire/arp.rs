@@ -82,11 +82,12 @@ pub fn gratuitous(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_LEN] {
     request(mac, address.octets(), MacAddr::BROADCAST, address)
 }
 
-/// The question whether anybody answers for `address`, asked without claiming
-/// it: a probe (RFC 5227 section 2.1.1).
+/// The question who answers for `address`, asked in the name of `source`, an
+/// address of our own, so that nobody takes it for a claim (as a probe would
+/// be, RFC 5227 section 2.1.1).
 #[must_use]
-pub fn probe(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_LEN] {
-    request(mac, [0; 4], MacAddr::ZERO, address)
+pub fn question(mac: MacAddr, source: Ipv4Addr, address: Ipv4Addr) -> [u8; FRAME_LEN] {
+    request(mac, source.octets(), MacAddr::ZERO, address)
 }
 
 fn request(
@@ -141,10 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn construct_probe() {
-        let mut probe = GRATUITOUS;
-        probe[28..38].fill(0);
-        assert_eq!(super::probe(SENDER_MAC, Ipv4Addr::from(ADDRESS)), probe);
+    fn construct_question() {
+        let mut asks = GRATUITOUS;
+        asks[28..32].copy_from_slice(&[192, 168, 8, 6]);
+        asks[32..38].fill(0);
+        let source = Ipv4Addr::new(192, 168, 8, 6);
+        assert_eq!(question(SENDER_MAC, source, Ipv4Addr::from(ADDRESS)), asks);
     }
 
     #[test]

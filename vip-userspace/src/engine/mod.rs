@@ -752,8 +752,8 @@ impl Engine {
         };
         let ifindex = attached.facts.ifindex;
         let router = &mut self.routers[slot];
-        if !std::mem::replace(&mut router.probed, true) && router.followed().is_none() {
-            for frame in router.probes() {
+        if !std::mem::replace(&mut router.asked, true) && router.followed().is_none() {
+            for frame in router.questions() {
                 let _ = attached.sender.send(frame);
             }
         }

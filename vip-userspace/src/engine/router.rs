@@ -37,11 +37,11 @@ pub struct Router {
     /// Where its addresses were last asked for.
     pub installed_on: Option<u32>,
     /// Whether it has asked the link who answers for its addresses.
-    pub probed: bool,
+    pub asked: bool,
     advert: Option<AdvertFrame>,
     identification: u16,
     announcements: Vec<ArpFrame>,
-    probes: Vec<ArpFrame>,
+    questions: Vec<ArpFrame>,
 }
 
 impl Router {
@@ -58,11 +58,11 @@ impl Router {
             heard_from: MacAddr::ZERO,
             built_for: None,
             installed_on: None,
-            probed: false,
+            asked: false,
             advert: None,
             identification: 0,
             announcements: Vec::with_capacity(addresses),
-            probes: Vec::with_capacity(addresses),
+            questions: Vec::with_capacity(addresses),
         }
     }
 
@@ -94,10 +94,10 @@ impl Router {
             plan.all_addresses()
                 .map(|one| arp::gratuitous(mac, one.address)),
         );
-        self.probes.clear();
-        self.probes
-            .extend(plan.all_addresses().map(|one| arp::probe(mac, one.address)));
-        self.probed = false;
+        self.questions.clear();
+        self.questions
+            .extend(plan.all_addresses().map(|one| arp::question(mac, source, one.address)));
+        self.asked = false;
         Ok(())
     }
 
@@ -120,8 +120,8 @@ impl Router {
 
     /// The question "does anybody answer for this?" for each of its addresses.
     #[must_use]
-    pub fn probes(&self) -> &[ArpFrame] {
-        &self.probes
+    pub fn questions(&self) -> &[ArpFrame] {
+        &self.questions
     }
 
     /// Notes an advert that was accepted. Says whether its list of addresses
