@@ -56,16 +56,27 @@ const RULES: &[Rule] = &[
 pub(crate) fn command() -> Result<ExitCode> {
     let mut findings = Vec::new();
     let workspace = shell::workspace();
-    for file in sources(&workspace)? {
+    let mut sources = Vec::new();
+    for file in files(&workspace)? {
         let text = fs::read_to_string(workspace.join(&file))
             .with_context(|| format!("cannot read {}", file.display()))?;
-        findings.extend(length(&file, &text));
-        let is_test = file.file_name().is_some_and(|name| name == "tests.rs");
+        sources.push((file, text));
+    }
+    let tests: Vec<_> = sources
+        .iter()
+        .flat_map(|(file, text)| test_modules(file, text))
+        .collect();
+    for (file, text) in &sources {
+        findings.extend(length(file, text));
+        // `a/tests.rs` and all of `a/tests/`.
+        let is_test = tests
+            .iter()
+            .any(|module| file.with_extension("").starts_with(module));
         for rule in RULES
             .iter()
             .filter(|rule| !is_test && file.starts_with(rule.place))
         {
-            findings.extend(forbidden(rule, &file, &text));
+            findings.extend(forbidden(rule, file, text));
         }
     }
     for finding in &findings {
@@ -80,7 +91,7 @@ pub(crate) fn command() -> Result<ExitCode> {
 }
 
 /// All Rust files that git knows or would take, relative to the workspace.
-fn sources(workspace: &Path) -> Result<Vec<PathBuf>> {
+fn files(workspace: &Path) -> Result<Vec<PathBuf>> {
     let mut git = Command::new("git");
     git.current_dir(workspace);
     git.args([
@@ -110,6 +121,23 @@ fn length(file: &Path, text: &str) -> Option<String> {
             file.display()
         )
     })
+}
+
+/// The modules that a file declares for tests only, as paths without an ending.
+fn test_modules(file: &Path, text: &str) -> Vec<PathBuf> {
+    let stem = file.file_stem().unwrap_or_default();
+    let directory = if ["mod", "lib", "main"].iter().any(|name| stem == *name) {
+        file.parent().unwrap_or(file).to_path_buf()
+    } else {
+        file.with_extension("")
+    };
+    let lines: Vec<_> = text.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
+    let names = pairs.filter_map(|pair| {
+        let (_, name) = pair[1].strip_suffix(';')?.rsplit_once("mod ")?;
+        Some(directory.join(name))
+    });
+    names.collect()
 }
 
 /// The lines that name what the rule forbids. Comments may name anything, and tests may use
@@ -205,6 +233,14 @@ mod tests {
         assert_eq!(found("//! no tokio in here\n"), 0);
         assert_eq!(found("mod tests {\n    use std::fs;\n}\n"), 0);
         assert_eq!(found("let catalog::Entry = 1; use tokio_free;\n"), 0);
+    }
+
+    #[test]
+    fn knows_which_modules_are_tests() {
+        let text = "#[cfg(test)]\nmod fixtures;\nmod real;\n";
+        let of = |file: &str| test_modules(Path::new(file), text);
+        assert_eq!(of("wire/mod.rs"), [Path::new("wire/fixtures")]);
+        assert_eq!(of("wire/arp.rs"), [Path::new("wire/arp/fixtures")]);
     }
 
     #[test]

@@ -21,47 +21,48 @@ pub(crate) struct Args {
     filters: Vec<String>,
 }
 
-/// A set of tests, each a run of `cargo test`.
+/// A set of tests: one run of `cargo test`.
 struct Suite {
     name: &'static str,
+    /// What `cargo test` is told to run.
+    selection: &'static [&'static str],
     /// Whether its tests make network namespaces or load programs into the kernel.
     privileged: bool,
 }
 
-const UNIT: Suite = Suite {
-    name: "unit",
-    privileged: false,
-};
-
-/// The suites of `tests/`, cheap ones first.
+/// Cheap ones first.
 const SUITES: &[Suite] = &[
     Suite {
-        name: "sim",
+        name: "unit",
+        selection: &["--workspace", "--lib", "--bins"],
         privileged: false,
     },
     Suite {
+        name: "sim",
+        selection: &["--package", "vip-tests", "--test", "sim"],
+        privileged: false,
+    },
+    Suite {
+        name: "kernel",
+        selection: &["--package", "vip-userspace", "--test", "*"],
+        privileged: true,
+    },
+    Suite {
         name: "xdp",
+        selection: &["--package", "vip-tests", "--test", "xdp"],
         privileged: true,
     },
     Suite {
         name: "netns",
+        selection: &["--package", "vip-tests", "--test", "netns"],
         privileged: true,
     },
     Suite {
         name: "interop",
+        selection: &["--package", "vip-tests", "--test", "interop"],
         privileged: true,
     },
 ];
-
-impl Suite {
-    fn selection(&self) -> Vec<&'static str> {
-        if self.name == UNIT.name {
-            vec!["--workspace", "--lib", "--bins"]
-        } else {
-            vec!["--package", "vip-tests", "--test", self.name]
-        }
-    }
-}
 
 /// What `cargo test` counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,10 +189,10 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
 
 /// Names of suites choose suites; any other word chooses tests by their names.
 fn select(words: &[String]) -> (Vec<&'static Suite>, Vec<&str>) {
-    let all = || std::iter::once(&UNIT).chain(SUITES);
-    let is_suite = |word: &&String| all().any(|suite| suite.name == *word);
+    let is_suite = |word: &&String| SUITES.iter().any(|suite| suite.name == *word);
     let (chosen, filters): (Vec<&String>, Vec<&String>) = words.iter().partition(is_suite);
-    let suites = all()
+    let suites = SUITES
+        .iter()
         .filter(|suite| chosen.is_empty() || chosen.iter().any(|word| *word == suite.name))
         .collect();
     (suites, filters.into_iter().map(String::as_str).collect())
@@ -220,7 +221,7 @@ fn build_all(suites: &[&Suite]) -> Result<()> {
     println!("{}", build::vip(false)?.display());
     for suite in suites {
         let mut cargo = shell::cargo();
-        cargo.args(["test", "--no-run"]).args(suite.selection());
+        cargo.args(["test", "--no-run"]).args(suite.selection);
         shell::run(&mut cargo)?;
     }
     Ok(())
@@ -228,9 +229,7 @@ fn build_all(suites: &[&Suite]) -> Result<()> {
 
 fn run(suite: &Suite, filters: &[&str]) -> Result<Count> {
     let mut cargo = shell::cargo();
-    cargo
-        .args(["test", "--no-fail-fast"])
-        .args(suite.selection());
+    cargo.args(["test", "--no-fail-fast"]).args(suite.selection);
     cargo.arg("--").args(filters);
     if suite.privileged {
         runner(&mut cargo)?;
@@ -316,6 +315,6 @@ mod tests {
             ["netns"]
         );
         assert_eq!(filters, ["takeover"]);
-        assert_eq!(select(&[]).0.len(), SUITES.len() + 1);
+        assert_eq!(select(&[]).0.len(), SUITES.len());
     }
 }
