@@ -75,9 +75,9 @@ pub(super) fn line(lowering: &mut Lowering<'_>, statement: &Statement) -> Line {
                     head.span,
                     format!("the prefix of {} is not 0 to 32", quoted(text)),
                 )
-                .help("write it as 192.0.2.1/24; the line is skipped"),
+                .help("it is 32 instead, as in keepalived; write it as 192.0.2.1/24"),
             );
-            return Line::Skipped;
+            32
         }
     };
     let mut virtual_address = VirtualAddress {
@@ -90,8 +90,27 @@ pub(super) fn line(lowering: &mut Lowering<'_>, statement: &Statement) -> Line {
     };
     match options(lowering, statement.arguments(), &mut virtual_address) {
         Some(reason) => Line::Decides(reason.to_owned()),
+        None if has_long_label(lowering, &virtual_address, head.span) => Line::Skipped,
         None => Line::Address(virtual_address, head.span),
     }
+}
+
+/// Whether the kernel would refuse the label, and keepalived with it the address.
+fn has_long_label(lowering: &mut Lowering<'_>, address: &VirtualAddress, at: Span) -> bool {
+    let Some(label) = address.label.as_deref().filter(|l| l.len() > LONGEST_LABEL) else {
+        return false;
+    };
+    lowering.sink.add(
+        Finding::error(
+            at,
+            format!(
+                "label {} is longer than {LONGEST_LABEL} bytes",
+                quoted(label)
+            ),
+        )
+        .help("the address is left out, as in keepalived"),
+    );
+    true
 }
 
 /// Reads what follows an address. The reason why the instance must not run, if
@@ -147,10 +166,6 @@ fn set(lowering: &mut Lowering<'_>, key: AddressKey, token: &Token, address: &mu
             }
             Err(why) => Some(format!("{} is not an interface name: {why}", quoted(text))),
         },
-        AddressKey::Label if text.len() > LONGEST_LABEL => Some(format!(
-            "label {} is longer than {LONGEST_LABEL} bytes and is left out",
-            quoted(text)
-        )),
         AddressKey::Label => {
             address.label = Some(text.into());
             None

@@ -140,18 +140,16 @@ impl Draft {
         let body = statement.block.as_ref();
         match key {
             InstanceKey::State => self.set_state(lowering, value, span),
-            InstanceKey::Interface => match value.and_then(Value::word) {
-                Some(token) => self.set_interface(lowering, token),
-                None => self.never("its `interface` cannot be read"),
-            },
+            InstanceKey::Interface => {
+                if let Some(token) = value.and_then(Value::word) {
+                    self.set_interface(lowering, token);
+                }
+            }
             InstanceKey::VirtualRouterId => {
                 let vrid = value
                     .and_then(Value::whole)
                     .and_then(|id| Vrid::new(u8::try_from(id).ok()?));
-                self.vrid = vrid.map(|vrid| (vrid, span));
-                if vrid.is_none() {
-                    self.never("its `virtual_router_id` is not 1 to 255");
-                }
+                self.vrid = vrid.map(|vrid| (vrid, span)).or(self.vrid);
             }
             InstanceKey::Version => self.version = value.and_then(version).or(self.version),
             InstanceKey::Priority => {
@@ -228,17 +226,13 @@ impl Draft {
     }
 
     fn set_interface(&mut self, lowering: &mut Lowering<'_>, token: &Token) {
-        if let Err(why) = device_name(&token.text) {
-            lowering.sink.add(Finding::error(
+        match device_name(&token.text) {
+            Ok(()) => self.interface = Some(token.clone()),
+            Err(why) => lowering.sink.add(Finding::error(
                 token.span,
                 format!("{} is not an interface name: {why}", quoted(&token.text)),
-            ));
-            self.never(format!(
-                "its interface {} cannot exist",
-                quoted(&token.text)
-            ));
+            )),
         }
-        self.interface = Some(token.clone());
     }
 
     fn set_authentication(&mut self, lowering: &mut Lowering<'_>, body: Option<&Body>) {
@@ -287,11 +281,24 @@ impl Draft {
         let at = self.name.span;
         let master = self.master == Some(true);
 
-        for (key, word) in [
-            (InstanceKey::Interface, "interface"),
-            (InstanceKey::VirtualRouterId, "virtual_router_id"),
+        for (key, word, given) in [
+            (
+                InstanceKey::Interface,
+                "interface",
+                self.interface.is_some(),
+            ),
+            (
+                InstanceKey::VirtualRouterId,
+                "virtual_router_id",
+                self.vrid.is_some(),
+            ),
         ] {
-            if !self.seen.iter().any(|(seen, _)| *seen == key) {
+            if given {
+                continue;
+            }
+            if self.seen.iter().any(|(seen, _)| *seen == key) {
+                self.never(format!("its `{word}` is not valid"));
+            } else {
                 lowering.sink.add(
                     Finding::error(at, format!("instance {name} has no `{word}`"))
                         .help("keepalived does not start without one"),

@@ -337,8 +337,10 @@ fn a_bad_address_costs_its_line_only() {
             "error: `192.0.2.300/24` is not an address",
         ),
         ("224.0.0.1", "error: `224.0.0.1` is not an address"),
-        ("192.0.2.9/33", "error: the prefix of `192.0.2.9/33`"),
-        ("192.0.2.9/", "error: the prefix of `192.0.2.9/`"),
+        (
+            "192.0.2.8 label 1234567890123456",
+            "error: label `1234567890123456` is longer than 15",
+        ),
         ("priority 5", "error: `priority` is not an address"),
         (
             "x { 192.0.2.9\n }",
@@ -358,10 +360,8 @@ fn a_bad_address_costs_its_line_only() {
         ("192.0.2.8 lable x:1 ", "error: unknown word `lable`"),
         ("192.0.2.8 dev", "error: `dev` needs a value"),
         ("192.0.2.8 dev a/b", "error: `a/b` is not an interface name"),
-        (
-            "192.0.2.8 label 1234567890123456",
-            "error: label `1234567890123456` is longer than 15",
-        ),
+        ("192.0.2.8/33", "error: the prefix of `192.0.2.8/33`"),
+        ("192.0.2.8/", "error: the prefix of `192.0.2.8/`"),
         ("192.0.2.8 scope here", "error: `here` is not a scope"),
         ("192.0.2.8 brd x", "error: `x` is not a broadcast"),
         (
@@ -371,6 +371,7 @@ fn a_bad_address_costs_its_line_only() {
     ] {
         let (instance, said_all) = with(&format!("virtual_ipaddress {{\n{line}\n}}"));
         assert_eq!(instance.addresses.len(), 2, "{line}");
+        assert_eq!(instance.addresses[1].prefix, 32, "{line}");
         assert!(said_all[0].contains(said), "{line}: {said_all:?}");
     }
 }
@@ -441,19 +442,19 @@ fn what_no_router_can_be_without() {
         ("interface eth0", "it has no `virtual_router_id`"),
         (
             "interface eth0\nvirtual_router_id",
-            "its `virtual_router_id` is not 1 to 255",
+            "its `virtual_router_id` is not valid",
         ),
         (
             "interface eth0\nvirtual_router_id 0",
-            "its `virtual_router_id` is not 1 to 255",
+            "its `virtual_router_id` is not valid",
         ),
         (
             "interface eth0\nvirtual_router_id 256",
-            "its `virtual_router_id` is not 1 to 255",
+            "its `virtual_router_id` is not valid",
         ),
         (
             "interface abcdefghijklmnop\nvirtual_router_id 1",
-            "its interface `abcdefghijklmnop` cannot exist",
+            "its `interface` is not valid",
         ),
         (
             "interface eth0\nvirtual_router_id 1\nversion 3",
@@ -483,6 +484,14 @@ fn what_no_router_can_be_without() {
         (0, 1)
     );
     assert_eq!(fine("vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nversion 3\nno_virtual_ipaddress\n}").instances.len(), 1);
+}
+
+#[test]
+fn a_value_that_is_not_valid_leaves_the_one_before_it() {
+    let (instance, said) = with("interface a/b\nvirtual_router_id 0\nversion 4");
+    assert_eq!(instance.unusable, None);
+    assert_eq!((&*instance.interface, instance.vrid.get()), ("eth0", 1));
+    assert_eq!(said.iter().filter(|s| s.contains(": error: ")).count(), 3);
 }
 
 #[test]
