@@ -221,43 +221,42 @@ pub enum Why {
     ShutDown,
 }
 
-/// The actions of one call, in order, inline.
+/// Actions that were not taken yet, in order, inline.
 ///
-/// No call gives rise to more than [`ActionQueue::MOST`], and the contract
-/// has the shell take them all before the next call, so it cannot overflow.
+/// No call gives rise to more than [`ActionQueue::MOST`], and the contract has
+/// the shell take them all before it tells the next thing, except for the
+/// failure of an action just taken: there is room for that as well, so it
+/// cannot overflow.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ActionQueue {
-    slots: [Option<Action>; Self::MOST],
-    taken: usize,
-    filled: usize,
+    slots: [Option<Action>; Self::ROOM],
+    first: usize,
+    len: usize,
 }
 
 impl ActionQueue {
     /// The most actions that one call gives rise to.
     pub(super) const MOST: usize = 3;
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.taken == self.filled
+    const ROOM: usize = 8;
+
+    /// Whether another call's actions find room.
+    pub(super) fn has_room(&self) -> bool {
+        self.len + Self::MOST <= Self::ROOM
     }
 
     pub(super) fn push(&mut self, action: Action) {
-        if self.is_empty() {
-            (self.taken, self.filled) = (0, 0);
-        }
-        let slot = self.slots.get_mut(self.filled);
-        debug_assert!(slot.is_some(), "no room for {action:?}");
-        if let Some(slot) = slot {
-            *slot = Some(action);
-            self.filled += 1;
+        debug_assert!(self.len < Self::ROOM, "no room for {action:?}");
+        if self.len < Self::ROOM {
+            self.slots[(self.first + self.len) % Self::ROOM] = Some(action);
+            self.len += 1;
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Action> {
-        if self.is_empty() {
-            return None;
-        }
-        let action = self.slots.get_mut(self.taken)?.take();
-        self.taken += 1;
-        action
+        let action = self.slots[self.first].take()?;
+        self.first = (self.first + 1) % Self::ROOM;
+        self.len -= 1;
+        Some(action)
     }
 }

@@ -21,22 +21,25 @@
 //!
 //! # Order
 //!
-//! After each `handle_` call all actions are taken, before the next `handle_`
-//! call, and performed in the order in which they come: an advert precedes the
-//! addresses, because the one who held them until now must let go first. An
-//! action that fails is not retried by the shell; its failure is an input.
+//! After each `handle_` call all actions are taken, and performed in the order
+//! in which they come: an advert precedes the addresses, because the one who
+//! held them until now must let go first. Then comes the next `handle_` call.
+//! An action that fails is not retried by the shell; its failure is an input.
+//! Where it fails at once, that input may be told before the remaining actions
+//! are taken: what follows from it queues behind them.
 //!
 //! Before a deadline is believed, everything that arrived before it has been
 //! told: the driver drains its ears first and calls `handle_timeout` last.
-//! `handle_timeout` then moves at most one step; a deadline that is due again
-//! at once shows in `poll_timeout`.
+//! Only `handle_timeout` believes deadlines. It moves at most one step; what
+//! is due again at once shows in `poll_timeout`.
 //!
 //! # Time
 //!
-//! `now` never goes backwards from one call to the next. Stamps of adverts
-//! are earlier than the `now` they are told at, be it by much: deadlines are
-//! counted from the arrival of a frame, not from the moment somebody found
-//! time to look at it. A stamp later than `now` counts as `now`.
+//! `now` never goes backwards from one call to the next; one that does counts
+//! as the latest that was told. Stamps of adverts are earlier than the `now`
+//! they are told at, be it by much: deadlines are counted from the arrival of
+//! a frame, not from the moment somebody found time to look at it. A stamp
+//! later than `now` counts as `now`.
 //!
 //! # What cannot be taken back
 //!

@@ -27,6 +27,7 @@ pub struct VirtualRouter {
     state: State,
     generation: u32,
     failed_installs: u32,
+    clock: MonoTime,
     actions: ActionQueue,
 }
 
@@ -54,13 +55,14 @@ impl VirtualRouter {
             }),
             generation: 0,
             failed_installs: 0,
+            clock: MonoTime::ZERO,
             actions: ActionQueue::default(),
         }
     }
 
     /// Something happened.
     pub fn handle_input(&mut self, now: MonoTime, input: Input) {
-        self.expect_drained();
+        let now = self.begin(now);
         match input {
             Input::BecameAble { primary } => self.became_able(now, primary),
             Input::BecameUnable { fault } => self.leave(fault, None, Why::Fault(fault)),
@@ -92,7 +94,7 @@ impl VirtualRouter {
 
     /// Time passed. Before [`VirtualRouter::poll_timeout`] this does nothing.
     pub fn handle_timeout(&mut self, now: MonoTime) {
-        self.expect_drained();
+        let now = self.begin(now);
         match &mut self.state {
             State::Initialize(initialize) => {
                 if initialize.retry.is_some_and(|retry| now >= retry) {
@@ -197,11 +199,10 @@ impl VirtualRouter {
         }
     }
 
-    fn expect_drained(&self) {
-        debug_assert!(
-            self.actions.is_empty(),
-            "actions are taken before the next call"
-        );
+    fn begin(&mut self, now: MonoTime) -> MonoTime {
+        debug_assert!(self.actions.has_room(), "actions were not taken");
+        self.clock = self.clock.max(now);
+        self.clock
     }
 
     fn became_able(&mut self, now: MonoTime, primary: Ipv4Addr) {
@@ -326,15 +327,10 @@ impl VirtualRouter {
     }
 
     fn ear_proven(&mut self, now: MonoTime) {
-        let State::Backup(backup) = &mut self.state else {
-            return;
-        };
-        if self.params.is_owner() {
-            return;
-        }
-        backup.ear = Ear::Proven { at: now };
-        if now >= backup.deadline {
-            self.take_over(now);
+        if let State::Backup(backup) = &mut self.state
+            && !self.params.is_owner()
+        {
+            backup.ear = Ear::Proven { at: now };
         }
     }
 

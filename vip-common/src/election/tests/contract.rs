@@ -131,42 +131,97 @@ proptest! {
     }
 }
 
-/// Between two calls the queue is empty; it starts over each time.
+/// First in, first out, round and round.
 #[test]
 fn the_queue_gives_back_what_it_got_in_order() {
     let mut queue = ActionQueue::default();
-    for _ in 0..3 {
-        assert!(queue.is_empty());
+    let mut next = 0u8;
+    let mut taken = 0u8;
+    for round in 0..40 {
+        assert!(queue.has_room());
+        for _ in 0..1 + round % 3 {
+            queue.push(advert(next));
+            next += 1;
+        }
+        for _ in 0..1 + round % 3 {
+            assert_eq!(queue.pop(), Some(advert(taken)));
+            taken += 1;
+        }
         assert_eq!(queue.pop(), None);
-        for priority in 1..=3 {
-            queue.push(advert(priority));
-            assert!(!queue.is_empty());
-        }
-        for priority in 1..=3 {
-            assert_eq!(queue.pop(), Some(advert(priority)));
-        }
     }
-    queue.push(advert(1));
-    assert_eq!(queue.pop(), Some(advert(1)));
-    queue.push(advert(2));
-    queue.push(advert(3));
-    assert_eq!(queue.pop(), Some(advert(2)));
-    assert_eq!(queue.pop(), Some(advert(3)));
+}
+
+/// Two calls' actions and two left over from a third, no more.
+#[test]
+fn the_queue_knows_its_room() {
+    let mut queue = ActionQueue::default();
+    for priority in 0..8 {
+        assert_eq!(queue.has_room(), priority <= 5, "{priority} queued");
+        queue.push(advert(priority));
+    }
+    for priority in 0..8 {
+        assert_eq!(queue.pop(), Some(advert(priority)));
+    }
     assert_eq!(queue.pop(), None);
 }
 
 #[test]
-#[should_panic(expected = "actions are taken before the next call")]
-fn actions_left_over_are_a_bug_of_the_driver() {
-    let mut rig = Rig::backup(params(128));
-    rig.router.handle_timeout(at(1500));
-    rig.router.handle_timeout(at(1501));
+#[should_panic(expected = "no room for SendAdvert")]
+fn the_queue_does_not_overflow_unseen() {
+    let mut queue = ActionQueue::default();
+    for priority in 0..9 {
+        queue.push(advert(priority));
+    }
+}
+
+/// An installation that fails in the very moment of asking for it: what
+/// follows comes after what was still to be done.
+#[test]
+fn a_failure_may_be_told_before_the_remaining_actions_are_taken() {
+    let mut rig = Rig::new(params(255));
+    rig.router
+        .handle_input(at(5), Input::BecameAble { primary: OURS });
+    assert_eq!(rig.router.poll_action(), Some(advert(255)));
+    let generation = 1;
+    let install = Action::InstallAddresses { generation };
+    assert_eq!(rig.router.poll_action(), Some(install));
+    assert_eq!(
+        rig.input(5, Input::AddressesFailed { generation }),
+        [
+            transition(StateName::Initialize, StateName::Active, Why::AddressOwner),
+            RESIGN,
+            Action::RemoveAddresses { generation },
+            transition(
+                StateName::Active,
+                StateName::Initialize,
+                Why::AddressesFailed { retry: at(10_005) }
+            ),
+        ]
+    );
 }
 
 #[test]
-#[should_panic(expected = "actions are taken before the next call")]
-fn actions_left_over_are_a_bug_before_an_input_too() {
-    let mut rig = Rig::backup(params(128));
-    rig.router.handle_timeout(at(1500));
-    rig.router.handle_input(at(1501), Input::EarProven);
+#[should_panic(expected = "actions were not taken")]
+fn actions_left_over_are_a_bug_of_the_driver() {
+    let mut rig = Rig::new(params(128));
+    for millis in 0..100 {
+        let primary = OURS;
+        rig.router
+            .handle_input(at(millis), Input::BecameAble { primary });
+        let fault = Fault::LinkDown;
+        rig.router
+            .handle_input(at(millis), Input::BecameUnable { fault });
+    }
+}
+
+/// Time stands still rather than going backwards.
+#[test]
+fn an_earlier_now_counts_as_the_latest_told() {
+    let mut rig = Rig::new(params(128));
+    rig.timeout(7000);
+    rig.input(1000, Input::BecameAble { primary: OURS });
+    assert_eq!(rig.router.deadline(), Some(at(10_500)));
+    rig.input(10_600, Input::EarProven);
+    rig.timeout(10_499);
+    assert_eq!(rig.as_active().since, at(10_600));
 }

@@ -12,6 +12,13 @@ fn took_over(actions: &[Action]) -> bool {
     actions.contains(&Action::InstallAddresses { generation: 1 })
 }
 
+/// A proof after the deadline: the timeout is due at once.
+fn takes_over_when_proven(rig: &mut Rig, millis: u64) -> bool {
+    assert_eq!(rig.input(millis, Input::EarProven), []);
+    assert!(rig.router.poll_timeout() <= Some(at(millis)));
+    took_over(&rig.timeout(millis))
+}
+
 #[test]
 fn one_and_a_half_silent_intervals_after_the_start_the_ear_is_asked() {
     let mut rig = Rig::backup(params(128));
@@ -53,7 +60,7 @@ fn a_proven_ear_is_believed_at_the_deadline() {
 }
 
 /// Not proven, the deadline passes and nothing happens but asking again, at
-/// most once an interval; the proof then suffices at once.
+/// most once an interval; with the proof it is due at once.
 #[test]
 fn without_proof_the_deadline_is_not_believed() {
     let mut rig = Rig::backup(params(128));
@@ -63,8 +70,10 @@ fn without_proof_the_deadline_is_not_believed() {
     assert_eq!(rig.timeout(3501), []);
     assert_eq!(rig.timeout(4499), []);
     asks(&mut rig, 4500);
+    assert_eq!(rig.input(4700, Input::EarProven), []);
+    assert_eq!(rig.router.poll_timeout(), Some(at(3500)));
     assert_eq!(
-        rig.input(4700, Input::EarProven),
+        rig.timeout(4700),
         [
             advert(128),
             Action::InstallAddresses { generation: 1 },
@@ -94,7 +103,7 @@ fn asking_again_waits_an_interval() {
 fn a_backup_that_slept_past_its_deadline_asks_first() {
     let mut rig = Rig::backup(params(128));
     assert_eq!(rig.timeout(60_000), [Action::ProveEar]);
-    assert!(took_over(&rig.input(60_001, Input::EarProven)));
+    assert!(takes_over_when_proven(&mut rig, 60_001));
 }
 
 #[test]
@@ -147,7 +156,7 @@ fn a_leave_needs_no_proof_while_it_is_fresh() {
     };
     assert!(took_over(&rig.timeout(2500)));
     assert!(!took_over(&late.timeout(3500)));
-    assert!(took_over(&late.input(3501, Input::EarProven)));
+    assert!(takes_over_when_proven(&mut late, 3501));
 }
 
 /// A proof vouches for its own silence, not for a long sleep after it.
@@ -172,7 +181,7 @@ fn with_a_short_down_interval_the_ear_is_asked_at_the_deadline() {
     rig.hear(1000, THEIRS, 255);
     assert_eq!(rig.router.poll_timeout(), Some(at(2000) + SECOND * 2 / 256));
     assert_eq!(rig.timeout(2008), [Action::ProveEar]);
-    assert!(took_over(&rig.input(2009, Input::EarProven)));
+    assert!(takes_over_when_proven(&mut rig, 2009));
 }
 
 /// The other answer.
@@ -185,6 +194,18 @@ fn a_deaf_ear_is_a_fault() {
     assert_eq!(rig.router.poll_timeout(), None);
     assert_eq!(rig.input(9000, Input::EarProven), []);
     assert_eq!(rig.state(), StateName::Initialize);
+}
+
+/// The proof believes nothing by itself: what arrived before the deadline may
+/// not have been told yet.
+#[test]
+fn an_advert_told_after_the_proof_is_still_in_time() {
+    let mut rig = Rig::backup(params(128));
+    rig.timeout(1500);
+    rig.input(3600, Input::EarProven);
+    rig.hear_late(3600, 3400, THEIRS, 200);
+    assert_eq!(rig.timeout(3600), []);
+    assert_eq!(rig.router.deadline(), Some(at(6900)));
 }
 
 #[test]
