@@ -1,7 +1,8 @@
 //! The election in virtual time: several routers on one LAN, with everything
 //! that networks and hosts do to them, and no clock but the simulation's own.
 //!
-//! A failure prints its seed, and `VIP_SIM_SEED=<seed>` runs that one alone.
+//! A failure prints its seed, and `VIP_SIM_SEED=<seed>` runs that one alone;
+//! `VIP_SIM_SEEDS=<count>` runs as many of each scene.
 
 #![expect(
     clippy::unwrap_used,
@@ -26,15 +27,19 @@ use world::World;
 
 /// Runs a scene for each seed, or for the one that is asked for.
 fn for_seeds(name: &str, count: u64, scene: impl Fn(&str, u64)) {
-    let asked = std::env::var("VIP_SIM_SEED").ok().map(|seed| {
-        let seed = seed.parse();
-        seed.expect("VIP_SIM_SEED is a number")
-    });
-    let seeds = asked.map_or(0..count, |seed| seed..seed + 1);
+    let seeds = match (number("VIP_SIM_SEED"), number("VIP_SIM_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, asked) => 0..asked.unwrap_or(count),
+    };
     for seed in seeds {
         let label = format!("VIP_SIM_SEED={seed} cargo test -p vip-tests --test sim {name}");
         scene(&label, seed);
     }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().expect("a number of a seed, or of seeds"))
 }
 
 fn params(version: Version, priority: u8, interval: Centis) -> Params {

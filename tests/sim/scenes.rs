@@ -101,7 +101,8 @@ fn the_next_best_takes_over_from_a_dead_router() {
         let down = params.active_down_interval(params.adver_interval);
         let fair = world.weather.clone();
         world.run(down + fair.delay + fair.lateness);
-        if world.actives() != [next] {
+        // Priorities that lie close may find another one beside it for a moment.
+        if !world.actives().contains(&next) {
             world.fail("the next best did not take over in time");
         }
         world.run(unit * ELECTION);
@@ -238,7 +239,12 @@ fn a_partition_heals() {
         world.change(Change::Partition(whole));
         world.forget();
         let fair = world.weather.clone();
-        world.run(unit + fair.delay + fair.lateness + fair.hands * 2);
+        world.run(unit + fair.delay + fair.lateness);
+        if world.actives() != [best(&world)] {
+            world.fail("the first advert did not decide");
+        }
+        // The others may have heard one more advert of who yielded.
+        world.run(unit * 2);
         world.expect_settled();
         if world.actives() != [best(&world)] || world.longest_gap > Duration::ZERO {
             world.fail("the best did not keep the role");

@@ -416,8 +416,9 @@ impl World {
                 let until = self.now + span;
                 let it = &mut self.hosts[host];
                 if it.router.is_some() {
-                    it.paused = Some(it.paused.map_or(until, |end| end.max(until)));
-                    self.wake_at(host, until);
+                    let end = it.paused.map_or(until, |end| end.max(until));
+                    it.paused = Some(end);
+                    self.wake_at(host, end);
                 }
             }
             Change::LinkDown(host) => {
