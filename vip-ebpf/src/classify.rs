@@ -5,10 +5,10 @@ use vip_common::layout::{AddressEntry, AddressKey, RouterKey};
 use vip_common::wire::admit::{self, Kind};
 use vip_common::wire::{HEAD, arp};
 
-use crate::Verdict;
 use crate::maps::{ADDRESSES, ROUTERS};
 use crate::packet::Packet;
 use crate::watch;
+use crate::{Verdict, What};
 
 /// EtherType and IPv4 protocol lie within the first 24 bytes.
 const GLANCE: usize = 24;
@@ -17,24 +17,18 @@ const GLANCE: usize = 24;
 #[inline(always)]
 pub fn classify<P: Packet>(packet: &P) -> Verdict {
     if is_ordinary(packet) || packet.is_tagged() {
-        return Verdict::Untouched;
+        return Verdict::UNTOUCHED;
     }
     let frame_len = packet.len();
     let mut head = [0; HEAD];
-    let len = if frame_len < HEAD as u32 {
-        frame_len
-    } else {
-        HEAD as u32
-    };
-    // SAFETY: `len` is at most the length of `head`. The kernel wants to see
-    // that it is not zero.
-    if len == 0 || !unsafe { packet.load(head.as_mut_ptr(), len) } {
-        return Verdict::Untouched;
+    // SAFETY: as long as is said.
+    if !unsafe { packet.load::<HEAD>(head.as_mut_ptr(), frame_len) } {
+        return Verdict::UNTOUCHED;
     }
     match admit::kind(&head, frame_len as usize) {
-        Kind::Other => Verdict::Untouched,
+        Kind::Other => Verdict::UNTOUCHED,
         Kind::Advert(vrid) => advert(packet, &head, frame_len, vrid),
-        Kind::Arp => arp::parse(&head).map_or(Verdict::Untouched, |arp| claim(packet, &arp)),
+        Kind::Arp => arp::parse(&head).map_or(Verdict::UNTOUCHED, |arp| claim(packet, &arp)),
     }
 }
 
@@ -66,12 +60,12 @@ fn is_ordinary<P: Packet>(packet: &P) -> bool {
 
 /// An advert that names a VRID: other people's pass untouched.
 #[inline(always)]
-fn advert<P: Packet>(packet: &P, head: &[u8; HEAD], frame_len: u32, vrid: Vrid) -> Verdict {
+fn advert<P: Packet>(packet: &P, head: &[u8; HEAD], frame_len: u64, vrid: Vrid) -> Verdict {
     let key = RouterKey::new(packet.ifindex(), Family::V4, vrid);
     // SAFETY: the controller replaces an entry as a whole; one that is read while
     // it goes away judges one frame by the old rules.
     let Some(router) = (unsafe { ROUTERS.get(key) }) else {
-        return Verdict::Untouched;
+        return Verdict::UNTOUCHED;
     };
     let slot = router.slot;
     match admit::admit(head, frame_len as usize, router) {
@@ -92,8 +86,11 @@ fn claim<P: Packet>(packet: &P, arp: &arp::Arp) -> Verdict {
         return watch::tell_claim(ifindex, entry.slot, address, arp.sender_mac);
     }
     match arp.asks_for().and_then(|address| entry(ifindex, address)) {
-        Some(entry) => Verdict::Asked { slot: entry.slot },
-        None => Verdict::Untouched,
+        Some(entry) => Verdict {
+            slot: entry.slot,
+            what: What::Asked,
+        },
+        None => Verdict::UNTOUCHED,
     }
 }
 

@@ -27,19 +27,37 @@ use vip_common::reject::RejectReason;
 use crate::packet::Packet;
 
 /// What a frame turned out to be.
-enum Verdict {
+///
+/// A number and a byte, both of which every verdict has: a payload that only some
+/// had would be left undefined in the others, and the verifier refuses to see it
+/// moved about.
+struct Verdict {
+    /// The router's number; zero where it is nobody's.
+    slot: u32,
+    what: What,
+}
+
+/// What it is to that router.
+enum What {
     /// Nothing of ours, or nothing that is news.
     Untouched,
     /// An advert that was sent up.
-    Taken { slot: u32 },
+    Taken,
     /// An advert that should have gone up, but nobody empties the ring.
-    Lost { slot: u32 },
-    /// Says that it is for one of our routers, and cannot be.
-    Refused { slot: u32, reason: RejectReason },
+    Lost,
+    /// Says that it is for us, and cannot be.
+    Refused(RejectReason),
     /// Somebody asks who has one of our addresses.
-    Asked { slot: u32 },
+    Asked,
     /// A stranger says that one of our addresses is his.
-    Claimed { slot: u32 },
+    Claimed,
+}
+
+impl Verdict {
+    const UNTOUCHED: Self = Self {
+        slot: 0,
+        what: What::Untouched,
+    };
 }
 
 /// What becomes of the frame.
@@ -68,30 +86,20 @@ fn vip_tcx(context: TcContext) -> i32 {
 /// From verdict to counter and action.
 #[inline(always)]
 fn conclude<P: Packet>(packet: &P) -> Action {
-    match classify::classify(packet) {
-        Verdict::Untouched => Action::Pass,
-        Verdict::Taken { slot } => {
-            maps::count(Counter::Taken, slot);
-            Action::Pass
-        }
-        Verdict::Lost { slot } => {
-            maps::count(Counter::RingFull, slot);
-            Action::Pass
-        }
-        Verdict::Asked { slot } => {
-            maps::count(Counter::ArpRequest, slot);
-            Action::Pass
-        }
-        Verdict::Claimed { slot } => {
-            maps::count(Counter::ArpClaim, slot);
-            Action::Pass
-        }
-        Verdict::Refused { slot, reason } => {
-            maps::count(Counter::Rejected(reason), slot);
+    let Verdict { slot, what } = classify::classify(packet);
+    let (counter, action) = match what {
+        What::Untouched => return Action::Pass,
+        What::Taken => (Counter::Taken, Action::Pass),
+        What::Lost => (Counter::RingFull, Action::Pass),
+        What::Asked => (Counter::ArpRequest, Action::Pass),
+        What::Claimed => (Counter::ArpClaim, Action::Pass),
+        What::Refused(reason) => {
             aya_log_ebpf::debug!(packet, "router {} refuses: {}", slot, reason as u8);
-            Action::Drop
+            (Counter::Rejected(reason), Action::Drop)
         }
-    }
+    };
+    maps::count(counter, slot);
+    action
 }
 
 /// The kernel loads programs by their licence; this is the nearest word to ours

@@ -11,9 +11,9 @@ use vip_common::layout::{
 use vip_common::reject::RejectReason;
 use vip_common::wire::HEAD;
 
-use crate::Verdict;
 use crate::maps::{CLAIMS, EVENTS, REFUSED, add_one};
 use crate::packet::Packet;
+use crate::{Verdict, What};
 
 /// Source address in a frame that was refused: a name for the list of the
 /// refused and nothing else, so a malformed header may put anything there.
@@ -21,49 +21,44 @@ const SOURCE: usize = 14 + 12;
 
 /// Stamps an advert, copies it whole into the ring and wakes the engine.
 #[inline(always)]
-pub fn tell_advert<P: Packet>(packet: &P, slot: u32, frame_len: u32) -> Verdict {
-    let stamp = now();
-    let ifindex = packet.ifindex();
-    let told = if frame_len <= SMALL_FRAME as u32 {
-        tell_small(packet, stamp, slot, ifindex, frame_len)
+pub fn tell_advert<P: Packet>(packet: &P, slot: u32, frame_len: u64) -> Verdict {
+    let told = if frame_len <= SMALL_FRAME as u64 {
+        tell_small(packet, slot, frame_len)
     } else {
-        // What lies beyond is padding: the longest advert that may pass takes
-        // 14 + 60 + 8 + 255 * 4 + 8 bytes.
-        let len = if frame_len < LARGE_FRAME as u32 {
-            frame_len
-        } else {
-            LARGE_FRAME as u32
-        };
-        tell_large(packet, stamp, slot, ifindex, len)
+        tell_large(packet, slot, frame_len)
     };
-    if told {
-        Verdict::Taken { slot }
-    } else {
-        Verdict::Lost { slot }
-    }
+    let what = if told { What::Taken } else { What::Lost };
+    Verdict { slot, what }
 }
 
 macro_rules! tell {
-    ($name:ident, $record:ty) => {
+    ($name:ident, $record:ty, $room:expr) => {
         /// `false` if the ring is full.
         #[inline(always)]
-        fn $name<P: Packet>(packet: &P, stamp: u64, slot: u32, ifindex: u32, len: u32) -> bool {
+        fn $name<P: Packet>(packet: &P, slot: u32, frame_len: u64) -> bool {
+            let stamp = now();
             let Some(mut record) = EVENTS.reserve::<$record>(0) else {
                 return false;
             };
             let at = record.as_mut_ptr();
-            // SAFETY: the record is ours until it is submitted; `len` is at most
-            // the length of its frame. What is left of the frame beyond `len` is
-            // read by nobody.
+            // What lies beyond the room is padding: the longest advert that may
+            // pass takes 14 + 60 + 8 + 255 * 4 + 8 bytes.
+            let len = if frame_len < $room as u64 {
+                frame_len
+            } else {
+                $room as u64
+            };
+            // SAFETY: the record is ours until it is submitted, and its frame as
+            // long as is said. What is left of it beyond `len` is read by nobody.
             let copied = unsafe {
                 addr_of_mut!((*at).header).write(EventHeader {
                     stamp,
                     slot,
-                    ifindex,
-                    len,
+                    ifindex: packet.ifindex(),
+                    len: len as u32,
                     kind: EventKind::Advert as u32,
                 });
-                packet.load(addr_of_mut!((*at).frame).cast(), len)
+                packet.load::<$room>(addr_of_mut!((*at).frame).cast(), frame_len)
             };
             if copied {
                 record.submit(0);
@@ -75,8 +70,8 @@ macro_rules! tell {
     };
 }
 
-tell!(tell_small, SmallEvent);
-tell!(tell_large, LargeEvent);
+tell!(tell_small, SmallEvent, SMALL_FRAME);
+tell!(tell_large, LargeEvent, LARGE_FRAME);
 
 /// Remembers whose advert was refused.
 #[inline(always)]
@@ -106,7 +101,10 @@ pub fn note_refused(head: &[u8; HEAD], slot: u32, reason: RejectReason) -> Verdi
             let _ = REFUSED.insert(key, Refused { count: 1, stamp }, 0);
         }
     }
-    Verdict::Refused { slot, reason }
+    Verdict {
+        slot,
+        what: What::Refused(reason),
+    }
 }
 
 /// Remembers a stranger's claim, and sends it up when the router's budget
@@ -115,7 +113,7 @@ pub fn note_refused(head: &[u8; HEAD], slot: u32, reason: RejectReason) -> Verdi
 pub fn tell_claim(ifindex: u32, slot: u32, address: [u8; 4], mac: MacAddr) -> Verdict {
     let stamp = now();
     let Some(claim) = CLAIMS.get_ptr_mut(slot) else {
-        return Verdict::Untouched;
+        return Verdict::UNTOUCHED;
     };
     // SAFETY: the value lives while the program runs. Processors that write at
     // the same time may mix two claims or send both up; neither decides anything.
@@ -131,7 +129,10 @@ pub fn tell_claim(ifindex: u32, slot: u32, address: [u8; 4], mac: MacAddr) -> Ve
         // SAFETY: as above.
         unsafe { addr_of_mut!((*claim).told).write(stamp) };
     }
-    Verdict::Claimed { slot }
+    Verdict {
+        slot,
+        what: What::Claimed,
+    }
 }
 
 /// The record of a claim: address and MAC in place of a frame.
