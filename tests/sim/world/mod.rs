@@ -2,90 +2,25 @@
 //! the part of the engine (ears first, then what came back, then time) and of
 //! the hands, and watches what must never happen.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
-use std::fmt::Write as _;
+mod oracle;
+mod weather;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem::discriminant;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use vip_common::election::{
-    Action, Addresses, Fault, Input, Params, Report, State, StateName, VirtualRouter, Why,
-};
+use vip_common::election::{Action, Fault, Input, Params, Report, State, StateName, VirtualRouter};
 use vip_common::ids::Priority;
 use vip_common::time::{Centis, MonoTime};
 
 use crate::rng::Rng;
 
+pub(crate) use weather::{Change, Weather};
+
 /// More events than any scenario needs: a run that reaches it goes in circles.
 const MOST_EVENTS: u64 = 3_000_000;
-
-/// What the network and the hosts do to whoever uses them.
-#[derive(Clone, Debug)]
-pub(crate) struct Weather {
-    /// Adverts lost, per thousand and receiver.
-    pub(crate) loss: u64,
-    /// Adverts doubled, per thousand and receiver.
-    pub(crate) duplication: u64,
-    /// Longest way of a frame.
-    pub(crate) delay: Duration,
-    /// Whether frames may overtake each other, as they do not on one cable.
-    pub(crate) reorder: bool,
-    /// Longest time by which a timer is late.
-    pub(crate) lateness: Duration,
-    /// Longest time for which an answer from the kernel takes.
-    pub(crate) hands: Duration,
-    /// Installations that fail, per thousand.
-    pub(crate) failures: u64,
-}
-
-impl Weather {
-    /// Everything takes its time, nothing goes wrong.
-    pub(crate) fn fair(tick: Duration) -> Self {
-        Self {
-            loss: 0,
-            duplication: 0,
-            delay: tick / 20,
-            reorder: false,
-            lateness: tick / 50,
-            hands: tick / 10,
-            failures: 0,
-        }
-    }
-
-    /// Everything takes less time than the shortest skew, that of 255.
-    pub(crate) fn calm(tick: Duration) -> Self {
-        Self {
-            delay: tick / 1000,
-            lateness: tick / 1000,
-            ..Self::fair(tick)
-        }
-    }
-}
-
-/// Something done to a host or to the network.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// The daemon starts, with the interface up.
-    Start(usize),
-    /// The daemon leaves in good order.
-    Stop(usize),
-    /// Power cut: nothing is said and nothing is left.
-    Cut(usize),
-    /// The whole process stands still; its port goes on collecting frames.
-    Pause(usize, Duration),
-    /// Link down; what the host knew to be on its way is lost.
-    LinkDown(usize),
-    LinkUp(usize),
-    /// Frames arrive and nobody is told: the program at the port is gone.
-    Deafen(usize),
-    Hear(usize),
-    /// Which hosts reach each other: those of the same group.
-    Partition(Vec<u8>),
-    /// Another weather from now on.
-    Weather(Weather),
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -133,7 +68,7 @@ pub(crate) struct Host {
     boot: u64,
     alarm: u64,
     /// The last frame at the port that keeps a Backup from taking over, and
-    /// since when its arrival counts: the oracle of [`World::judge`].
+    /// since when its arrival counts: the oracle of `World::judge`.
     respected: Option<Frame>,
     listening_since: MonoTime,
 }
@@ -172,8 +107,8 @@ pub(crate) struct World {
     label: String,
     pub(crate) weather: Weather,
     groups: Vec<u8>,
-    queue: BinaryHeap<Reverse<(MonoTime, u64)>>,
-    pending: std::collections::BTreeMap<u64, Event>,
+    /// By time, and in the order of scheduling where times are equal.
+    queue: BTreeMap<(MonoTime, u64), Event>,
     scheduled: u64,
     steps: u64,
     overlap_since: Option<MonoTime>,
@@ -233,8 +168,7 @@ impl World {
             rng: Rng::new(seed ^ 0x5eed),
             label,
             weather,
-            queue: BinaryHeap::new(),
-            pending: std::collections::BTreeMap::new(),
+            queue: BTreeMap::new(),
             scheduled: 0,
             steps: 0,
             overlap_since: None,
@@ -255,18 +189,16 @@ impl World {
 
     pub(crate) fn run(&mut self, span: Duration) {
         let until = self.now + span;
-        while let Some(&Reverse((time, number))) = self.queue.peek()
-            && time <= until
+        while let Some(next) = self.queue.first_entry()
+            && next.key().0 <= until
         {
-            self.queue.pop();
+            let ((time, _), event) = next.remove_entry();
             self.now = time;
             self.steps += 1;
             if self.steps > MOST_EVENTS {
                 self.fail("the events never end");
             }
-            if let Some(event) = self.pending.remove(&number) {
-                self.step(event);
-            }
+            self.step(event);
             self.watch();
         }
         self.now = until;
@@ -301,54 +233,9 @@ impl World {
         self.hosts.iter().filter_map(retry).max()
     }
 
-    /// In each group of hosts that reach each other exactly one is Active if
-    /// one is able, it alone has the addresses, and the others follow it.
-    pub(crate) fn expect_settled(&self) {
-        let mut groups = self.groups.clone();
-        groups.sort_unstable();
-        groups.dedup();
-        for group in groups {
-            let members = || (0..self.hosts.len()).filter(|&host| self.groups[host] == group);
-            let able: Vec<_> = members().filter(|&h| self.hosts[h].is_able()).collect();
-            let active: Vec<_> = members().filter(|&h| self.hosts[h].is_active()).collect();
-            let holders: Vec<_> = members()
-                .filter(|&h| self.hosts[h].kernel.is_some())
-                .collect();
-            if active.len() != able.len().min(1) {
-                self.fail(&format!("{active:?} of {able:?} are Active"));
-            }
-            if holders != active {
-                self.fail(&format!("{holders:?} hold the addresses of {active:?}"));
-            }
-            for &host in &able {
-                let router = self.hosts[host].router.as_ref();
-                let follows = router.and_then(VirtualRouter::active).map(|a| a.address);
-                if follows != Some(self.hosts[active[0]].primary) {
-                    self.fail(&format!("{host} follows {follows:?}, not {active:?}"));
-                }
-            }
-        }
-    }
-
-    /// Ends the run with what led to it and how to repeat it.
-    pub(crate) fn fail(&self, what: &str) -> ! {
-        let mut text = String::new();
-        for (time, note) in &self.trace {
-            let _ = writeln!(text, "  {time:?} {note:?}");
-        }
-        for (number, host) in self.hosts.iter().enumerate() {
-            let _ = writeln!(text, "  host {number}: {:?}", host.router);
-        }
-        panic!(
-            "{}: at {:?}: {what}\n{text}{}",
-            self.label, self.now, self.label
-        );
-    }
-
     fn schedule(&mut self, time: MonoTime, event: Event) {
         self.scheduled += 1;
-        self.queue.push(Reverse((time, self.scheduled)));
-        self.pending.insert(self.scheduled, event);
+        self.queue.insert((time, self.scheduled), event);
     }
 
     fn note(&mut self, note: Note) {
@@ -629,62 +516,5 @@ impl World {
             Job::ProveEar => Input::EarProven,
         };
         self.tell(host, input);
-    }
-
-    /// A takeover is held against what arrived at the port, whatever the
-    /// router made of it.
-    fn judge(&mut self, host: usize, from: StateName, to: StateName, why: Why) {
-        let now = self.now;
-        let it = &mut self.hosts[host];
-        it.transitions += 1;
-        match (from, to) {
-            (StateName::Initialize, StateName::Backup) => it.listening_since = now,
-            (StateName::Backup, StateName::Active) => {
-                let respected = it
-                    .respected
-                    .filter(|frame| frame.stamp >= it.listening_since);
-                let from = respected.map_or(it.listening_since, |frame| frame.stamp);
-                let resigned = respected.is_some_and(|frame| frame.priority.is_resign());
-                let heard = respected.map_or(it.params.adver_interval, |frame| frame.interval);
-                let wait = if resigned {
-                    Duration::ZERO
-                } else {
-                    it.params.active_down_interval(it.params.learned(heard))
-                };
-                if now < from + wait {
-                    self.fail(&format!("{host} took over from a live router: {why:?}"));
-                }
-            }
-            (StateName::Active, _) => it.listening_since = MonoTime::ZERO,
-            _ => {}
-        }
-    }
-
-    /// What is held against every moment.
-    fn watch(&mut self) {
-        for number in 0..self.hosts.len() {
-            let host = &self.hosts[number];
-            let Some(State::Active(active)) = host.router.as_ref().map(VirtualRouter::state) else {
-                continue;
-            };
-            let waiting = matches!(active.addresses, Addresses::Installing);
-            if waiting && host.jobs == 0 && host.inbox.is_empty() {
-                self.fail(&format!("{number} is Active and nobody installs anything"));
-            }
-        }
-        let active = self.actives().len();
-        let now = self.now;
-        let follow = |since: &mut Option<MonoTime>, longest: &mut Duration, holds: bool| {
-            if let Some(begin) = *since {
-                *longest = (*longest).max(now.since(begin));
-            }
-            *since = holds.then(|| since.unwrap_or(now));
-        };
-        follow(
-            &mut self.overlap_since,
-            &mut self.longest_overlap,
-            active > 1,
-        );
-        follow(&mut self.gap_since, &mut self.longest_gap, active == 0);
     }
 }
