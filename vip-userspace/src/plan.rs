@@ -4,8 +4,7 @@
 use std::net::Ipv4Addr;
 
 use vip_common::election::Params;
-use vip_common::ids::Family;
-use vip_common::ids::{MacAddr, Priority};
+use vip_common::ids::{Family, MacAddr, Priority, Vrid};
 use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
 use vip_common::wire::vrrp::Expect;
 
@@ -74,6 +73,19 @@ impl Plan {
             routers.push(RouterPlan::new(instance, port));
         }
         Self { ports, routers }
+    }
+
+    /// The VRIDs that run on a port; an unusable instance has none to speak of.
+    #[must_use]
+    pub fn vrids(&self, port: usize) -> Vec<Vrid> {
+        let routers = self.ports[port]
+            .routers
+            .iter()
+            .map(|slot| &self.routers[*slot]);
+        routers
+            .filter(|router| router.unusable.is_none())
+            .map(|router| router.params.vrid)
+            .collect()
     }
 }
 

@@ -30,7 +30,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(3);
 /// interface and VRID.
 pub(super) fn before_speaking(plan: &Plan, links: &[Link]) -> Result<Vec<String>, Failure> {
     let mut warnings = Vec::new();
-    for port in &plan.ports {
+    for (index, port) in plan.ports.iter().enumerate() {
         let Some(link) = links.iter().find(|link| link.name == port.name) else {
             continue;
         };

@@ -40,6 +40,7 @@ const NOTES: usize = 256;
 /// while running (1).
 pub fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
     let log = Log::new();
+    log.install();
     let configuration = read_configuration(arguments, &log)?;
     privs::require()?;
     let _lock = lock(&arguments.runtime_dir)?;

@@ -95,8 +95,10 @@ impl Router {
                 .map(|one| arp::gratuitous(mac, one.address)),
         );
         self.questions.clear();
-        self.questions
-            .extend(plan.all_addresses().map(|one| arp::question(mac, source, one.address)));
+        self.questions.extend(
+            plan.all_addresses()
+                .map(|one| arp::question(mac, source, one.address)),
+        );
         self.asked = false;
         Ok(())
     }

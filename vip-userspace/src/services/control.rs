@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream as BlockingStream;
+use std::os::unix::net::{UnixListener as BlockingListener, UnixStream as BlockingStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub fn path(runtime_dir: &Path) -> PathBuf {
 /// The daemon's end.
 #[derive(Debug)]
 pub struct Control {
-    listener: UnixListener,
+    listener: BlockingListener,
     path: PathBuf,
 }
 
@@ -41,17 +41,18 @@ impl Control {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(&path)?;
+        let listener = BlockingListener::bind(&path)?;
+        listener.set_nonblocking(true)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660))?;
         Ok(Self { listener, path })
     }
 
-    /// The next client.
+    /// Has tokio watch it; only within a runtime.
     ///
     /// # Errors
     /// When the process has no file descriptor left.
-    pub async fn accept(&self) -> io::Result<UnixStream> {
-        Ok(self.listener.accept().await?.0)
+    pub fn listen(&self) -> io::Result<UnixListener> {
+        UnixListener::from_std(self.listener.try_clone()?)
     }
 }
 

@@ -47,6 +47,37 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Takes what libraries and the program at the NIC have to say as well:
+    /// warnings and worse, or as much as `VIP_LOG` (error, warn, info, debug,
+    /// trace) asks for.
+    pub fn install(self) {
+        let wanted = std::env::var("VIP_LOG")
+            .ok()
+            .and_then(|level| level.parse().ok());
+        log::set_max_level(wanted.unwrap_or(log::LevelFilter::Warn));
+        // It fails where one is installed already: then that one is meant.
+        let _ = log::set_boxed_logger(Box::new(self));
+    }
+}
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let level = match record.level() {
+            log::Level::Error => Level::Error,
+            log::Level::Warn => Level::Warning,
+            log::Level::Info | log::Level::Debug | log::Level::Trace => Level::Info,
+        };
+        self.line(level, &record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self::new()

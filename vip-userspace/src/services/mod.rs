@@ -135,6 +135,7 @@ impl Services {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         let reports = watched(self.reports.1.clone())?;
+        let control = self.control.listen()?;
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
         let mut state = State {
             ports: vec![HeardBy::default(); self.plan.ports.len()],
@@ -156,6 +157,12 @@ impl Services {
                     ready?.clear_ready();
                     self.reports.1.clear();
                     while let Some(report) = self.reports.0.receive() {
+                        // The hands said first how a port is heard.
+                        while let Ok(note) = self.notes.try_recv() {
+                            if let Some(failure) = self.note(&mut state, note) {
+                                return Ok(End::Failed(failure));
+                            }
+                        }
                         self.report(&mut state, report);
                     }
                 }
@@ -165,8 +172,8 @@ impl Services {
                         return Ok(End::Failed(failure));
                     }
                 }
-                client = self.control.accept() => {
-                    tokio::spawn(control::answer(client?, self.view(&state)));
+                client = control.accept() => {
+                    tokio::spawn(control::answer(client?.0, self.view(&state)));
                 }
                 (port, vrid, source) = own_voice(&state.voices) => {
                     if let Some(failure) = self.double(&mut state, port, vrid, source) {

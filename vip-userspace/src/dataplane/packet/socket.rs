@@ -4,10 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libc::{c_int, sock_filter, sock_fprog, sockaddr_ll};
+use nix::errno::Errno;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
-use nix::sys::socket::{
-    AddressFamily, LinkAddr, SockFlag, SockType, getsockname, setsockopt, socket,
-};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket};
 
 /// What failed, and the kernel's answer.
 pub(super) type Failure = (&'static str, io::Error);
@@ -40,8 +39,19 @@ pub(super) fn open(ifindex: u32, filter: &[sock_filter]) -> Result<OwnedFd, Fail
 /// The interface that the socket is bound to; the kernel makes it another value
 /// when the interface goes.
 pub(super) fn bound_to(socket: BorrowedFd<'_>) -> io::Result<u32> {
-    let address: LinkAddr = getsockname(socket.as_raw_fd()).map_err(io::Error::from)?;
-    Ok(u32::try_from(address.ifindex()).unwrap_or(0))
+    // SAFETY: all zeros is a valid address of no family.
+    #[expect(unsafe_code, reason = "a plain structure of the kernel")]
+    let mut address: sockaddr_ll = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<sockaddr_ll>() as libc::socklen_t;
+    #[expect(
+        unsafe_code,
+        reason = "nix takes the kernel's answer, whose length follows the MAC's, for a mistake"
+    )]
+    // SAFETY: both pointers are to live locals, and the length is the address's.
+    let result =
+        unsafe { libc::getsockname(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut len) };
+    Errno::result(result)?;
+    Ok(u32::try_from(address.sll_ifindex).unwrap_or(0))
 }
 
 fn attach(socket: BorrowedFd<'_>, filter: &[sock_filter]) -> io::Result<()> {
