@@ -166,6 +166,13 @@ mod tests {
     }
 
     #[test]
+    fn the_claimant_is_the_packets_sender_whoever_sent_the_frame() {
+        let mut frame = GRATUITOUS;
+        frame[6..12].fill(0xee);
+        assert_eq!(parse(&head(&frame)).unwrap().sender_mac, SENDER_MAC);
+    }
+
+    #[test]
     fn an_announcement_claims_and_asks_nothing() {
         let arp = says(1, ADDRESS, ADDRESS);
         assert_eq!((arp.claims(), arp.asks_for()), (Some(ADDRESS), None));
