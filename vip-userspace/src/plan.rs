@@ -46,6 +46,8 @@ pub struct RouterPlan {
     pub source: Option<Ipv4Addr>,
     /// The addresses in its adverts.
     pub addresses: Vec<VirtualAddress>,
+    /// The same, as an advert lists them.
+    pub listed: Vec<Ipv4Addr>,
     /// The addresses that move with it but are not in its adverts.
     pub excluded: Vec<VirtualAddress>,
     /// Why it cannot take part, if it cannot.
@@ -129,6 +131,7 @@ impl RouterPlan {
             group: instance.group,
             source: instance.source,
             addresses: instance.addresses.clone(),
+            listed: instance.addresses.iter().map(|one| one.address).collect(),
             excluded: instance.excluded.clone(),
             unusable,
         }

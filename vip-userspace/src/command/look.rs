@@ -34,11 +34,7 @@ pub(super) fn before_speaking(plan: &Plan, links: &[Link]) -> Result<Vec<String>
         let Some(link) = links.iter().find(|link| link.name == port.name) else {
             continue;
         };
-        let vrids: Vec<Vrid> = port
-            .routers
-            .iter()
-            .map(|slot| plan.routers[*slot].params.vrid)
-            .collect();
+        let vrids = plan.vrids(index);
         for vrid in &vrids {
             if let Err(error @ AlreadyClaimed::By { .. }) = claim_router(link.index, *vrid) {
                 return Err(Failure::new(Exit::Taken, format!("{}: {error}", port.name)));

@@ -92,7 +92,8 @@ fn read_configuration(arguments: &RunArgs, log: &Log) -> Result<Configuration, F
     if errors > 0 {
         log.line(Level::Warning, &format!("starts without what is wrong in {name}; 'vip check {name}' shows each with its place"));
     }
-    if loaded.configuration.instances.is_empty() {
+    let mut instances = loaded.configuration.instances.iter();
+    if instances.all(|instance| instance.unusable.is_some()) {
         let message = format!("{name} has no usable vrrp_instance: there is nothing to run");
         return Err(Failure::new(Exit::Configuration, message));
     }
@@ -145,6 +146,13 @@ fn tidy(directory: &Path, log: &Log) -> Result<NetlinkKernel, Failure> {
             &format!("left {entry} alone although the last run has listed it: {why}"),
         );
     }
+    if tidied.elsewhere {
+        let line = format!(
+            "the list of installed addresses in {} was about another network namespace and is forgotten; what a dead vip left there is still there",
+            directory.display()
+        );
+        log.line(Level::Warning, &line);
+    }
     if let Some(why) = tidied.unlisted {
         log.line(
             Level::Warning,
@@ -163,9 +171,12 @@ fn serve(
     log: Log,
 ) -> Result<(), Failure> {
     let capacity = u32::try_from(plan.routers.len()).unwrap_or(u32::MAX);
-    let (ears, ring) = Ears::load(arguments.xdp, capacity)
+    let (mut ears, ring) = Ears::load(arguments.xdp, capacity)
         .map_err(|error| Failure::new(Exit::Host, error.to_string()))?;
     let gauges = ears.gauges();
+    let nic_log = ears
+        .take_log()
+        .filter(|_| log::log_enabled!(log::Level::Debug));
     let control = Control::open(&arguments.runtime_dir)
         .map_err(|error| failed("cannot open the control socket", &error))?;
     if let Err(error) = rt::lock_memory() {
@@ -242,6 +253,7 @@ fn serve(
         notes,
         commands,
         control,
+        nic_log,
         log,
         warnings,
     };

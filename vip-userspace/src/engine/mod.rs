@@ -314,8 +314,7 @@ impl Engine {
         let source = header.source;
         match vrrp::decode(source, header.destination, body, &plan.expect) {
             Ok(advert) => {
-                let listed = plan.addresses.iter().map(|one| one.address);
-                let other_list = !advert.addresses.iter().eq(listed);
+                let other_list = !advert.addresses.same_as(&plan.listed);
                 let news = router.note_accepted(source, stamp, advert.priority, other_list);
                 let input = Input::AdvertArrived {
                     stamp,

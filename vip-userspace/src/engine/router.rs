@@ -76,7 +76,6 @@ impl Router {
         mac: MacAddr,
         source: Ipv4Addr,
     ) -> Result<(), Unencodable> {
-        let addresses: Vec<Ipv4Addr> = plan.addresses.iter().map(|one| one.address).collect();
         self.advert = None;
         self.advert = Some(AdvertFrame::new(&FrameSpec {
             source_mac: mac,
@@ -86,7 +85,7 @@ impl Router {
             version: plan.params.version,
             interval: plan.params.adver_interval,
             auth: plan.expect.auth,
-            addresses: &addresses,
+            addresses: &plan.listed,
             dialect: ChecksumDialect::PseudoHeader,
         })?);
         self.announcements.clear();

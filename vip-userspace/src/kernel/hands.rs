@@ -425,7 +425,10 @@ impl Hands {
                 continue;
             }
             let number = u32::try_from(*slot).unwrap_or(u32::MAX);
-            let own = router.source.or(primary).unwrap_or(Ipv4Addr::UNSPECIFIED);
+            // Before there is an address to speak from it takes no part.
+            let Some(own) = router.source.or(primary) else {
+                continue;
+            };
             routers.push(router.entry(number, ifindex, own, link.mac));
             addresses.extend(router.address_entries(number, ifindex, link.mac));
         }

@@ -18,11 +18,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use vip_common::election::{self, StateName, Why};
+use vip_common::election::{self, StateName};
 use vip_common::ids::{MacAddr, Vrid};
 use vip_common::reject::RejectReason;
 
-use crate::dataplane::{Gauges, Rung, Wanted};
+use crate::dataplane::{Gauges, NicLog, Rung, Wanted, log_drain};
 use crate::engine::published::Published;
 use crate::engine::queue::{Receiver, Sender, Wake};
 use crate::engine::{Command, Report};
@@ -67,6 +67,8 @@ pub struct Services {
     pub commands: Sender<Command>,
     /// Where `vip status` asks.
     pub control: Control,
+    /// What the program at the NIC has to say to a developer.
+    pub nic_log: Option<NicLog>,
     /// Where lines go.
     pub log: Log,
     /// Lasting warnings from before the start.
@@ -136,6 +138,9 @@ impl Services {
         let mut hangup = signal(SignalKind::hangup())?;
         let reports = watched(self.reports.1.clone())?;
         let control = self.control.listen()?;
+        if let Some(nic_log) = self.nic_log.take() {
+            tokio::spawn(log_drain(nic_log));
+        }
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
         let mut state = State {
             ports: vec![HeardBy::default(); self.plan.ports.len()],
@@ -278,7 +283,7 @@ impl Services {
         let interface = &self.plan.ports[router.port].name;
         match report {
             election::Report::Transition { from, to, why } => {
-                if to == StateName::Active && matches!(why, Why::ActiveDownTimerExpired { .. }) {
+                if from == StateName::Backup && to == StateName::Active {
                     self.log.line(
                         Level::Notice,
                         &format!("({}) Receive advertisement timeout", router.name),
