@@ -1,49 +1,70 @@
-//! What the two hooks have in common.
+//! What the two hooks have in common, and where they differ.
 
 use core::arch::asm;
 use core::ffi::c_void;
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::generated::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
+use aya_ebpf::bindings::bpf_hdr_start_off::{BPF_HDR_START_MAC, BPF_HDR_START_NET};
+use aya_ebpf::helpers::generated::{
+    bpf_skb_load_bytes, bpf_skb_load_bytes_relative, bpf_xdp_get_buff_len, bpf_xdp_load_bytes,
+};
 use aya_ebpf::programs::{TcContext, XdpContext};
+
+/// EtherTypes, as they lie in the frame.
+const IPV4: [u8; 2] = [0x08, 0x00];
+const ARP: [u8; 2] = [0x08, 0x06];
+/// The IP protocol number.
+const VRRP: u8 = 112;
+/// Length of the Ethernet header.
+const ETHERNET: u64 = 14;
+/// EtherType and IPv4 protocol lie within so many bytes.
+const GLANCE: usize = 24;
 
 /// A frame at a hook.
 pub trait Packet: EbpfContext {
-    /// Where the part starts that can be read directly.
-    fn start(&self) -> usize;
-    /// Where that part ends.
-    fn end(&self) -> usize;
-    /// Length of the whole frame from the Ethernet header on.
-    fn len(&self) -> u64;
+    /// A glance, which nearly all traffic gets no more than: whether it is
+    /// something else than VRRP over IPv4 or ARP, or tagged. What is too short to
+    /// tell is looked at closely.
+    fn is_ordinary(&self) -> bool;
     /// The logical interface it came in by.
     fn ifindex(&self) -> u32;
-    /// Whether a VLAN tag lies beside the frame. One that lies in it shows as
-    /// its EtherType.
-    fn is_tagged(&self) -> bool;
-    /// The kernel's copying of the first `len` bytes; not zero if it failed.
+    /// How long it is.
+    fn extent(&self) -> Extent;
+    /// Copies the first `len` bytes, which are more than the Ethernet header;
+    /// `false` if that failed.
     ///
     /// # Safety
     ///
     /// `len` bytes from `to` on can be written.
-    unsafe fn copy(&self, to: *mut c_void, len: u32) -> i64;
+    unsafe fn copy(&self, extent: Extent, to: *mut u8, len: u64) -> bool;
 
-    /// Copies the frame's first bytes, `ROOM` at most; `false` if there are none.
+    /// Copies the frame's first bytes, `ROOM` at most; `false` if there are none
+    /// behind the Ethernet header.
     ///
     /// # Safety
     ///
     /// `ROOM` bytes from `to` on can be written.
     #[inline(always)]
-    unsafe fn load<const ROOM: usize>(&self, to: *mut u8, frame_len: u64) -> bool {
+    unsafe fn load<const ROOM: usize>(&self, extent: Extent, to: *mut u8) -> bool {
         // The verifier must see the very number that is passed on compared with
         // each of its bounds.
-        let mut len = opaque(frame_len);
+        let mut len = opaque(extent.len);
         if len > ROOM as u64 {
             len = ROOM as u64;
         }
         let len = opaque(len);
         // SAFETY: `len` is at most `ROOM`.
-        len != 0 && unsafe { self.copy(to.cast(), len as u32) } == 0
+        len > ETHERNET && unsafe { self.copy(extent, to, len) }
     }
+}
+
+/// How long a frame is, and where its packet begins for the hook.
+#[derive(Clone, Copy)]
+pub struct Extent {
+    /// Bytes from the Ethernet header on.
+    pub len: u64,
+    /// Offset of what follows the Ethernet header.
+    body: u32,
 }
 
 /// A number that the compiler does not know the past of, so that it cannot
@@ -56,21 +77,30 @@ fn opaque(mut number: u64) -> u64 {
     number
 }
 
+/// EtherType and IPv4 protocol, read in place.
+#[inline(always)]
+fn glance(start: usize, end: usize) -> Option<([u8; 2], u8)> {
+    if start + GLANCE > end {
+        return None;
+    }
+    // SAFETY: the bytes lie before the end, as was just seen.
+    Some(unsafe {
+        (
+            *((start + 12) as *const [u8; 2]),
+            *((start + 23) as *const u8),
+        )
+    })
+}
+
 impl Packet for XdpContext {
     #[inline(always)]
-    fn start(&self) -> usize {
-        self.data()
-    }
-
-    #[inline(always)]
-    fn end(&self) -> usize {
-        self.data_end()
-    }
-
-    #[inline(always)]
-    fn len(&self) -> u64 {
-        // SAFETY: the context is the kernel's.
-        unsafe { bpf_xdp_get_buff_len(self.ctx) }
+    fn is_ordinary(&self) -> bool {
+        match glance(self.data(), self.data_end()) {
+            Some((IPV4, protocol)) => protocol != VRRP,
+            Some((ARP, _)) | None => false,
+            // A VLAN tag shows as its own EtherType.
+            Some(_) => true,
+        }
     }
 
     #[inline(always)]
@@ -79,31 +109,48 @@ impl Packet for XdpContext {
     }
 
     #[inline(always)]
-    fn is_tagged(&self) -> bool {
-        false
+    fn extent(&self) -> Extent {
+        Extent {
+            // SAFETY: the context is the kernel's.
+            len: unsafe { bpf_xdp_get_buff_len(self.ctx) },
+            body: ETHERNET as u32,
+        }
     }
 
     #[inline(always)]
-    unsafe fn copy(&self, to: *mut c_void, len: u32) -> i64 {
+    unsafe fn copy(&self, _: Extent, to: *mut u8, len: u64) -> bool {
         // SAFETY: the context is the kernel's, the buffer is the caller's word.
-        unsafe { bpf_xdp_load_bytes(self.ctx, 0, to, len) }
+        unsafe { bpf_xdp_load_bytes(self.ctx, 0, to.cast(), len as u32) == 0 }
     }
 }
 
+/// Normally the frame lies before this hook with its Ethernet header. Behind a
+/// generic XDP program, anybody's, newer kernels (since 6.9) lose the header's
+/// length and the hook sees the packet alone. The header is there still.
 impl Packet for TcContext {
     #[inline(always)]
-    fn start(&self) -> usize {
-        self.data()
-    }
-
-    #[inline(always)]
-    fn end(&self) -> usize {
-        self.data_end()
-    }
-
-    #[inline(always)]
-    fn len(&self) -> u64 {
-        u64::from(self.skb.len())
+    fn is_ordinary(&self) -> bool {
+        // SAFETY: the context is the kernel's.
+        let (protocol, vlan_present) =
+            unsafe { ((*self.skb.skb).protocol, (*self.skb.skb).vlan_present) };
+        if vlan_present != 0 {
+            return true;
+        }
+        match (protocol as u16).to_ne_bytes() {
+            IPV4 => {}
+            ARP => return false,
+            _ => return true,
+        }
+        if let Some((IPV4, protocol)) = glance(self.data(), self.data_end()) {
+            return protocol != VRRP;
+        }
+        let mut protocol = VRRP;
+        // SAFETY: one byte of the IP header to one byte. What cannot be read is
+        // looked at closely.
+        unsafe {
+            relative(self, BPF_HDR_START_NET, 9, (&raw mut protocol).cast(), 1);
+        }
+        protocol != VRRP
     }
 
     #[inline(always)]
@@ -113,14 +160,54 @@ impl Packet for TcContext {
     }
 
     #[inline(always)]
-    fn is_tagged(&self) -> bool {
-        // SAFETY: the context is the kernel's.
-        unsafe { (*self.skb.skb).vlan_present != 0 }
+    fn extent(&self) -> Extent {
+        let (mut header, mut first) = ([0_u8; 6], [0_u8; 6]);
+        // SAFETY: six bytes each: the destination MAC by the Ethernet header, and
+        // what the hook sees first.
+        unsafe {
+            relative(self, BPF_HDR_START_MAC, 0, header.as_mut_ptr().cast(), 6);
+            bpf_skb_load_bytes(self.as_ptr(), 0, first.as_mut_ptr().cast(), 6);
+        }
+        let len = u64::from(self.skb.len());
+        if header == first {
+            Extent {
+                len,
+                body: ETHERNET as u32,
+            }
+        } else {
+            Extent {
+                len: len + ETHERNET,
+                body: 0,
+            }
+        }
     }
 
     #[inline(always)]
-    unsafe fn copy(&self, to: *mut c_void, len: u32) -> i64 {
-        // SAFETY: the context is the kernel's, the buffer is the caller's word.
-        unsafe { bpf_skb_load_bytes(self.as_ptr(), 0, to, len) }
+    unsafe fn copy(&self, extent: Extent, to: *mut u8, len: u64) -> bool {
+        // SAFETY: the context is the kernel's, the buffer is the caller's word:
+        // the Ethernet header, and all but that many bytes behind it.
+        unsafe {
+            let body = to.add(ETHERNET as usize).cast();
+            let rest = opaque(len - ETHERNET) as u32;
+            relative(self, BPF_HDR_START_MAC, 0, to.cast(), ETHERNET as u32)
+                && bpf_skb_load_bytes(self.as_ptr(), extent.body, body, rest) == 0
+        }
     }
+}
+
+/// Copies from a header of the packet on, wherever the hook's view begins.
+///
+/// # Safety
+///
+/// `len` bytes from `to` on can be written.
+#[inline(always)]
+unsafe fn relative(
+    packet: &TcContext,
+    header: u32,
+    offset: u32,
+    to: *mut c_void,
+    len: u32,
+) -> bool {
+    // SAFETY: the context is the kernel's, the buffer is the caller's word.
+    unsafe { bpf_skb_load_bytes_relative(packet.as_ptr(), offset, to, len, header) == 0 }
 }

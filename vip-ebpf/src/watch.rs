@@ -12,7 +12,7 @@ use vip_common::reject::RejectReason;
 use vip_common::wire::HEAD;
 
 use crate::maps::{CLAIMS, EVENTS, REFUSED, add_one};
-use crate::packet::Packet;
+use crate::packet::{Extent, Packet};
 use crate::{Verdict, What};
 
 /// Source address in a frame that was refused: a name for the list of the
@@ -21,11 +21,11 @@ const SOURCE: usize = 14 + 12;
 
 /// Stamps an advert, copies it whole into the ring and wakes the engine.
 #[inline(always)]
-pub fn tell_advert<P: Packet>(packet: &P, slot: u32, frame_len: u64) -> Verdict {
-    let told = if frame_len <= SMALL_FRAME as u64 {
-        tell_small(packet, slot, frame_len)
+pub fn tell_advert<P: Packet>(packet: &P, slot: u32, extent: Extent) -> Verdict {
+    let told = if extent.len <= SMALL_FRAME as u64 {
+        tell_small(packet, slot, extent)
     } else {
-        tell_large(packet, slot, frame_len)
+        tell_large(packet, slot, extent)
     };
     let what = if told { What::Taken } else { What::Lost };
     Verdict { slot, what }
@@ -35,7 +35,7 @@ macro_rules! tell {
     ($name:ident, $record:ty, $room:expr) => {
         /// `false` if the ring is full.
         #[inline(always)]
-        fn $name<P: Packet>(packet: &P, slot: u32, frame_len: u64) -> bool {
+        fn $name<P: Packet>(packet: &P, slot: u32, extent: Extent) -> bool {
             let stamp = now();
             let Some(mut record) = EVENTS.reserve::<$record>(0) else {
                 return false;
@@ -43,11 +43,7 @@ macro_rules! tell {
             let at = record.as_mut_ptr();
             // What lies beyond the room is padding: the longest advert that may
             // pass takes 14 + 60 + 8 + 255 * 4 + 8 bytes.
-            let len = if frame_len < $room as u64 {
-                frame_len
-            } else {
-                $room as u64
-            };
+            let len = extent.len.min($room as u64);
             // SAFETY: the record is ours until it is submitted, and its frame as
             // long as is said. What is left of it beyond `len` is read by nobody.
             let copied = unsafe {
@@ -58,7 +54,7 @@ macro_rules! tell {
                     len: len as u32,
                     kind: EventKind::Advert as u32,
                 });
-                packet.load::<$room>(addr_of_mut!((*at).frame).cast(), frame_len)
+                packet.load::<$room>(extent, addr_of_mut!((*at).frame).cast())
             };
             if copied {
                 record.submit(0);

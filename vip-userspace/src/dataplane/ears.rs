@@ -235,28 +235,34 @@ impl Ears {
         }
     }
 
+    /// Enters the rules of a port without attaching to it, for [`Ears::rehearse`].
+    /// They stay until the port is attached and detached.
+    ///
+    /// # Errors
+    ///
+    /// When there are no programs, or no room.
+    pub fn enter(&mut self, port: &Port) -> Result<(), EarError> {
+        let nic = self.nic.as_mut().map_err(|why| EarError::Map {
+            interface: port.name.clone(),
+            what: "enter rules",
+            why: why.clone(),
+        })?;
+        nic.enter(port, self.capacity, None)
+    }
+
     /// Has the kernel run the program of a rung on a frame, `repeat` times, as if
-    /// it had come in by the loopback device (index 1), with the rules of `port`
-    /// (whose index is to be 1). Everything else is real: counters, ring, maps.
+    /// it had come in by the loopback device (index 1). No NIC sees it, and
+    /// everything else is real: rules, counters, ring.
     ///
     /// # Errors
     ///
     /// When there is no program of that rung.
-    pub fn rehearse(
-        &mut self,
-        rung: Rung,
-        port: &Port,
-        frame: &[u8],
-        repeat: u32,
-    ) -> Result<Rehearsal, EarError> {
+    pub fn rehearse(&self, rung: Rung, frame: &[u8], repeat: u32) -> Result<Rehearsal, EarError> {
         const XDP_PASS: u32 = 2;
         /// "No opinion": the next program is asked.
         const TC_ACT_UNSPEC: u32 = u32::MAX;
-        let nic = self.nic.as_mut().map_err(|why| EarError::Load {
-            rung,
-            why: why.clone(),
-        })?;
-        nic.enter(port, self.capacity, None)?;
+        let failed = |why: String| EarError::Load { rung, why };
+        let nic = self.nic.as_ref().map_err(|why| failed(why.clone()))?;
         let options = TestRunOptions {
             data_in: Some(frame),
             repeat,
@@ -267,8 +273,7 @@ impl Ears {
             Rung::Tcx => (nic.programs.test_tcx(options), TC_ACT_UNSPEC),
             Rung::PacketSocket => (Err("it has no program".to_owned()), 0),
         };
-        nic.leave(&keys(port), &addresses(port));
-        let result = result.map_err(|why| EarError::Load { rung, why })?;
+        let result = result.map_err(failed)?;
         Ok(Rehearsal {
             passed: result.return_value == pass,
             cost: result.duration,

@@ -145,14 +145,14 @@ impl Programs {
     pub(super) fn test_xdp(&self, options: TestRunOptions<'_>) -> Result<TestRunResult, String> {
         self.xdp.clone()?;
         let run = xdp(&self.object).and_then(|program| program.test_run(options));
-        run.map_err(|error| error.to_string())
+        run.map_err(|error| with_sources(&error))
     }
 
     /// Has the kernel run the TCX program on a frame.
     pub(super) fn test_tcx(&self, options: TestRunOptions<'_>) -> Result<TestRunResult, String> {
         self.tcx.clone()?;
         let run = tcx(&self.object).and_then(|program| program.test_run(options));
-        run.map_err(|error| error.to_string())
+        run.map_err(|error| with_sources(&error))
     }
 
     /// The reader of what the programs log, once.
@@ -253,12 +253,17 @@ fn why_not(error: &EbpfError) -> String {
         log::debug!("the kernel's verifier says:\n{verifier_log}");
         return format!("the kernel does not load the program: {io_error}");
     }
+    with_sources(error)
+}
+
+/// An error's words with those of its sources, where they say more.
+fn with_sources(error: &dyn std::error::Error) -> String {
     let mut why = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(deeper) = source {
-        let deeper_words = deeper.to_string();
-        if !why.contains(&deeper_words) {
-            why = format!("{why}: {deeper_words}");
+        let words = deeper.to_string();
+        if !why.contains(&words) {
+            why = format!("{why}: {words}");
         }
         source = deeper.source();
     }
