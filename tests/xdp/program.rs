@@ -1,0 +1,393 @@
+//! Verdicts, records and counters, on every rung from one table.
+
+use std::time::{Duration, Instant};
+
+use vip::dataplane::packet::{Book, Verdict};
+use vip::dataplane::{Ear, EarEvent, Ears, Gauges, Left, RingEar, Rung, STUB, Wanted};
+use vip_common::ids::{MacAddr, Version};
+use vip_common::layout::{AddressKey, CLAIM_BUDGET_NANOS, Counter, LARGE_FRAME};
+use vip_common::reject::RejectReason;
+use vip_common::time::MonoTime;
+
+use crate::cases::{self, Case};
+use crate::frames::{
+    ADDRESS, CAPACITY, SLOT_2, SLOT_3, STRANGER, VRRP, advert, arp, padded, port, with,
+};
+
+/// The device that test runs come in by.
+const LOOPBACK: u32 = 1;
+
+/// The programs with the rules of the table.
+struct Bench {
+    rung: Rung,
+    ears: Ears,
+    ring: RingEar,
+    gauges: Gauges,
+}
+
+/// A record of the ring, owned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Record {
+    Advert {
+        stamp: MonoTime,
+        slot: u32,
+        ifindex: u32,
+        frame: Vec<u8>,
+    },
+    Claim {
+        slot: u32,
+        ifindex: u32,
+        address: [u8; 4],
+        mac: MacAddr,
+    },
+}
+
+pub(crate) fn load(wanted: Wanted) -> (Ears, Option<RingEar>) {
+    if STUB {
+        panic!("built without the program at the NIC: cargo xtask setup installs what builds it");
+    }
+    Ears::load(wanted, CAPACITY)
+        .unwrap_or_else(|error| panic!("these tests load programs into the kernel: {error}"))
+}
+
+impl Bench {
+    fn new(rung: Rung) -> Self {
+        let wanted = match rung {
+            Rung::Native | Rung::Generic => Wanted::Native,
+            Rung::Tcx => Wanted::Tcx,
+            Rung::PacketSocket => panic!("it has no program"),
+        };
+        let (mut ears, ring) = load(wanted);
+        ears.enter(&port("lo", LOOPBACK))
+            .expect("room for the rules");
+        Self {
+            rung,
+            gauges: ears.gauges(),
+            ears,
+            ring: ring.expect("programs have a ring"),
+        }
+    }
+
+    /// Whether the frame passed.
+    fn run(&self, frame: &[u8]) -> bool {
+        self.ears
+            .rehearse(self.rung, frame, 1)
+            .unwrap_or_else(|error| panic!("{error}: a frame of {} bytes", frame.len()))
+            .passed
+    }
+
+    fn records(&mut self) -> Vec<Record> {
+        let mut records = Vec::new();
+        let left = self.ring.drain(&mut |event| records.push(own(event)));
+        assert_eq!(left, Left::Nothing);
+        records
+    }
+
+    fn counters(&self) -> Vec<(u32, String, u64)> {
+        counters(&self.gauges)
+    }
+}
+
+/// Every counter of every router.
+pub(crate) fn counters(gauges: &Gauges) -> Vec<(u32, String, u64)> {
+    let own = [
+        Counter::Taken,
+        Counter::RingFull,
+        Counter::ArpRequest,
+        Counter::ArpClaim,
+    ];
+    let reasons = RejectReason::ALL.iter().copied().map(Counter::Rejected);
+    let all: Vec<Counter> = own.into_iter().chain(reasons).collect();
+    (0..CAPACITY)
+        .flat_map(|slot| all.iter().map(move |counter| (slot, *counter)))
+        .map(|(slot, counter)| {
+            let count = gauges.counter(slot, counter);
+            (slot, format!("{counter:?}"), count)
+        })
+        .collect()
+}
+
+fn own(event: EarEvent<'_>) -> Record {
+    match event {
+        EarEvent::Advert {
+            stamp,
+            slot,
+            ifindex,
+            frame,
+        } => Record::Advert {
+            stamp,
+            slot,
+            ifindex,
+            frame: frame.to_vec(),
+        },
+        EarEvent::Claim {
+            stamp: _,
+            slot,
+            ifindex,
+            address,
+            mac,
+        } => Record::Claim {
+            slot,
+            ifindex,
+            address: address.octets(),
+            mac,
+        },
+        EarEvent::Refused { .. } => panic!("the program tells no refusals"),
+    }
+}
+
+fn now() -> MonoTime {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("a clock");
+    let nanos = Duration::from(now).as_nanos();
+    MonoTime::from_nanos(u64::try_from(nanos).expect("within centuries"))
+}
+
+/// The counter that a verdict moves.
+pub(crate) fn counter(verdict: Verdict) -> Option<(u32, Counter)> {
+    match verdict {
+        Verdict::Untouched => None,
+        Verdict::Taken { slot } => Some((slot, Counter::Taken)),
+        Verdict::Refused {
+            slot,
+            source: _,
+            reason,
+        } => Some((slot, Counter::Rejected(reason))),
+        Verdict::Asked { slot } => Some((slot, Counter::ArpRequest)),
+        Verdict::Claimed { slot, .. } => Some((slot, Counter::ArpClaim)),
+    }
+}
+
+fn holds_the_table(rung: Rung) {
+    let mut bench = Bench::new(rung);
+    for case in cases::all() {
+        if rung == Rung::Tcx && case.frame.len() < VRRP {
+            // The kernel makes no packet of so little to run this hook on.
+            assert_eq!(case.verdict, Verdict::Untouched, "{}", case.name);
+            continue;
+        }
+        let before = bench.counters();
+        let start = now();
+        let passed = bench.run(&case.frame);
+        let end = now();
+        check_passage(&case, passed);
+        check_counters(&case, &before, &bench.counters());
+        check_records(&case, &bench.records(), start, end);
+        check_refused(&case, &bench, start, end);
+    }
+}
+
+fn check_passage(case: &Case, passed: bool) {
+    let refused = matches!(case.verdict, Verdict::Refused { .. });
+    assert_eq!(passed, !refused, "{}: passed", case.name);
+}
+
+/// Exactly the one that is meant has moved, by one.
+fn check_counters(case: &Case, before: &[(u32, String, u64)], after: &[(u32, String, u64)]) {
+    let expected = counter(case.verdict).map(|(slot, counter)| (slot, format!("{counter:?}"), 1));
+    let moved: Vec<_> = before
+        .iter()
+        .zip(after)
+        .filter(|(before, after)| before != after)
+        .map(|((slot, name, before), (_, _, after))| (*slot, name.clone(), after - before))
+        .collect();
+    assert_eq!(moved, Vec::from_iter(expected), "{}: counters", case.name);
+}
+
+/// An advert is told with all its bytes; a refusal and what is not ours never.
+fn check_records(case: &Case, records: &[Record], start: MonoTime, end: MonoTime) {
+    let name = &case.name;
+    match case.verdict {
+        Verdict::Taken { slot: expected } => {
+            let [
+                Record::Advert {
+                    stamp,
+                    slot,
+                    ifindex,
+                    frame,
+                },
+            ] = records
+            else {
+                panic!("{name}: told {records:?}");
+            };
+            let whole = case.frame.len().min(LARGE_FRAME);
+            assert_eq!(frame[..], case.frame[..whole], "{name}: bytes");
+            assert_eq!((*slot, *ifindex), (expected, LOOPBACK), "{name}");
+            assert!(start <= *stamp && *stamp <= end, "{name}: stamp");
+        }
+        Verdict::Claimed { slot, address, mac } => {
+            // More than one a second is not told; the budget has its own test.
+            let claim = Record::Claim {
+                slot,
+                ifindex: LOOPBACK,
+                address,
+                mac,
+            };
+            assert!(
+                records.is_empty() || records == [claim],
+                "{name}: told {records:?}"
+            );
+        }
+        Verdict::Untouched | Verdict::Refused { .. } | Verdict::Asked { .. } => {
+            assert_eq!(records, [], "{name}: told");
+        }
+    }
+}
+
+/// A refusal is remembered by its source.
+fn check_refused(case: &Case, bench: &Bench, start: MonoTime, end: MonoTime) {
+    let refused = [SLOT_2, SLOT_3]
+        .into_iter()
+        .flat_map(|slot| bench.gauges.refused(slot))
+        .filter(|(_, refused)| {
+            let stamp = MonoTime::from_nanos(refused.stamp);
+            start <= stamp && stamp <= end
+        })
+        .map(|(key, _)| (key.slot, key.source, key.reason))
+        .collect::<Vec<_>>();
+    let expected = match case.verdict {
+        Verdict::Refused {
+            slot,
+            source,
+            reason,
+        } => vec![(slot, source.octets(), u32::from(reason as u8))],
+        Verdict::Untouched
+        | Verdict::Taken { .. }
+        | Verdict::Asked { .. }
+        | Verdict::Claimed { .. } => vec![],
+    };
+    assert_eq!(refused, expected, "{}: remembered", case.name);
+}
+
+#[test]
+fn xdp_holds_the_table() {
+    holds_the_table(Rung::Native);
+}
+
+#[test]
+fn tcx_holds_the_table() {
+    holds_the_table(Rung::Tcx);
+}
+
+#[test]
+fn the_packet_socket_s_judgement_holds_the_table() {
+    let port = port("lo", LOOPBACK);
+    let book = Book::new(LOOPBACK, &port.routers, &port.addresses);
+    for case in cases::all() {
+        let seen = case.frame.len().min(LARGE_FRAME);
+        let verdict = book.judge(&case.frame[..seen], case.frame.len());
+        assert_eq!(verdict, case.verdict, "{}", case.name);
+    }
+}
+
+#[test]
+fn the_table_has_every_reason_that_a_header_gives() {
+    let cases = cases::all();
+    for reason in RejectReason::ALL {
+        let covered = cases.iter().any(
+            |case| matches!(case.verdict, Verdict::Refused { reason: seen, .. } if seen == *reason),
+        );
+        assert_eq!(covered, *reason <= RejectReason::Length, "{reason:?}");
+    }
+}
+
+#[test]
+fn another_interface_s_router_is_not_this_one_s() {
+    for rung in [Rung::Native, Rung::Tcx] {
+        let (mut ears, ring) = load(Wanted::Native);
+        ears.enter(&port("elsewhere", LOOPBACK + 1)).expect("room");
+        let forged = with(advert(Version::V2, 1), 22, &[254]);
+        assert!(ears.rehearse(rung, &forged, 1).expect("runs").passed);
+        let mut ring = ring.expect("programs have a ring");
+        ring.drain(&mut |event| panic!("told {event:?}"));
+    }
+}
+
+#[test]
+fn a_full_ring_is_counted_and_lets_pass() {
+    const ADVERTS: u32 = 3000;
+    let mut bench = Bench::new(Rung::Native);
+    let frame = advert(Version::V2, 1);
+    let run = bench.ears.rehearse(Rung::Native, &frame, ADVERTS);
+    assert!(run.expect("runs").passed);
+    let taken = bench.gauges.counter(SLOT_2, Counter::Taken);
+    let lost = bench.gauges.counter(SLOT_2, Counter::RingFull);
+    assert_eq!(taken + lost, u64::from(ADVERTS));
+    assert!(lost > 0 && taken > 1000, "taken {taken}, lost {lost}");
+    assert_eq!(bench.records().len() as u64, taken);
+    assert!(bench.run(&frame));
+    assert_eq!(bench.records().len(), 1, "it goes on");
+}
+
+#[test]
+fn claims_are_told_once_a_second_and_all_counted() {
+    let mut bench = Bench::new(Rung::Tcx);
+    let claim = arp(1, STRANGER, ADDRESS, ADDRESS);
+    let start = Instant::now();
+    for _ in 0..3 {
+        bench.run(&claim);
+    }
+    assert_eq!(bench.records().len(), 1);
+    let seen = bench.gauges.claim(SLOT_2).expect("a claim");
+    assert_eq!((seen.count, seen.mac), (3, STRANGER));
+    assert_eq!(seen.address, ADDRESS.octets());
+    // The kernel's clock cannot be stepped; so claims go on until one is told.
+    let mut claims = 3;
+    while bench.records().is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(10), "none was told");
+        bench.run(&claim);
+        claims += 1;
+    }
+    assert!(start.elapsed() >= Duration::from_nanos(CLAIM_BUDGET_NANOS));
+    assert_eq!(bench.gauges.counter(SLOT_2, Counter::ArpClaim), claims);
+}
+
+#[test]
+fn whom_the_engine_notes_as_active_is_no_stranger() {
+    let mut bench = Bench::new(Rung::Native);
+    let key = AddressKey {
+        ifindex: LOOPBACK,
+        address: ADDRESS.octets(),
+    };
+    let claim = arp(2, STRANGER, ADDRESS, ADDRESS);
+    let claims = |bench: &Bench| bench.gauges.counter(SLOT_2, Counter::ArpClaim);
+    bench.ring.note_active(key, STRANGER);
+    bench.run(&claim);
+    assert_eq!(claims(&bench), 0);
+    bench.ring.note_active(key, MacAddr::ZERO);
+    bench.run(&claim);
+    assert_eq!(claims(&bench), 1);
+    let unknown = AddressKey {
+        ifindex: LOOPBACK,
+        address: [9; 4],
+    };
+    bench.ring.note_active(unknown, STRANGER);
+    bench.run(&arp(2, STRANGER, [9; 4].into(), [9; 4].into()));
+    assert_eq!(claims(&bench), 1, "noting makes no address ours");
+}
+
+#[test]
+fn refusals_of_the_daemon_are_read_beside_the_program_s() {
+    let bench = Bench::new(Rung::Native);
+    let frame = padded(with(advert(Version::V2, 1), 22, &[1]), 60);
+    assert!(!bench.run(&frame));
+    let source = crate::frames::SENDER;
+    for _ in 0..2 {
+        let reason = RejectReason::AuthPassword;
+        bench.gauges.note_refused(SLOT_2, now(), source, reason);
+    }
+    let all: Vec<_> = bench
+        .gauges
+        .refused(SLOT_2)
+        .iter()
+        .map(|(key, refused)| (RejectReason::from_number(key.reason as u8), refused.count))
+        .collect();
+    assert_eq!(
+        all,
+        [
+            (Some(RejectReason::AuthPassword), 2),
+            (Some(RejectReason::Ttl), 1)
+        ]
+    );
+    let counter = Counter::Rejected(RejectReason::AuthPassword);
+    assert_eq!(bench.gauges.counter(SLOT_2, counter), 2);
+}
