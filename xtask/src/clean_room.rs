@@ -22,7 +22,7 @@ use crate::{debian, shell};
 /// Makes the directory "$1"-something, runs the rest in namespaces and removes it.
 const AROUND: &str = r#"
 set -u
-room=$(mktemp -d "$1.XXXXXX") || exit
+room=$(mktemp -d "$1.XXXXXX") && chmod 755 "$room" || exit
 shift
 inner=
 trap 'rm -rf --one-file-system "$room"' EXIT
