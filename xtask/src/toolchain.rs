@@ -11,8 +11,8 @@
 //!    that belong to it (`rust-web-src`), and bpf-linker. Its `core` builds with
 //!    no other compiler, so it is that pair or nothing.
 //!
-//! bpf-linker is looked for in `target/tools/bin` of the workspace, where
-//! `cargo xtask setup` puts it, and then in `PATH`.
+//! bpf-linker is looked for in `PATH`, and in `target/tools/bin` of the
+//! workspace, where `cargo xtask setup` puts one that fits the second rung.
 //!
 //! [`find`] tells the rung, or everything that is [`Missing`]; [`Rung::cargo`]
 //! is the command that builds with it.
@@ -157,26 +157,34 @@ pub fn target(endian: &str) -> &'static str {
 
 /// The first complete rung, or what each of them lacks.
 pub fn find(workspace: &Path) -> Result<Rung, Missing> {
-    let linker = linker(workspace);
+    let ours = linker_of_setup(workspace);
+    let other = linker_in_path();
     let nightly = nightly();
     let distribution = distribution();
     let has_source = |rustc: &Option<PathBuf>| rustc.as_deref().is_some_and(has_core_source);
     let missing = Missing {
-        linker: linker.is_none(),
+        linker: ours.is_none() && other.is_none(),
         nightly: nightly.is_none(),
         nightly_source: !has_source(&nightly),
         distribution: distribution.is_none(),
         distribution_source: !has_source(&distribution),
     };
-    match (linker, nightly, distribution) {
-        (Some(linker), Some(rustc), _) if !missing.nightly_source => {
-            Ok(Rung::Nightly { rustc, linker })
-        }
-        (Some(linker), _, Some(rustc)) if !missing.distribution_source => {
-            Ok(Rung::Distribution { rustc, linker })
-        }
-        _ => Err(missing),
-    }
+    let nightly = nightly.filter(|_| !missing.nightly_source);
+    let distribution = distribution.filter(|_| !missing.distribution_source);
+    let nightly_with = |linker: Option<PathBuf>| {
+        let (rustc, linker) = (nightly.clone()?, linker?);
+        Some(Rung::Nightly { rustc, linker })
+    };
+    let distribution_with = |linker: Option<PathBuf>| {
+        let (rustc, linker) = (distribution.clone()?, linker?);
+        Some(Rung::Distribution { rustc, linker })
+    };
+    // Ours is built with the LLVM of the distribution's compiler and may not
+    // read what a newer nightly writes, so it serves a nightly last.
+    nightly_with(other.clone())
+        .or_else(|| distribution_with(ours.clone().or(other)))
+        .or_else(|| nightly_with(ours))
+        .ok_or(missing)
 }
 
 /// Takes away what an outer cargo or an outer clippy would impose on an inner
@@ -222,12 +230,15 @@ fn clean(command: &mut Command) {
     }
 }
 
-/// bpf-linker: ours first, since it is known to fit the distribution's compiler.
-fn linker(workspace: &Path) -> Option<PathBuf> {
-    let ours = workspace.join(TOOLS).join("bin");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::iter::once(ours)
-        .chain(std::env::split_paths(&path))
+/// The bpf-linker that `cargo xtask setup` has built.
+fn linker_of_setup(workspace: &Path) -> Option<PathBuf> {
+    let linker = workspace.join(TOOLS).join("bin/bpf-linker");
+    linker.is_file().then_some(linker)
+}
+
+/// The bpf-linker that was on this machine before.
+fn linker_in_path() -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .map(|directory| directory.join("bpf-linker"))
         .find(|candidate| candidate.is_file())
 }
