@@ -299,6 +299,8 @@ fn mounts(room: &Path) -> Result<()> {
     let mount = |arguments: &[&str], at: &str| {
         shell::run(Command::new("mount").args(arguments).arg(room.join(at)))
     };
+    // Onto itself: a root has to be a mount for those inside who change how it propagates.
+    shell::run(Command::new("mount").arg("--bind").args([room, room]))?;
     mount(&["-t", "proc", "proc"], "proc")?;
     mount(&["--rbind", "/sys"], "sys")?;
     mount(&["--rbind", "/dev"], "dev")?;
