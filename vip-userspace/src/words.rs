@@ -56,12 +56,16 @@ pub fn fault(fault: Fault, plan: &RouterPlan, interface: &str) -> String {
 pub fn transition(name: &str, from: StateName, to: StateName, why: Why) -> String {
     match to {
         StateName::Active => format!("({name}) Entering MASTER STATE"),
-        StateName::Backup if from == StateName::Initialize => {
+        StateName::Backup if matches!(why, Why::Started) => {
             format!("({name}) Entering BACKUP STATE (init)")
         }
         StateName::Backup => format!("({name}) Entering BACKUP STATE"),
         StateName::Initialize if matches!(why, Why::ShutDown) => format!("({name}) Stopped"),
-        StateName::Initialize => format!("({name}) entering FAULT state"),
+        // keepalived has one spelling at the start and another one later.
+        StateName::Initialize if from == StateName::Initialize => {
+            format!("({name}) entering FAULT state")
+        }
+        StateName::Initialize => format!("({name}) Entering FAULT STATE"),
     }
 }
 
@@ -122,7 +126,8 @@ pub fn why(why: Why, plan: &RouterPlan, interface: &str, at: MonoTime) -> String
         Why::HigherAddress { source, priority } => {
             format!("{source} has our priority {priority} and the higher address")
         }
-        Why::Fault(fault_now) => fault(fault_now, plan, interface),
+        // Whoever looks for the first spelling finds it here in any case.
+        Why::Fault(now) => format!("entering FAULT state ({})", fault(now, plan, interface)),
         Why::AddressesFailed { retry } => {
             format!(
                 "the kernel did not take the addresses; tried again in {}",
