@@ -12,9 +12,6 @@ use vip_common::ids::MacAddr;
 
 use super::{Host, LabError};
 
-/// The group of all VRRP routers.
-const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
-
 /// A packet socket on a host's interface that sends whole frames.
 pub struct Wire(OwnedFd);
 
@@ -100,10 +97,18 @@ pub struct ForgedAdvert {
     pub addresses: Vec<Ipv4Addr>,
     /// Added to the right checksum, so 0 leaves it right.
     pub checksum_error: u16,
+    /// Ethernet and IP destination, [`ForgedAdvert::GROUP`] as a rule.
+    pub destination: (MacAddr, Ipv4Addr),
 }
 
 impl ForgedAdvert {
-    /// The whole frame, to the group.
+    /// All VRRP routers of the segment.
+    pub const GROUP: (MacAddr, Ipv4Addr) = (
+        MacAddr([0x01, 0x00, 0x5e, 0, 0, 18]),
+        Ipv4Addr::new(224, 0, 0, 18),
+    );
+
+    /// The whole frame.
     #[must_use]
     pub fn frame(&self) -> Vec<u8> {
         let count = self.addresses.len() as u8;
@@ -126,7 +131,7 @@ impl ForgedAdvert {
         let mut covered = Vec::new();
         if self.version == 3 {
             covered.extend(self.source.octets());
-            covered.extend(GROUP.octets());
+            covered.extend(self.destination.1.octets());
             covered.extend([0, 112]);
             covered.extend((body.len() as u16).to_be_bytes());
         }
@@ -143,12 +148,12 @@ impl ForgedAdvert {
         ip.extend((20 + body.len() as u16).to_be_bytes());
         ip.extend([0, 1, 0, 0, self.ttl, 112, 0, 0]);
         ip.extend(self.source.octets());
-        ip.extend(GROUP.octets());
+        ip.extend(self.destination.1.octets());
         let sum = internet_checksum(&ip);
         if let Some(field) = ip.get_mut(10..12) {
             field.copy_from_slice(&sum.to_be_bytes());
         }
-        let mut frame = vec![0x01, 0x00, 0x5e, 0, 0, 18];
+        let mut frame = self.destination.0.0.to_vec();
         frame.extend(self.mac.0);
         frame.extend([0x08, 0x00]);
         frame.extend(ip);

@@ -460,14 +460,13 @@ impl Host {
     }
 
     /// What a power cycle leaves of a host whose daemons are dead: its own
-    /// address, and an empty runtime directory of ours. Then the cable is put
-    /// back.
+    /// address and an empty `/run`. Then the cable is put back.
     ///
     /// # Errors
     /// When `ip` fails or no carrier comes.
     pub fn boot(&self) -> Result<(), LabError> {
-        self.run(|| fs::remove_dir_all("/run/vip").or_else(absent_is_fine))?
-            .map_err(LabError::system("empty the runtime directory"))?;
+        self.run(empty_run)?
+            .map_err(LabError::system("empty /run"))?;
         self.inside.ip_batch(&[
             "addr flush dev eth0",
             &format!("addr add {}/{} dev eth0", self.address, self.prefix),
@@ -538,12 +537,17 @@ impl Host {
     }
 }
 
-fn absent_is_fine(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        Ok(())
-    } else {
-        Err(error)
+/// Called in the host's thread, where `/run` is the host's own.
+fn empty_run() -> std::io::Result<()> {
+    for entry in fs::read_dir("/run")? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
     }
+    Ok(())
 }
 
 fn running(interface: &str) -> bool {

@@ -399,6 +399,7 @@ fn forged(pair: &Pair, timing: &Timing) -> Vec<(&'static str, ForgedAdvert)> {
         password: is_v2.then_some(*b"1111\0\0\0\0"),
         addresses: vec![VIRTUAL],
         checksum_error: 0,
+        destination: ForgedAdvert::GROUP,
     };
     let mut all = vec![
         (
