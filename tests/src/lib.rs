@@ -1,1 +1,9 @@
-//! The laboratory that the suites share.
+//! The laboratory that the suites share: [`vip::lab`] with the scene that most
+//! tests begin with, and daemons of other makes as peers.
+
+pub mod bpf;
+pub mod peer;
+pub mod scene;
+
+/// What a test returns, so that each step says itself what failed.
+pub type Tested = Result<(), vip::lab::LabError>;

@@ -1,0 +1,6 @@
+//! Daemons and decoders of other makes: Debian's keepalived as the other node,
+//! tshark as the reader of what we send. Needs root.
+
+mod decoder;
+mod keepalived;
+mod words;

@@ -1,0 +1,123 @@
+//! Ways to lose a master, and what its host is left with.
+
+use nix::sys::signal::Signal;
+use vip::lab::pair::VIRTUAL;
+use vip::lab::{PATIENCE, now};
+use vip_tests::Tested;
+use vip_tests::scene::{Scene, fast, instance};
+
+#[test]
+fn killed_alone_it_leaves_the_address_and_a_restart_leaves_one() -> Tested {
+    let mut scene = Scene::elected("auto")?;
+    let killed = now();
+    scene.on_a.signal(Signal::SIGKILL);
+    scene.b_took_over(killed)?;
+    // A's kernel cannot know; nothing else has been promised yet.
+    assert_eq!(scene.owners()?, 2);
+    scene.on_a = scene.pair.start(&scene.pair.a, &fast(100))?;
+    scene.settled()?;
+    assert_eq!(scene.owners()?, 1);
+    Ok(())
+}
+
+#[test]
+fn killed_alone_it_leaves_the_address_and_release_takes_it_off() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let a = &scene.pair.a;
+    // Nothing is released while a daemon runs.
+    let refused = scene.pair.vip(a, &["release"])?.wait(PATIENCE)?;
+    assert_eq!(refused.code, Some(7));
+    assert!(a.has(VIRTUAL)?);
+    let killed = now();
+    scene.on_a.signal(Signal::SIGKILL);
+    scene.b_took_over(killed)?;
+    let released = scene.pair.vip(a, &["release"])?;
+    assert_eq!(
+        released.wait(PATIENCE)?.code,
+        Some(0),
+        "{}",
+        released.stderr()
+    );
+    assert_eq!(scene.owners()?, 1);
+    assert!(!a.has(VIRTUAL)?);
+    assert!(a.has(a.address())?, "the host has lost its own address");
+    Ok(())
+}
+
+#[test]
+fn hung_it_is_succeeded_and_awake_again_it_is_master_again() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let hung = now();
+    scene.on_a.signal(Signal::SIGSTOP);
+    scene.b_took_over(hung)?;
+    scene.on_a.signal(Signal::SIGCONT);
+    scene.settled()
+}
+
+#[test]
+fn the_interface_set_down_is_a_fault_that_heals() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let a = &scene.pair.a;
+    let down = now();
+    a.ip(&["link set eth0 down"])?;
+    scene.b_took_over(down)?;
+    let status = scene.pair.wait_for_state(a, "FAULT", PATIENCE)?;
+    let reason = instance(&status)["reason"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(reason.contains("eth0"), "{reason}");
+    scene
+        .on_a
+        .wait_for_line_after("(VI_1) entering FAULT state", down, PATIENCE)?;
+    scene.wait_for_address(a, false)?;
+    a.ip(&["link set eth0 up"])?;
+    scene.settled()
+}
+
+#[test]
+fn the_cable_pulled_is_a_fault_that_heals() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let a = &scene.pair.a;
+    let pulled = now();
+    a.cut()?;
+    scene.b_took_over(pulled)?;
+    scene.pair.wait_for_state(a, "FAULT", PATIENCE)?;
+    scene.wait_for_address(a, false)?;
+    a.mend()?;
+    scene.settled()
+}
+
+#[test]
+fn the_interface_removed_is_a_fault_that_heals_under_a_new_index() -> Tested {
+    let mut scene = Scene::elected("auto")?;
+    let removed = now();
+    scene.pair.a.disconnect()?;
+    scene.b_took_over(removed)?;
+    scene
+        .pair
+        .wait_for_state(&scene.pair.a, "FAULT", PATIENCE)?;
+    // Something else takes the old index.
+    scene.pair.a.ip(&["link add other type bridge"])?;
+    scene.pair.a.connect()?;
+    scene.settled()?;
+    // And it is heard again: B, killed and back, does not take over.
+    let cut = scene.power_off_a()?;
+    scene.b_took_over(cut)
+}
+
+#[test]
+fn an_interface_that_is_missing_at_the_start_is_a_fault_that_heals() -> Tested {
+    let mut pair = vip::lab::pair::Pair::new(vip_tests::scene::vip_program(), "auto")?;
+    pair.a.disconnect()?;
+    let on_a = pair.start(&pair.a, &fast(100))?;
+    let status = pair.wait_for_state(&pair.a, "FAULT", PATIENCE)?;
+    let reason = instance(&status)["reason"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(reason.contains("eth0 does not exist"), "{reason}");
+    pair.a.connect()?;
+    let on_b = pair.start(&pair.b, &fast(90))?;
+    Scene { on_a, on_b, pair }.settled()
+}
