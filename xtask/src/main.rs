@@ -1,5 +1,6 @@
 //! What a developer runs. Each command has a file of its own; this one only dispatches.
 
+mod bench;
 mod build;
 mod capability;
 mod clean_room;
@@ -43,6 +44,8 @@ enum Command {
     Run(run::Args),
     /// Run every check and every test, or those that match
     Test(test::Args),
+    /// Measure vip beside keepalived, both optimized; `bench --help` names what
+    Bench(bench::Args),
     /// Hold the rules of the crates against the code
     Lint,
     /// The inside of `test --clean-room`
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::command(&args),
         Command::Run(args) => run::command(&args),
         Command::Test(args) => test::command(&args),
+        Command::Bench(args) => bench::command(&args),
         Command::Lint => lint::command(),
         Command::InCleanRoom(inside) => clean_room::inside(&inside),
     };
