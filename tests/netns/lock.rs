@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use std::{io::Write as _, thread};
+use std::{fs, io::Write as _, thread};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use vip::lab::pair::{Pair, VIRTUAL, VRID, version_3};
-use vip::lab::{PATIENCE, now};
-use vip_common::ids::{Priority, Version};
-use vip_common::time::{Centis, active_down_interval};
+use vip::lab::{PATIENCE, Process, now};
+use vip_common::ids::Priority;
+use vip_common::time::Centis;
 use vip_tests::Tested;
 use vip_tests::scene::{Scene, vip_program, wait_for_address};
 
@@ -80,6 +80,18 @@ impl Crowd {
     }
 }
 
+/// For how long the engine of a daemon has been ready to run and was not let,
+/// since it began.
+fn waited_for_a_processor(daemon: &Process) -> Option<Duration> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.pid())).ok()?;
+    let engine = tasks.flatten().map(|task| task.path()).find(|task| {
+        fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim_end() == "vip-engine")
+    })?;
+    let statistics = fs::read_to_string(engine.join("schedstat")).ok()?;
+    let nanos = statistics.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
 #[test]
 fn a_held_netlink_lock_silences_no_other_router() -> Tested {
     let pair = Pair::new(vip_program(), "auto")?;
@@ -94,6 +106,7 @@ fn a_held_netlink_lock_silences_no_other_router() -> Tested {
     wait_for_address(&pair.b, OTHER, true)?;
     let crowd = Crowd::gather().unwrap();
 
+    let before = waited_for_a_processor(on_a).unwrap();
     let cut = now();
     on_b.signal(Signal::SIGKILL);
     pair.b.cut()?;
@@ -114,15 +127,22 @@ fn a_held_netlink_lock_silences_no_other_router() -> Tested {
         .map(|two| two[1].since(two[0]))
         .max()
         .unwrap_or_default();
+    // A kernel that is not preemptible also keeps the processor that deletes from
+    // everybody, the engine included: that is not the lock's doing.
+    let preempted = waited_for_a_processor(on_a).unwrap() - before;
+    println!(
+        "the lock was held for {held:?}; VI_1's adverts were at most {longest:?} apart; \
+         the engine was ready but not let run for {preempted:?}"
+    );
     let interval = Duration::from_millis(10);
-    println!("the lock was held for {held:?}; VI_1's adverts were at most {longest:?} apart");
     assert!(
         held > interval * 2,
         "the lock was held for {held:?} only: nothing was tested"
     );
     assert!(stamps.len() > 10, "{} adverts", stamps.len());
-    let centis = Centis::new(1).unwrap_or(Centis::ONE_SECOND);
-    let down = active_down_interval(Version::V3, Priority::OWNER, centis, 3);
-    assert!(longest < down, "VI_1 was silent for {longest:?}");
+    assert!(
+        longest < interval * 2 + preempted,
+        "VI_1 was silent for {longest:?}, not for want of a processor ({preempted:?})"
+    );
     Ok(())
 }
