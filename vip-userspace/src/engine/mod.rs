@@ -288,11 +288,11 @@ impl Engine {
             EarEvent::Claim {
                 slot, address, mac, ..
             } => {
-                self.report(Report::Claimed {
-                    slot: slot as usize,
-                    address,
-                    mac,
-                });
+                let slot = slot as usize;
+                // Until we know who is Active, it may be nobody but him.
+                if self.routers.get(slot).is_some_and(Router::knows_the_active) {
+                    self.report(Report::Claimed { slot, address, mac });
+                }
             }
             // Counted where it was refused; services read it there.
             EarEvent::Refused { .. } => {}
@@ -478,6 +478,7 @@ impl Engine {
             }
             Outcome::Deaf { port } => {
                 self.detach(port);
+                self.ports[port].retry_at = Some(rt::now());
                 self.settle(port);
                 self.attach(port);
             }
@@ -585,12 +586,11 @@ impl Engine {
         }
         let primary = plan.source.or(link.primary).ok_or(Fault::NoAddress)?;
         match &port.attached {
-            Some(attached) if same_face(attached.facts, link) => Ok(primary),
-            None if port.retry_at.is_some() => Err(Fault::EarDeaf),
-            // A new face of the interface: the NIC is being told.
-            Some(_) | None => self.routers[slot]
-                .told
-                .map_or_else(Err, |_| Err(Fault::Starting)),
+            // Another MAC or address of the same interface is no reason to
+            // leave: the NIC is being told, and frames are built anew then.
+            Some(attached) if attached.facts.ifindex == link.ifindex => Ok(primary),
+            _ if port.retry_at.is_some() => Err(Fault::EarDeaf),
+            _ => Err(Fault::Starting),
         }
     }
 

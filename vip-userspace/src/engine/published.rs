@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use vip_common::election::Fault;
-use vip_common::ids::Priority;
+use vip_common::ids::{MacAddr, Priority};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
@@ -86,6 +86,8 @@ pub struct Snapshot {
     pub primary: Option<Ipv4Addr>,
     /// The Active Router that a Backup follows.
     pub active: Option<(Ipv4Addr, Priority)>,
+    /// Its MAC, whose claims of our addresses are no conflict; zero if none.
+    pub active_mac: MacAddr,
     /// Whether the kernel has acknowledged our addresses.
     pub installed: bool,
     /// Adverts sent.
@@ -113,6 +115,7 @@ impl Snapshot {
             deadline: None,
             primary: None,
             active: None,
+            active_mac: MacAddr::ZERO,
             installed: false,
             sent: 0,
             unsent: 0,
@@ -125,7 +128,7 @@ impl Snapshot {
 }
 
 const REASONS: usize = RejectReason::ALL.len();
-const HEAD_WORDS: usize = 9;
+const HEAD_WORDS: usize = 10;
 const PEER_WORDS: usize = 4;
 const PEERS_AT: usize = HEAD_WORDS + REASONS;
 const WORDS: usize = PEERS_AT + PEERS * PEER_WORDS;
@@ -177,6 +180,8 @@ fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
     words[6] = snapshot.unsent;
     words[7] = snapshot.announced;
     words[8] = snapshot.takeovers;
+    let [a, b, c, d, e, f] = snapshot.active_mac.0;
+    words[9] = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
     words[HEAD_WORDS..PEERS_AT].copy_from_slice(&snapshot.refused);
     for (peer, words) in snapshot
         .peers
@@ -230,6 +235,10 @@ fn decode(words: &[u64; WORDS]) -> Snapshot {
         deadline: word_time(words[2]),
         primary: word_address(words[3]),
         active: word_address(words[4]).map(|at| (at, Priority::from_wire(octet(words[0], 16)))),
+        active_mac: {
+            let [_, _, a, b, c, d, e, f] = words[9].to_be_bytes();
+            MacAddr([a, b, c, d, e, f])
+        },
         installed: words[0] >> 24 & 1 == 1,
         sent: words[5],
         unsent: words[6],
@@ -302,6 +311,7 @@ mod tests {
         snapshot.deadline = Some(MonoTime::from_nanos(u64::MAX));
         snapshot.primary = Some(Ipv4Addr::new(192, 168, 8, 6));
         snapshot.active = Some((Ipv4Addr::new(192, 168, 8, 4), Priority::OWNER));
+        snapshot.active_mac = MacAddr([1, 2, 3, 4, 5, 6]);
         snapshot.installed = true;
         snapshot.sent = u64::MAX;
         snapshot.unsent = 1;

@@ -170,6 +170,13 @@ impl Router {
         }
     }
 
+    /// Whether it has heard the Active Router, is it itself, or has listened
+    /// long enough to know that there is none.
+    #[must_use]
+    pub fn knows_the_active(&self) -> bool {
+        self.asked || self.election.active().is_some()
+    }
+
     /// The place of a peer: its own, a free one, or that of the one that was
     /// silent for longest.
     fn peer(&mut self, address: Ipv4Addr) -> &mut Peer {
@@ -210,6 +217,7 @@ impl Router {
         self.seen.active = self
             .followed()
             .map(|active| (active.address, active.priority));
+        self.seen.active_mac = self.active_mac;
         self.changed = false;
         &self.seen
     }

@@ -98,7 +98,7 @@ fn instance(
         installed: seen.installed,
         peers: peers(seen, &refused, now),
         two_masters: two_masters(router, seen, now),
-        conflicts: conflicts(services, number, now),
+        conflicts: conflicts(services, number, seen, now),
         counters: counters(services, number, seen),
     }
 }
@@ -218,8 +218,12 @@ fn two_masters(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> bool {
     }
 }
 
-fn conflicts(services: &Services, slot: u32, now: MonoTime) -> Vec<Conflict> {
-    let claim = services.gauges.claim(slot).filter(|claim| claim.count > 0);
+fn conflicts(services: &Services, slot: u32, seen: &Snapshot, now: MonoTime) -> Vec<Conflict> {
+    // Before the first advert of the Active Router its ARP is a stranger's.
+    let claim = services
+        .gauges
+        .claim(slot)
+        .filter(|claim| claim.count > 0 && claim.mac != seen.active_mac);
     let conflict = claim.map(|claim| Conflict {
         address: Ipv4Addr::from(claim.address),
         mac: claim.mac.to_string(),
