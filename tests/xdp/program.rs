@@ -10,9 +10,7 @@ use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
 use crate::cases::{self, Case};
-use crate::frames::{
-    ADDRESS, CAPACITY, SLOT_2, SLOT_3, STRANGER, VRRP, advert, arp, padded, port, with,
-};
+use crate::frames::{ADDRESS, CAPACITY, SLOT_2, SLOT_3, STRANGER, VRRP, advert, arp, port, with};
 
 /// The device that test runs come in by.
 const LOOPBACK: u32 = 1;
@@ -363,31 +361,4 @@ fn whom_the_engine_notes_as_active_is_no_stranger() {
     bench.ring.note_active(unknown, STRANGER);
     bench.run(&arp(2, STRANGER, [9; 4].into(), [9; 4].into()));
     assert_eq!(claims(&bench), 1, "noting makes no address ours");
-}
-
-#[test]
-fn refusals_of_the_daemon_are_read_beside_the_program_s() {
-    let bench = Bench::new(Rung::Native);
-    let frame = padded(with(advert(Version::V2, 1), 22, &[1]), 60);
-    assert!(!bench.run(&frame));
-    let source = crate::frames::SENDER;
-    for _ in 0..2 {
-        let reason = RejectReason::AuthPassword;
-        bench.gauges.note_refused(SLOT_2, now(), source, reason);
-    }
-    let all: Vec<_> = bench
-        .gauges
-        .refused(SLOT_2)
-        .iter()
-        .map(|(key, refused)| (RejectReason::from_number(key.reason as u8), refused.count))
-        .collect();
-    assert_eq!(
-        all,
-        [
-            (Some(RejectReason::AuthPassword), 2),
-            (Some(RejectReason::Ttl), 1)
-        ]
-    );
-    let counter = Counter::Rejected(RejectReason::AuthPassword);
-    assert_eq!(bench.gauges.counter(SLOT_2, counter), 2);
 }

@@ -1,11 +1,8 @@
 //! What everybody may read: counters, refusals, claims.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use vip_common::layout::{Claim, Counter, Refused, RefusedKey};
-use vip_common::reject::RejectReason;
-use vip_common::time::MonoTime;
 
 use super::ledger::Ledger;
 use super::object::{Claims, Counters, RefusedSources};
@@ -40,15 +37,6 @@ impl Gauges {
             maps.counters.get(&counter.index(slot), 0).unwrap_or(0)
         });
         at_nic + inner.ledger.counter(slot, counter)
-    }
-
-    /// Notes that a frame which had passed was refused after all, for what only
-    /// the whole packet tells: password, interval, checksum. Neither allocates nor
-    /// locks, so the engine may.
-    pub fn note_refused(&self, slot: u32, stamp: MonoTime, source: Ipv4Addr, reason: RejectReason) {
-        let ledger = &self.0.ledger;
-        ledger.count(slot, Counter::Rejected(reason));
-        ledger.note_refused(slot, stamp, source, reason);
     }
 
     /// Whose adverts for the router were refused, why, how often and when
