@@ -189,3 +189,69 @@ fn internet_checksum(bytes: &[u8]) -> u16 {
     }
     !(sum as u16)
 }
+
+#[cfg(test)]
+mod tests {
+    use vip_common::ids::{Version, Vrid};
+    use vip_common::reject::RejectReason;
+    use vip_common::time::Centis;
+    use vip_common::wire::vrrp::{Auth, Expect, decode};
+
+    use super::*;
+
+    fn forged(version: u8) -> ForgedAdvert {
+        ForgedAdvert {
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            source: Ipv4Addr::new(192, 168, 8, 2),
+            ttl: 255,
+            version,
+            vrid: 51,
+            priority: 254,
+            interval: if version == 2 { 1 } else { 100 },
+            password: (version == 2).then_some(*b"1111\0\0\0\0"),
+            addresses: vec![Ipv4Addr::new(192, 168, 8, 100)],
+            checksum_error: 0,
+            destination: ForgedAdvert::GROUP,
+        }
+    }
+
+    /// What the product says of a forged advert's VRRP message.
+    fn judge(advert: &ForgedAdvert, version: Version, auth: Auth) -> Result<u8, RejectReason> {
+        let frame = advert.frame();
+        let expect = Expect {
+            vrid: Vrid::new(51).unwrap(),
+            version,
+            interval: Centis::ONE_SECOND,
+            auth,
+        };
+        decode(advert.source, advert.destination.1, &frame[34..], &expect)
+            .map(|advert| advert.priority.get())
+    }
+
+    #[test]
+    fn a_forged_advert_is_wrong_only_where_it_was_told_to_be() {
+        let auth = Auth::Password(*b"1111\0\0\0\0");
+        assert_eq!(judge(&forged(2), Version::V2, auth), Ok(254));
+        assert_eq!(judge(&forged(3), Version::V3, Auth::None), Ok(254));
+        for version in [Version::V2, Version::V3] {
+            let auth = if version == Version::V2 {
+                auth
+            } else {
+                Auth::None
+            };
+            let spoiled = ForgedAdvert {
+                checksum_error: 1,
+                ..forged(version.get())
+            };
+            assert_eq!(judge(&spoiled, version, auth), Err(RejectReason::Checksum));
+        }
+        let other = ForgedAdvert {
+            password: Some(*b"2222\0\0\0\0"),
+            ..forged(2)
+        };
+        assert_eq!(
+            judge(&other, Version::V2, auth),
+            Err(RejectReason::AuthPassword)
+        );
+    }
+}

@@ -20,7 +20,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vip_common::time::MonoTime;
 
 use super::{Host, LabError, now};
+use crate::engine::rt::become_real_time;
 
+/// Above ordinary threads, below those of the daemons that are watched.
+const PROMPT: i32 = 10;
 /// RTNLGRP_IPV4_IFADDR.
 const IPV4_ADDRESSES: u32 = 5;
 
@@ -152,6 +155,9 @@ impl Drop for AddressWatch {
 
 /// Until the other end of `quit` is closed.
 fn listen(socket: &Socket, quit: &io::PipeReader, shared: &Shared) {
+    // These stamps are this thread's own, so it must be prompt; where it may
+    // not be, they are late by its wake-up.
+    let _ = become_real_time(PROMPT);
     loop {
         let mut fds = [
             PollFd::new(socket.as_fd(), PollFlags::POLLIN),

@@ -303,10 +303,13 @@ impl<'a> Play<'a> {
             .filter_map(Outage::span)
             .max()
             .unwrap_or_default();
-        tell.line(&format!(
-            "the client lost {lost} answers on the way, at most {} at a time",
-            short(worst)
-        ));
+        tell.line(&match lost {
+            0 => "the client lost nothing on the way".into(),
+            _ => format!(
+                "the client lost {lost} answers on the way, at most {} at a time",
+                short(worst)
+            ),
+        });
         Ok(())
     }
 

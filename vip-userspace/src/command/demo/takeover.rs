@@ -111,11 +111,11 @@ impl Takeover {
             }
         };
         tell.line(&format!(
-            "              the address on B's eth0: {}",
+            "             the address on B's eth0: {}",
             after(self.address)
         ));
         tell.line(&format!(
-            "              B's first gratuitous ARP: {}",
+            "             B's first gratuitous ARP: {}",
             after(self.garp)
         ));
         let early = self.deadline.since(self.advert);
