@@ -5,6 +5,7 @@ mod play;
 mod takeover;
 mod tell;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -13,7 +14,7 @@ use vip_common::time::{Centis, active_down_interval, skew_time};
 
 use crate::error::{Exit, Failure};
 use crate::lab::pair::{NODE_A, NODE_B, Pair, version_3};
-use crate::lab::{now, threads_inside};
+use crate::lab::{LabError, now, threads_inside};
 use play::Play;
 use tell::Teller;
 
@@ -135,7 +136,7 @@ pub fn run(arguments: &DemoArgs) -> Result<Exit, Failure> {
         Failure::new(Exit::Failed, format!("cannot find this program: {error}"))
     })?;
     let started = now();
-    let pair = Pair::new(program, &arguments.xdp)
+    let pair = network(program, &arguments.xdp)
         .map_err(|error| Failure::new(Exit::Host, format!("the demo needs a network: {error}")))?;
     let namespaces = pair.namespaces();
     let mut tell = Teller::new();
@@ -162,6 +163,14 @@ pub fn run(arguments: &DemoArgs) -> Result<Exit, Failure> {
     } else {
         Exit::Failed
     })
+}
+
+/// The hosts, with nothing open for VRRP.
+fn network(program: PathBuf, xdp: &str) -> Result<Pair, LabError> {
+    let pair = Pair::new(program, xdp)?;
+    pair.a.firewall()?;
+    pair.b.firewall()?;
+    Ok(pair)
 }
 
 #[cfg(test)]

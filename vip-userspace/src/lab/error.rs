@@ -20,7 +20,10 @@ pub enum LabError {
         source: io::Error,
     },
     /// A program that the laboratory uses is not installed.
-    #[error("`{program}` cannot be started: {source}; is it installed?")]
+    #[error(
+        "`{program}` cannot be started: {source}; if it is missing, install it (Debian: apt install {})",
+        package(program)
+    )]
     Program {
         /// Its name.
         program: String,
@@ -56,6 +59,16 @@ pub enum LabError {
     /// The thread of a host has ended; only after a panic in it.
     #[error("host {0} is gone")]
     Gone(String),
+}
+
+/// The Debian package that a program comes with.
+fn package(program: &str) -> &str {
+    match program {
+        "ip" => "iproute2",
+        "nft" => "nftables",
+        "ping" => "iputils-ping",
+        other => other,
+    }
 }
 
 impl LabError {

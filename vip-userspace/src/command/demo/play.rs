@@ -61,21 +61,20 @@ impl<'a> Play<'a> {
     }
 
     pub(super) fn perform(&mut self, fault: Fault, tell: &mut Teller) -> Result<(), LabError> {
-        self.introduce(tell)?;
+        self.introduce(tell);
         let client = self.election(tell)?;
         self.takeover(fault, &client, tell)?;
         self.comeback(fault, &client, tell)?;
         self.forgeries(&client, tell)
     }
 
-    fn introduce(&self, tell: &Teller) -> Result<(), LabError> {
+    fn introduce(&self, tell: &Teller) {
         let Pair { a, b, client, .. } = self.pair;
         tell.title("Two hosts, one address, on real packets between network namespaces");
         for (host, file) in [
             (a, "nodeA.conf, priority 100"),
             (b, "nodeB.conf, priority 90"),
         ] {
-            host.firewall()?;
             tell.line(&format!(
                 "{:7} {:12} {}  {file}",
                 host.name(),
@@ -97,7 +96,6 @@ impl<'a> Play<'a> {
         tell.line(&how);
         tell.line("Firewall on A and B: everything dropped, in and out, but ping and the hosts' group reports;");
         tell.line("nothing is open for VRRP (protocol 112).");
-        Ok(())
     }
 
     fn start(&mut self, host: &Host) -> Result<Process, LabError> {
