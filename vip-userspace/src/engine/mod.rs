@@ -6,6 +6,7 @@
 //! back as an input; everything that a person should know leaves as a
 //! [`Report`] or a [published](self::published) slot.
 
+mod news;
 pub mod published;
 pub mod queue;
 pub mod router;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use vip_common::election::{self, Action, Fault, Input};
+use vip_common::election::{Action, Fault, Input};
 use vip_common::ids::MacAddr;
 use vip_common::layout::AddressKey;
 use vip_common::reject::RejectReason;
@@ -29,6 +30,7 @@ use crate::dataplane::{Ear, EarEvent, Left};
 use crate::kernel::hands::{Attached, Outcome, Request};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
+pub use news::{Command, LinkFacts, LinkNews, Report};
 use published::Published;
 use queue::{Receiver, Sender, Wake};
 use router::Router;
@@ -38,90 +40,6 @@ const ATTACH_RETRY: Duration = Duration::from_secs(5);
 
 /// How often the ears are drained before a deadline is believed all the same.
 const MOST_LOOKS: usize = 8;
-
-/// What the link reader tells of a port.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LinkNews {
-    /// The port.
-    pub port: usize,
-    /// The interface, or `None` when there is none of that name.
-    pub link: Option<LinkFacts>,
-}
-
-/// An interface, as far as the engine needs it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LinkFacts {
-    /// Its index; a new one after it was made anew.
-    pub ifindex: u32,
-    /// Its link-layer address.
-    pub mac: MacAddr,
-    /// Administratively up, with carrier.
-    pub running: bool,
-    /// Its first address that is none of ours to move.
-    pub primary: Option<Ipv4Addr>,
-}
-
-/// What services may ask of the engine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Command {
-    /// Leave gracefully and end.
-    ShutDown,
-}
-
-/// What a person may want to know: plain data, put into words by services.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Report {
-    /// The election has something to say.
-    Election {
-        /// The router.
-        slot: usize,
-        /// When it was decided.
-        at: MonoTime,
-        /// What.
-        report: election::Report,
-    },
-    /// Gratuitous ARP was sent for all addresses.
-    Announced {
-        /// The router.
-        slot: usize,
-        /// How often for each.
-        rounds: u8,
-    },
-    /// An advert of this source was refused for a reason not seen of it before.
-    Refused {
-        /// The router.
-        slot: usize,
-        /// Who sent it.
-        source: Ipv4Addr,
-        /// Why.
-        reason: RejectReason,
-    },
-    /// A peer names other addresses than we do.
-    OtherList {
-        /// The router.
-        slot: usize,
-        /// Who.
-        source: Ipv4Addr,
-    },
-    /// A stranger claims an address.
-    Claimed {
-        /// The router.
-        slot: usize,
-        /// The address.
-        address: Ipv4Addr,
-        /// Who.
-        mac: MacAddr,
-    },
-    /// An advert could not be sent; told once until one can be again.
-    NotSent {
-        /// The router.
-        slot: usize,
-        /// The system's error number.
-        errno: i32,
-    },
-    /// Every port has been looked at: the daemon is up.
-    Up,
-}
 
 struct Port {
     link: Option<LinkFacts>,
@@ -175,6 +93,7 @@ pub struct Engine {
     published: Arc<Published>,
     epoll: Epoll,
     timer: rt::Timer,
+    vigil: rt::Vigil,
     up: bool,
     leaving: bool,
 }
@@ -212,6 +131,7 @@ impl Engine {
             published,
             epoll,
             timer,
+            vigil: rt::Vigil::default(),
             up: false,
             leaving: false,
         };
@@ -240,7 +160,7 @@ impl Engine {
             // 3. What is due, after a last look at the ears.
             self.expire();
             // 4. When to look again.
-            self.timer.arm(self.next_deadline());
+            self.timer.arm(self.next_wake());
             // 5. What others may see.
             self.publish();
         }
@@ -595,8 +515,15 @@ impl Engine {
     }
 
     fn expire(&mut self) {
-        let now = rt::now();
-        if self.next_deadline().is_none_or(|due| due > now) {
+        let Some(due) = self.next_deadline() else {
+            return;
+        };
+        let now = if self.is_takeover(due) {
+            self.vigil.keep(due)
+        } else {
+            rt::now()
+        };
+        if due > now {
             return;
         }
         // What is stamped before the deadline must be known when it is
@@ -631,6 +558,22 @@ impl Engine {
             .filter_map(|router| router.election.poll_timeout());
         let ports = self.ports.iter().filter_map(|port| port.retry_at);
         routers.chain(ports).min()
+    }
+
+    fn next_wake(&self) -> Option<MonoTime> {
+        let due = self.next_deadline()?;
+        let takeover = self.is_takeover(due);
+        Some(if takeover {
+            self.vigil.begins(due)
+        } else {
+            due
+        })
+    }
+
+    /// Whether a Backup takes over at `due` if nothing is heard.
+    fn is_takeover(&self, due: MonoTime) -> bool {
+        let mut routers = self.routers.iter();
+        routers.any(|router| router.takeover() == Some(due))
     }
 
     fn publish(&mut self) {

@@ -177,6 +177,15 @@ impl Router {
         self.asked || self.election.active().is_some()
     }
 
+    /// When it takes over as Backup, if nothing is heard until then.
+    #[must_use]
+    pub fn takeover(&self) -> Option<MonoTime> {
+        match self.election.state() {
+            State::Backup(_) => self.election.deadline(),
+            State::Initialize(_) | State::Active(_) => None,
+        }
+    }
+
     /// The place of a peer: its own, a free one, or that of the one that was
     /// silent for longest.
     fn peer(&mut self, address: Ipv4Addr) -> &mut Peer {

@@ -1,0 +1,92 @@
+//! What comes to the engine and what leaves it: plain data.
+
+use std::net::Ipv4Addr;
+
+use vip_common::election;
+use vip_common::ids::MacAddr;
+use vip_common::reject::RejectReason;
+use vip_common::time::MonoTime;
+
+/// What the link reader tells of a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkNews {
+    /// The port.
+    pub port: usize,
+    /// The interface, or `None` when there is none of that name.
+    pub link: Option<LinkFacts>,
+}
+
+/// An interface, as far as the engine needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkFacts {
+    /// Its index; a new one after it was made anew.
+    pub ifindex: u32,
+    /// Its link-layer address.
+    pub mac: MacAddr,
+    /// Administratively up, with carrier.
+    pub running: bool,
+    /// Its first address that is none of ours to move.
+    pub primary: Option<Ipv4Addr>,
+}
+
+/// What services may ask of the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Leave gracefully and end.
+    ShutDown,
+}
+
+/// What a person may want to know: plain data, put into words by services.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// The election has something to say.
+    Election {
+        /// The router.
+        slot: usize,
+        /// When it was decided.
+        at: MonoTime,
+        /// What.
+        report: election::Report,
+    },
+    /// Gratuitous ARP was sent for all addresses.
+    Announced {
+        /// The router.
+        slot: usize,
+        /// How often for each.
+        rounds: u8,
+    },
+    /// An advert of this source was refused for a reason not seen of it before.
+    Refused {
+        /// The router.
+        slot: usize,
+        /// Who sent it.
+        source: Ipv4Addr,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// A peer names other addresses than we do.
+    OtherList {
+        /// The router.
+        slot: usize,
+        /// Who.
+        source: Ipv4Addr,
+    },
+    /// A stranger claims an address.
+    Claimed {
+        /// The router.
+        slot: usize,
+        /// The address.
+        address: Ipv4Addr,
+        /// Who.
+        mac: MacAddr,
+    },
+    /// An advert could not be sent; told once until one can be again.
+    NotSent {
+        /// The router.
+        slot: usize,
+        /// The system's error number.
+        errno: i32,
+    },
+    /// Every port has been looked at: the daemon is up.
+    Up,
+}
