@@ -1,0 +1,353 @@
+//! Addresses on, addresses off, and what a dead vip left.
+
+use crate::*;
+
+#[test]
+fn an_address_comes_with_all_it_was_given_and_goes() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let address = Assignment {
+            broadcast: Some(Ipv4Addr::new(192, 168, 8, 255)),
+            scope: 253,
+            label: Some("a0:vip".into()),
+            ..wanted(a0, 100)
+        };
+        let installed = kernel.install(std::slice::from_ref(&address)).unwrap();
+        assert_eq!((installed.before_us, installed.unlisted), (vec![], None));
+        let shown = ip("-o -4 addr show dev a0");
+        assert!(
+            shown.contains("192.168.8.100/24 brd 192.168.8.255 scope link"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("a0:vip") && shown.contains("valid_lft forever"),
+            "{shown}"
+        );
+        assert!(
+            dir.list()
+                .unwrap()
+                .contains(&format!("have a0 {a0} 192.168.8.100/24\n"))
+        );
+
+        kernel.remove(&[address]).unwrap();
+        assert_eq!(addresses("a0"), [""; 0]);
+        drop(kernel);
+        assert_eq!(dir.list(), None, "nothing installed, no list");
+    });
+}
+
+#[test]
+fn this_kernel_keeps_marks_if_it_is_of_5_18_or_later() {
+    alone(|| {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release
+            .split(['.', '-'])
+            .map_while(|word| word.parse::<u32>().ok());
+        let version = (numbers.next().unwrap(), numbers.next().unwrap());
+        // An older kernel may have it from its distributor.
+        if version >= (5, 18) {
+            assert!(RuntimeDir::new().open().marks());
+        }
+    });
+}
+
+#[test]
+fn an_address_that_was_there_before_is_a_success_and_stays() {
+    alone(|| {
+        let (a0, _) = cable();
+        ip("addr add 192.168.8.100/24 dev a0 valid_lft 1000 preferred_lft 1000");
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let both = [wanted(a0, 100), wanted(a0, 101)];
+        assert_eq!(kernel.install(&both).unwrap().before_us, [wanted(a0, 100)]);
+        assert_eq!(addresses("a0"), ["192.168.8.100/24", "192.168.8.101/24"]);
+        let shown = ip("-o -4 addr show dev a0 to 192.168.8.100/32");
+        assert!(
+            !shown.contains("forever"),
+            "its lifetime is still its owner's: {shown}"
+        );
+        assert!(
+            !dir.list()
+                .unwrap()
+                .contains(&format!("have a0 {a0} 192.168.8.100/24"))
+        );
+
+        kernel.remove(&both).unwrap();
+        assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
+
+#[test]
+fn adding_and_removing_twice_is_a_success() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let batch = [wanted(a0, 100)];
+        kernel.install(&batch).unwrap();
+        assert_eq!(
+            kernel.install(&batch).unwrap().before_us,
+            [],
+            "ours is not somebody else's the second time"
+        );
+        ip("addr del 192.168.8.100/24 dev a0");
+        kernel.install(&batch).unwrap();
+        assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
+        ip("addr del 192.168.8.100/24 dev a0");
+        kernel.remove(&batch).unwrap();
+        kernel.remove(&batch).unwrap();
+        kernel.install(&batch).unwrap();
+        ip("link del a0");
+        kernel.remove(&batch).unwrap();
+    });
+}
+
+#[test]
+fn three_hundred_addresses_in_one_call() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let many: Vec<Assignment> = (0..300u32)
+            .map(|number| Assignment {
+                address: Ipv4Addr::from_bits(0x0a00_0001 + number),
+                prefix: 16,
+                ..wanted(a0, 0)
+            })
+            .collect();
+        kernel.install(&many).unwrap();
+        assert_eq!(addresses("a0").len(), 300);
+        // The first of them carries the other 299 in one subnet.
+        kernel.remove(&many[..1]).unwrap();
+        assert_eq!(addresses("a0").len(), 299);
+        kernel.remove(&many).unwrap();
+        assert_eq!(addresses("a0").len(), 0);
+    });
+}
+
+#[test]
+fn removing_the_first_of_a_subnet_leaves_the_others() {
+    alone(|| {
+        let (a0, _) = cable();
+        fs::write("/proc/sys/net/ipv4/conf/a0/promote_secondaries", "0").unwrap();
+        fs::write("/proc/sys/net/ipv4/conf/all/promote_secondaries", "0").unwrap();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let both = [wanted(a0, 100), wanted(a0, 101)];
+        kernel.install(&both).unwrap();
+        ip("addr add 192.168.8.7/24 brd 192.168.8.255 dev a0 label a0:own");
+        kernel.remove(&both[..1]).unwrap();
+        let shown = ip("-o -4 addr show dev a0");
+        assert!(!shown.contains("192.168.8.100/"), "{shown}");
+        assert!(
+            shown.contains("192.168.8.101/24"),
+            "another router's: {shown}"
+        );
+        assert!(
+            shown.contains("192.168.8.7/24 brd 192.168.8.255 scope global secondary a0:own"),
+            "{shown}"
+        );
+        assert!(dir.list().unwrap().contains("192.168.8.101/24"));
+    });
+}
+
+#[test]
+fn a_failed_add_names_address_and_interface_and_the_others_are_there() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let long = Assignment {
+            label: Some("much-too-long-for-a-label".into()),
+            ..wanted(a0, 101)
+        };
+        let error = kernel
+            .install(&[wanted(4711, 100), wanted(a0, 100), long])
+            .unwrap_err();
+        assert_eq!(error.failures.len(), 2);
+        let text = error.to_string();
+        assert!(
+            text.starts_with(
+                "cannot add 192.168.8.100/24 on interface 4711 (gone): No such device"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("(and 1 more)"), "{text}");
+        assert_eq!(error.failures[1].interface, "a0");
+        assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
+        kernel.remove(&[wanted(a0, 100)]).unwrap();
+        drop(kernel);
+        assert_eq!(dir.list(), None, "what was not added is not listed");
+    });
+}
+
+#[test]
+fn a_restart_adopts_what_is_configured_and_removes_what_is_not() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        ip("addr add 192.168.8.103/24 dev a0");
+        let mut dead = dir.open();
+        dead.install(&[
+            wanted(a0, 100),
+            wanted(a0, 101),
+            wanted(a0, 102),
+            wanted(a0, 103),
+        ])
+        .unwrap();
+        // It dies without a word, and somebody else makes one of them theirs.
+        drop(dead);
+        ip("addr del 192.168.8.102/24 dev a0");
+        ip("addr add 192.168.8.102/24 dev a0");
+
+        let mut kernel = dir.open();
+        let tidied = kernel.tidy(&[wanted(a0, 100), wanted(a0, 103)]).unwrap();
+        assert_eq!(
+            tidied
+                .adopted
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            ["192.168.8.100/24 on a0"]
+        );
+        assert_eq!(
+            tidied
+                .removed
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            ["192.168.8.101/24 on a0"]
+        );
+        let left: Vec<String> = tidied
+            .left
+            .iter()
+            .map(|(entry, _)| entry.to_string())
+            .collect();
+        assert_eq!(left, ["192.168.8.102/24 on a0"]);
+        let mut there = addresses("a0");
+        there.sort();
+        assert_eq!(
+            there,
+            ["192.168.8.100/24", "192.168.8.102/24", "192.168.8.103/24"]
+        );
+
+        kernel
+            .remove(&[wanted(a0, 100), wanted(a0, 102), wanted(a0, 103)])
+            .unwrap();
+        assert_eq!(
+            addresses("a0"),
+            ["192.168.8.103/24", "192.168.8.102/24"],
+            "only the adopted one was ours"
+        );
+    });
+}
+
+#[test]
+fn a_crash_between_the_list_and_the_kernel_harms_nobody() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        dir.open().install(&[wanted(a0, 100)]).unwrap();
+        let list = dir.list().unwrap();
+        // Listed, and then the crash: the address is somebody else's.
+        fs::write(
+            dir.0.join("installed"),
+            list + &format!("adding a0 {a0} 192.168.8.101/24\n"),
+        )
+        .unwrap();
+        ip("addr add 192.168.8.101/24 dev a0");
+        let tidied = dir.open().tidy(&[]).unwrap();
+        assert_eq!(tidied.removed.len(), 1);
+        assert_eq!(tidied.left.len(), 1);
+        assert_eq!(addresses("a0"), ["192.168.8.101/24"]);
+        assert_eq!(dir.list(), None);
+        assert_eq!(
+            dir.open().tidy(&[]).unwrap(),
+            vip::kernel::Tidied::default()
+        );
+    });
+}
+
+#[test]
+fn two_runtime_directories_do_not_touch_each_other() {
+    alone(|| {
+        let (a0, _) = cable();
+        let [one, other] = [RuntimeDir::new(), RuntimeDir::new()];
+        one.open().install(&[wanted(a0, 100)]).unwrap();
+        let mut running = other.open();
+        running.install(&[wanted(a0, 101)]).unwrap();
+        assert_eq!(one.open().tidy(&[]).unwrap().removed.len(), 1);
+        assert_eq!(addresses("a0"), ["192.168.8.101/24"]);
+    });
+}
+
+#[test]
+fn a_list_of_another_namespace_is_not_carried_out_here() {
+    let dir = RuntimeDir::new();
+    let path = dir.0.clone();
+    alone(move || {
+        let (a0, _) = cable();
+        NetlinkKernel::open(&path)
+            .unwrap()
+            .install(&[wanted(a0, 100)])
+            .unwrap();
+        let list = fs::read_to_string(path.join("installed")).unwrap();
+        let there = list.lines().next().unwrap().rsplit(' ').next().unwrap();
+        let elsewhere = list.replacen(there, "1", 1);
+        fs::write(path.join("installed"), elsewhere).unwrap();
+        let mut kernel = NetlinkKernel::open(&path).unwrap();
+        assert!(kernel.list_is_elsewhere());
+        let error = vip::command::release::run(&path);
+        assert!(error.is_ok(), "no lock was ever taken there");
+        fs::write(path.join("lock"), "").unwrap();
+        let error = vip::command::release::run(&path).unwrap_err();
+        assert!(
+            error.to_string().contains("another network namespace"),
+            "{error}"
+        );
+        assert!(kernel.tidy(&[]).unwrap().elsewhere);
+        assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
+    });
+}
+
+#[test]
+fn a_list_that_cannot_be_kept_is_said_and_stops_nothing() {
+    alone(|| {
+        let (a0, _) = cable();
+        let mut kernel = NetlinkKernel::open(Path::new("/proc/no-such-directory")).unwrap();
+        let installed = kernel.install(&[wanted(a0, 100)]).unwrap();
+        assert!(
+            installed
+                .unlisted
+                .is_some_and(|why| why.contains("installed"))
+        );
+        assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
+        kernel.remove(&[wanted(a0, 100)]).unwrap();
+        assert_eq!(addresses("a0"), [""; 0]);
+    });
+}
+
+#[test]
+fn release_does_nothing_while_a_daemon_runs() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        dir.open().install(&[wanted(a0, 100)]).unwrap();
+        let file = fs::File::create(dir.0.join("lock")).unwrap();
+        let lock =
+            nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();
+        let failure = vip::command::release::run(&dir.0).unwrap_err();
+        assert_eq!(failure.exit as u8, 7, "{failure}");
+        assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
+        drop(lock);
+        for _ in 0..2 {
+            assert_eq!(vip::command::release::run(&dir.0).unwrap() as u8, 0);
+            assert_eq!(addresses("a0"), [""; 0]);
+            assert_eq!(dir.list(), None);
+        }
+    });
+}

@@ -1,0 +1,285 @@
+//! Groups joined, frames sent, and others on this host who speak.
+
+use crate::*;
+
+#[test]
+fn membership_lasts_as_long_as_its_handle() {
+    alone(|| {
+        let (a0, _) = cable();
+        let joined = || {
+            let shown = ip("maddr show dev a0");
+            (
+                shown.contains("inet  224.0.0.18"),
+                shown.contains("01:00:5e:00:00:12"),
+            )
+        };
+        let membership = Membership::join(GROUP, a0).unwrap();
+        assert_eq!(joined(), (true, true));
+        ip("link set a0 down");
+        ip("link set a0 up");
+        assert_eq!(joined(), (true, true), "it outlives a link that flaps");
+        membership.renew().unwrap();
+        assert_eq!(joined(), (true, true));
+        assert_eq!(membership.ifindex(), a0);
+        drop(membership);
+        assert_eq!(joined(), (false, false));
+
+        let membership = Membership::join(GROUP, a0).unwrap();
+        ip("link del a0");
+        assert_eq!(
+            membership.renew().unwrap_err().raw_os_error(),
+            Some(libc::ENODEV)
+        );
+        assert_eq!(
+            Membership::join(GROUP, a0).unwrap_err().raw_os_error(),
+            Some(libc::ENODEV)
+        );
+    });
+}
+
+/// A program that speaks for VRID 51 on `a0`, as daemons with raw IP sockets do.
+fn other_speaker() -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
+    socket.bind_device(Some(b"a0")).unwrap();
+    socket
+}
+
+const ADVERT: [u8; 8] = [0x31, 51, 100, 0, 1, 0, 0x6a, 0xfc];
+
+fn frame(vrid: u8) -> Vec<u8> {
+    let mut frame = vec![0x01, 0, 0x5e, 0, 0, 0x12, 2, 0, 0, 0, 0, 1, 8, 0];
+    frame.extend_from_slice(&[
+        0x45, 0xc0, 0, 28, 0, 1, 0, 0, 255, 112, 0, 0, 10, 0, 0, 1, 224, 0, 0, 18,
+    ]);
+    frame.extend_from_slice(&[0x21, vrid, 100, 0, 0, 1, 0, 0]);
+    frame
+}
+
+/// A packet socket on the other end of the cable.
+fn listener(ifindex: u32) -> OwnedFd {
+    // Listening before anything is sent, and for nothing but outgoing-blind IPv4.
+    let socket = Socket::new(
+        Domain::PACKET,
+        Type::RAW,
+        Some(Protocol::from(i32::from(0x0800u16.to_be()))),
+    )
+    .unwrap();
+    let name = nix::net::if_::if_indextoname(ifindex).unwrap();
+    assert_eq!(name.to_str(), Ok("b0"));
+    socket.into()
+}
+
+fn readable(fd: impl AsFd, within: Duration) -> bool {
+    let mut waits = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut waits, PollTimeout::try_from(within).unwrap()).unwrap() > 0
+}
+
+#[test]
+fn frames_arrive_and_an_interface_that_was_down_is_no_lasting_error() {
+    alone(|| {
+        let (a0, b0) = cable();
+        let ear = listener(b0);
+        let sender = FrameSender::open(a0).unwrap();
+        sender.send(&frame(7)).unwrap();
+        assert!(readable(&ear, SOON));
+        let mut buffer = [0u8; 256];
+        let length = nix::sys::socket::recv(
+            ear.as_raw_fd(),
+            &mut buffer,
+            nix::sys::socket::MsgFlags::empty(),
+        )
+        .unwrap();
+        assert_eq!(buffer[..length], frame(7));
+
+        ip("link set a0 down");
+        assert_eq!(
+            sender.send(&frame(7)).unwrap_err().raw_os_error(),
+            Some(libc::ENETDOWN)
+        );
+        ip("link set a0 up");
+        sender.send(&frame(7)).unwrap();
+        ip("link set a0 down");
+        ip("link set a0 up");
+        sender.send(&frame(7)).unwrap();
+        ip("link del a0");
+        let gone = sender.send(&frame(7)).unwrap_err().raw_os_error();
+        assert!(
+            matches!(gone, Some(libc::ENXIO | libc::ENETDOWN | libc::ENODEV)),
+            "{gone:?}"
+        );
+        assert_eq!(
+            FrameSender::open(a0).unwrap_err().raw_os_error(),
+            Some(libc::ENODEV)
+        );
+    });
+}
+
+#[test]
+fn another_voice_of_this_host_is_heard_and_our_own_is_not() {
+    alone(|| {
+        let (a0, _) = cable();
+        ip("addr add 10.0.0.1/24 dev a0");
+        let [ours, theirs] = [7, 51].map(|vrid| Vrid::new(vrid).unwrap());
+        let voice = OwnVoice::open(a0, &[ours, theirs]).unwrap();
+        assert_eq!(voice.drain(), None);
+
+        // Ours, straight to the driver.
+        FrameSender::open(a0).unwrap().send(&frame(7)).unwrap();
+        // A VRID that is nobody's business here, and then theirs.
+        let other = other_speaker();
+        let to = SockAddr::from(std::net::SocketAddrV4::new(GROUP, 0));
+        other.send_to(&[0x31, 52, 100, 0, 1, 0, 0, 0], &to).unwrap();
+        other.send_to(&ADVERT, &to).unwrap();
+        assert!(readable(&voice, SOON));
+        let heard = Heard {
+            vrid: theirs,
+            source: Ipv4Addr::new(10, 0, 0, 1),
+            mac: link("a0").mac,
+        };
+        assert_eq!(voice.drain(), Some(heard));
+        assert_eq!(
+            voice.drain(),
+            None,
+            "our own frame, sent first, was not heard"
+        );
+    });
+}
+
+#[test]
+fn a_frame_of_ours_that_took_the_ordinary_way_is_known_by_its_mark() {
+    alone(|| {
+        let (a0, _) = cable();
+        ip("addr add 10.0.0.1/24 dev a0");
+        let voice = OwnVoice::open(a0, &[Vrid::new(51).unwrap()]).unwrap();
+        let to = SockAddr::from(std::net::SocketAddrV4::new(GROUP, 0));
+        let speaker = other_speaker();
+        speaker.set_mark(FRAME_MARK).unwrap();
+        speaker.send_to(&ADVERT, &to).unwrap();
+        // Veth hands a frame over before `send_to` returns.
+        assert_eq!(voice.drain(), None);
+        speaker.set_mark(FRAME_MARK + 1).unwrap();
+        speaker.send_to(&ADVERT, &to).unwrap();
+        assert!(readable(&voice, SOON));
+    });
+}
+
+#[test]
+fn what_comes_in_is_no_voice_of_this_host() {
+    alone(|| {
+        let (a0, b0) = cable();
+        let vrid = Vrid::new(7).unwrap();
+        let voice = OwnVoice::open(a0, &[vrid]).unwrap();
+        let ear = listener(b0);
+        FrameSender::open(b0).unwrap().send(&frame(7)).unwrap();
+        assert!(readable(&ear, SOON), "it has gone through the cable");
+        assert_eq!(voice.drain(), None);
+    });
+}
+
+#[test]
+fn a_router_is_claimed_once_in_a_namespace_and_free_when_the_claim_goes() {
+    alone(|| {
+        let [one, other] = [1, 2].map(|vrid| Vrid::new(vrid).unwrap());
+        let claim = claim_router(7, one).unwrap();
+        let error = claim_router(7, one).unwrap_err();
+        let AlreadyClaimed::By { holder, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(holder.pid, Some(std::process::id()));
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("process {}", std::process::id())),
+            "{error}"
+        );
+        let _elsewhere = (
+            claim_router(8, one).unwrap(),
+            claim_router(7, other).unwrap(),
+        );
+        alone(move || drop(claim_router(7, one).unwrap()));
+        drop(claim);
+        claim_router(7, one).unwrap();
+    });
+}
+
+#[test]
+fn the_hold_hears_nothing_and_keeps_the_host_from_refusing() {
+    alone(|| {
+        cable();
+        ip("link set lo up");
+        let counted = || {
+            let table = fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
+            let mut lines = table.lines().filter(|line| line.starts_with("Icmp:"));
+            let column = lines
+                .next()
+                .unwrap()
+                .split(' ')
+                .position(|word| word == "OutDestUnreachs")
+                .unwrap();
+            lines
+                .next()
+                .unwrap()
+                .split(' ')
+                .nth(column)
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
+        };
+        let speaker = Socket::new(
+            Domain::IPV4,
+            Type::RAW,
+            Some(Protocol::from(libc::IPPROTO_RAW)),
+        )
+        .unwrap();
+        let mut packet = vec![
+            0x45, 0xc0, 0, 28, 0, 1, 0, 0, 255, 112, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1,
+        ];
+        packet.extend_from_slice(&ADVERT);
+        let to = SockAddr::from(std::net::SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+        // Loopback delivers before `send_to` returns.
+        speaker.send_to(&packet, &to).unwrap();
+        assert_eq!(counted(), 1, "without the hold the host refuses");
+        let hold = hold_protocol_112().unwrap();
+        speaker.send_to(&packet, &to).unwrap();
+        assert_eq!(counted(), 1);
+        assert!(hold.is_silent().unwrap());
+    });
+}
+
+#[test]
+fn another_programs_raw_socket_is_found_with_its_process() {
+    alone(|| {
+        let (a0, b0) = cable();
+        let _hold = hold_protocol_112().unwrap();
+        assert_eq!(foreign_holders(a0).unwrap(), []);
+        // Another program: the socket is inherited, and ours is closed.
+        let socket = other_speaker();
+        let inherited = Socket::from(OwnedFd::from(socket));
+        inherited.set_cloexec(false).unwrap();
+        let mut program = Command::new("sleep").arg("60").spawn().unwrap();
+        drop(inherited);
+        let holders = foreign_holders(a0).unwrap();
+        let elsewhere = foreign_holders(b0).unwrap();
+        program.kill().unwrap();
+        program.wait().unwrap();
+        let [holder] = holders.as_slice() else {
+            panic!("{holders:?}")
+        };
+        assert_eq!(
+            (holder.pid, holder.bound),
+            (Some(program.id()), Bound::Here)
+        );
+        assert_eq!(holder.command, "sleep");
+        assert_eq!(elsewhere, [], "bound to another interface");
+        assert_eq!(foreign_holders(a0).unwrap(), [], "gone with its process");
+    });
+}
+
+#[test]
+fn without_an_interface_there_is_an_error_and_no_panic() {
+    alone(|| {
+        let gone: io::Error = OwnVoice::open(4711, &[]).unwrap_err();
+        assert_eq!(gone.raw_os_error(), Some(libc::ENODEV));
+        assert_eq!(Inventory::open().unwrap().by_name("a0").unwrap(), None);
+    });
+}
