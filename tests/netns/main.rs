@@ -1,7 +1,9 @@
 //! Hosts made of namespaces, real packets, the real program. Needs root.
 
+mod answers;
 mod ear;
 mod faults;
+mod leaving;
 mod lock;
 mod neighbours;
 mod refusals;
