@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::shell;
 
@@ -50,7 +50,11 @@ pub(crate) fn has_apt() -> bool {
 
 /// The command a person would type for it.
 pub(crate) fn install_line(packages: &[String]) -> String {
-    let sudo = if is_root() { "" } else { "sudo " };
+    let sudo = if is_root() || shell::find("sudo").is_none() {
+        ""
+    } else {
+        "sudo "
+    };
     format!(
         "{sudo}apt-get install --no-install-recommends {}",
         packages.join(" ")
@@ -59,6 +63,12 @@ pub(crate) fn install_line(packages: &[String]) -> String {
 
 /// Installs `packages`; `services` are those among what they bring that must not run here.
 pub(crate) fn install(packages: &[String], services: &[&str]) -> Result<()> {
+    if !is_root() && shell::find("sudo").is_none() {
+        bail!(
+            "installing needs root and there is no sudo; as root: {}",
+            install_line(packages)
+        );
+    }
     let services = format!("SERVICES={}", services.join(" "));
     let mut command = as_root("env");
     command.args([services.as_str(), "sh", "-c", INSTALL, "install"]);

@@ -259,7 +259,7 @@ fn run(suite: &Suite, filters: &[&str]) -> Result<Count> {
 /// Has cargo start the test programs through sudo where this process lacks capabilities;
 /// cargo itself, and what it writes, stays with the user.
 fn runner(cargo: &mut Command) -> Result<()> {
-    if capability::held(LABORATORY)? {
+    if capability::held(LABORATORY)? || shell::find("sudo").is_none() {
         return Ok(());
     }
     let version = shell::read(Command::new("rustc").arg("-vV"))?;
