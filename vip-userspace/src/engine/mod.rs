@@ -161,8 +161,11 @@ impl Engine {
             self.expire();
             // 4. When to look again.
             self.timer.arm(self.next_wake());
-            // 5. What others may see.
+            // 5. What others may see, and the ears should know.
             self.publish();
+            for slot in 0..self.routers.len() {
+                self.tell_active(slot);
+            }
         }
         let _ = self.links.hands.send_patiently(Request::Stop);
         Ok(())
@@ -189,9 +192,6 @@ impl Engine {
             }
         }
         self.ears = ears;
-        for slot in 0..self.routers.len() {
-            self.tell_active(slot);
-        }
         left
     }
 

@@ -287,11 +287,9 @@ impl Kernel for NetlinkKernel {
                 .iter()
                 .filter(|wanted| !self.ours.contains(&wanted.key()))
                 .collect();
-            self.ledger.adding(
-                fresh
-                    .iter()
-                    .map(|wanted| (*wanted, interface_name(wanted.ifindex))),
-            );
+            let name = |ifindex| self.socket.interface_name(ifindex);
+            self.ledger
+                .adding(fresh.iter().map(|wanted| (*wanted, name(wanted.ifindex))));
             // Exclusive, so that the kernel tells which were there before us
             // and leaves them as they are: a replacing add would take over
             // the mark and the lifetime of somebody else's address.

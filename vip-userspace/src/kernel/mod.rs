@@ -169,6 +169,10 @@ pub fn interface_name(ifindex: u32) -> String {
     // The wrapper does not tell "none" from an empty name; no interface has one.
     match nix::net::if_::if_indextoname(ifindex) {
         Ok(name) if !name.is_empty() => name.to_string_lossy().into_owned(),
-        _ => format!("interface {ifindex} (gone)"),
+        _ => nameless(ifindex),
     }
+}
+
+fn nameless(ifindex: u32) -> String {
+    format!("interface {ifindex} (gone)")
 }

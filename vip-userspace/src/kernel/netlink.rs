@@ -208,6 +208,11 @@ impl RouteSocket {
         }
     }
 
+    /// As [`super::interface_name`], without making a socket for it.
+    pub(super) fn interface_name(&self, ifindex: u32) -> String {
+        sys::interface_name(self.fd.as_fd(), ifindex).unwrap_or_else(|_| super::nameless(ifindex))
+    }
+
     fn push(&mut self, request: RouteNetlinkMessage, flags: u16) {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();

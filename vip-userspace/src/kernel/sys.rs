@@ -62,6 +62,32 @@ pub(super) fn bind_packet(socket: BorrowedFd<'_>, ifindex: u32, ethertype: u16) 
     }
 }
 
+/// The name of an interface, asked of a socket that is there already: the
+/// library's `if_indextoname` makes and closes one each time.
+#[expect(unsafe_code, reason = "an interface request has no safe wrapper")]
+pub(super) fn interface_name(socket: BorrowedFd<'_>, ifindex: u32) -> io::Result<String> {
+    let index = i32::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
+    let mut request = libc::ifreq {
+        ifr_name: [0; libc::IFNAMSIZ],
+        ifr_ifru: libc::__c_anonymous_ifr_ifru {
+            ifru_ifindex: index,
+        },
+    };
+    // SAFETY: the kernel reads and writes one `ifreq`, which is ours and lives
+    // until the call returns; the descriptor is borrowed, hence open.
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFNAME, &raw mut request) };
+    if answer != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let name: Vec<u8> = request
+        .ifr_name
+        .iter()
+        .map(|byte| byte.to_ne_bytes()[0])
+        .take_while(|byte| *byte != 0)
+        .collect();
+    Ok(String::from_utf8_lossy(&name).into_owned())
+}
+
 /// A duplicate of another process's descriptor, to look at and close again.
 /// Needs the right to trace that process (CAP_SYS_PTRACE) and Linux 5.6.
 #[expect(unsafe_code, reason = "pidfd_open and pidfd_getfd have no wrapper")]
