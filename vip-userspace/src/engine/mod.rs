@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use vip_common::election::{Action, Fault, Input};
+use vip_common::election::{Action, Fault, Input, State};
 use vip_common::ids::MacAddr;
 use vip_common::layout::AddressKey;
 use vip_common::reject::RejectReason;
@@ -50,6 +50,8 @@ struct Port {
     retry_at: Option<MonoTime>,
     /// Whether a proof of the ear is under way.
     proving: bool,
+    /// Whether its ear was lost, until there is another.
+    deaf: bool,
     /// Whether it has been looked at since the start.
     looked_at: bool,
 }
@@ -120,6 +122,7 @@ impl Engine {
             asked: None,
             retry_at: None,
             proving: false,
+            deaf: false,
             looked_at: false,
         };
         let mut engine = Self {
@@ -350,9 +353,9 @@ impl Engine {
 
     fn attach(&mut self, index: usize) {
         let port = &mut self.ports[index];
+        port.retry_at = None;
         let Some(link) = port.link else { return };
         port.asked = Some(link);
-        port.retry_at = None;
         self.ask(Request::Attach {
             port: index,
             ifindex: link.ifindex,
@@ -363,6 +366,7 @@ impl Engine {
     fn detach(&mut self, index: usize) {
         self.ports[index].attached = None;
         self.ports[index].proving = false;
+        self.ports[index].deaf = false;
         self.ears.retain(|owned| owned.port != Some(index));
     }
 
@@ -397,8 +401,9 @@ impl Engine {
                 }
             }
             Outcome::Deaf { port } => {
-                self.detach(port);
-                self.ports[port].retry_at = Some(rt::now());
+                self.ears.retain(|owned| owned.port != Some(port));
+                self.ports[port].proving = false;
+                self.ports[port].deaf = true;
                 self.settle(port);
                 self.attach(port);
             }
@@ -428,6 +433,7 @@ impl Engine {
         let port = &mut self.ports[index];
         port.looked_at = true;
         port.asked = None;
+        port.deaf = false;
         let Some(link) = port.link.filter(|link| link.ifindex == ifindex) else {
             self.ask(Request::Detach {
                 port: index,
@@ -505,6 +511,11 @@ impl Engine {
             return Err(Fault::LinkDown);
         }
         let primary = plan.source.or(link.primary).ok_or(Fault::NoAddress)?;
+        // A silence that we cannot vouch for is no ground for a takeover. Who is
+        // Active goes on while the next rung is tried.
+        if port.deaf && !matches!(self.routers[slot].election.state(), State::Active(_)) {
+            return Err(Fault::EarDeaf);
+        }
         match &port.attached {
             // Another MAC or address of the same interface is no reason to
             // leave: the NIC is being told, and frames are built anew then.

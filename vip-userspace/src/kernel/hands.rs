@@ -272,8 +272,41 @@ impl Hands {
                 return self.let_go();
             }
             let mut fds = [PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
-            // An engine that has gone cannot ring: look for that once a second.
-            let _ = poll(&mut fds, PollTimeout::from(1000_u16));
+            // An engine that has gone cannot ring: look for that once a second,
+            // and whether the ears are ours still, also where nobody is silent.
+            let quiet = poll(&mut fds, PollTimeout::from(1000_u16)) == Ok(0);
+            if quiet && !self.watch() {
+                return self.let_go();
+            }
+        }
+    }
+
+    /// Looks after every ear; `false` when the engine has gone.
+    fn watch(&mut self) -> bool {
+        for port in 0..self.held.len() {
+            if let Some(ifindex) = self.held[port].as_ref().map(|held| held.ifindex)
+                && let deaf @ Outcome::Deaf { .. } = self.prove(port, ifindex)
+                && !self.outcomes.send_patiently(deaf)
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether the ear of a port is still ours; one that is not is let go.
+    fn prove(&mut self, port: usize, ifindex: u32) -> Outcome {
+        match self.ears.prove(ifindex) {
+            Ok(()) => Outcome::Proven { port },
+            Err(deaf) => {
+                (self.tell)(Note::LostEar {
+                    port,
+                    why: deaf.to_string(),
+                });
+                self.ears.detach(ifindex);
+                self.held[port] = None;
+                Outcome::Deaf { port }
+            }
         }
     }
 
@@ -306,18 +339,7 @@ impl Hands {
                 }
                 None
             }
-            Request::Prove { port, ifindex } => Some(match self.ears.prove(ifindex) {
-                Ok(()) => Outcome::Proven { port },
-                Err(deaf) => {
-                    (self.tell)(Note::LostEar {
-                        port,
-                        why: deaf.to_string(),
-                    });
-                    self.ears.detach(ifindex);
-                    self.held[port] = None;
-                    Outcome::Deaf { port }
-                }
-            }),
+            Request::Prove { port, ifindex } => Some(self.prove(port, ifindex)),
             Request::Install {
                 slot,
                 ifindex,
