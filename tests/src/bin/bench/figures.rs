@@ -30,24 +30,46 @@ impl Column {
         self.arps.push(measured.arp_after_advert);
     }
 
-    /// Both lists in the order of the rounds, with their figures.
+    /// The lists in the order of the rounds, with their figures.
     pub(crate) fn summary(&self) -> Value {
-        let figures = |list: &[i64]| {
-            let figures = Figures::of(list);
-            json!({
+        let mut summary = json!({ "not_measured": self.failed });
+        for (_, name, list) in MEASURES {
+            let list = list(self);
+            let figures = Figures::of(&list);
+            summary[*name] = json!({
                 "all": list,
                 "median": figures.map(|figures| figures.median),
                 "p90": figures.map(|figures| figures.p90),
                 "max": figures.map(|figures| figures.max),
-            })
-        };
-        json!({
-            "advert_after_deadline": figures(&self.adverts),
-            "arp_after_advert": figures(&self.arps),
-            "not_measured": self.failed,
-        })
+            });
+        }
+        summary
     }
 }
+
+/// For people, for programs, and where it comes from.
+type Measure = (&'static str, &'static str, fn(&Column) -> Vec<i64>);
+
+const MEASURES: &[Measure] = &[
+    (
+        "first advert after the deadline",
+        "advert_after_deadline",
+        |column| column.adverts.clone(),
+    ),
+    (
+        "first gratuitous ARP after that advert",
+        "arp_after_advert",
+        |column| column.arps.clone(),
+    ),
+    (
+        "first gratuitous ARP after the deadline",
+        "arp_after_deadline",
+        |column| {
+            let pairs = column.adverts.iter().zip(&column.arps);
+            pairs.map(|(advert, arp)| advert + arp).collect()
+        },
+    ),
+];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Figures {
@@ -80,46 +102,38 @@ impl Figures {
     }
 }
 
-/// One line for each contender, in microseconds.
+/// One measure under the other, each with a line for each contender.
 pub(crate) fn table(columns: &[Column]) -> String {
     let mut text = format!(
-        "\n{:16}  {:^40}  {:^31}\n{:16}  {:>9}{:>10}{:>10}{:>10}   {:>10}{:>10}{:>10}  {:>6}  {:>8}\n",
-        "",
-        "advert after the deadline, us",
-        "ARP after the advert, us",
-        "",
-        "min",
-        "median",
-        "p90",
-        "max",
-        "median",
-        "p90",
-        "max",
-        "rounds",
-        "failed",
+        "\n{:38}{:>9}{:>9}{:>9}{:>9}{:>9}\n",
+        "microseconds", "min", "median", "p90", "max", "rounds"
     );
-    for column in columns {
-        let micros = |nanos: i64| format!("{:.1}", nanos as f64 / 1000.0);
-        let _ = write!(text, "{:16}", column.name);
-        match (Figures::of(&column.adverts), Figures::of(&column.arps)) {
-            (Some(advert), Some(arp)) => {
-                let _ = write!(
-                    text,
-                    "  {:>9}{:>10}{:>10}{:>10}   {:>10}{:>10}{:>10}",
-                    micros(advert.min),
-                    micros(advert.median),
-                    micros(advert.p90),
-                    micros(advert.max),
-                    micros(arp.median),
-                    micros(arp.p90),
-                    micros(arp.max),
-                );
+    for (title, _, list) in MEASURES {
+        let _ = writeln!(text, "{title}");
+        for column in columns {
+            let list = list(column);
+            let _ = write!(text, "  {:36}", column.name);
+            match Figures::of(&list) {
+                Some(Figures {
+                    min,
+                    median,
+                    p90,
+                    max,
+                }) => {
+                    for nanos in [min, median, p90, max] {
+                        let _ = write!(text, "{:>9.1}", nanos as f64 / 1000.0);
+                    }
+                }
+                None => {
+                    let _ = write!(text, "{:>36}", "nothing was measured");
+                }
             }
-            _ => {
-                let _ = write!(text, "  {:>72}", "nothing was measured");
+            let _ = write!(text, "{:>9}", list.len());
+            if column.failed > 0 {
+                let _ = write!(text, "  and {} failed", column.failed);
             }
+            text.push('\n');
         }
-        let _ = writeln!(text, "  {:>6}  {:>8}", column.adverts.len(), column.failed);
     }
     text
 }
