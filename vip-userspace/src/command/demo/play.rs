@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use vip_common::ids::{MacAddr, Version};
+use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
 use super::takeover::Takeover;
@@ -322,30 +323,29 @@ impl<'a> Play<'a> {
         } = self.pair;
         tell.heading("A neighbour forges two adverts a second for ten seconds");
         let kinds = forged(self.pair, &self.timing);
-        let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
         tell.line(&format!("priority 254 and in turn: {}", names.join(", ")));
         let wire = Wire::open(neighbour, "eth0")?;
         let begin = now();
-        for (number, (_, advert)) in kinds.iter().cycle().take(FORGED).enumerate() {
-            wire.send(&advert.frame())?;
+        for (number, kind) in kinds.iter().cycle().take(FORGED).enumerate() {
+            wire.send(&kind.advert.frame())?;
             let next = begin + FORGED_EVERY * (number as u32 + 1);
             thread::sleep(next.since(now()));
         }
         let end = now();
         for host in [a, b] {
             let status = self.pair.status(host)?.unwrap_or_default();
-            let refused = status["instances"][0]["peers"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter(|peer| peer["address"] == neighbour.address().to_string())
-                .filter_map(|peer| peer["refused"].as_u64())
-                .sum::<u64>();
-            let text = format!(
-                "{} refused {refused} of {FORGED}, each with its reason",
-                host.name()
-            );
-            tell.check(refused == FORGED as u64, &text);
+            let refused = kinds.iter().enumerate().map(|(index, kind)| {
+                let sent = (FORGED - index).div_ceil(kinds.len()) as u64;
+                let counter = format!("rejected_{}", kind.reason.label());
+                let counted = status["instances"][0]["counters"][counter].as_u64();
+                (counted.unwrap_or(0), sent, kind.reason)
+            });
+            let all = refused.clone().all(|(counted, sent, _)| counted == sent);
+            let said: Vec<String> = refused
+                .map(|(counted, sent, reason)| format!("{counted} of {sent} because {reason}"))
+                .collect();
+            tell.check(all, &format!("{} refused {}", host.name(), said.join(", ")));
         }
         let moved: usize = [&self.a, &self.b]
             .into_iter()
@@ -385,8 +385,15 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Adverts with one thing wrong each, and a priority that would win.
-fn forged(pair: &Pair, timing: &Timing) -> Vec<(&'static str, ForgedAdvert)> {
+/// An advert with one thing wrong.
+struct Forgery {
+    name: &'static str,
+    reason: RejectReason,
+    advert: ForgedAdvert,
+}
+
+/// One thing wrong each, and a priority that would win.
+fn forged(pair: &Pair, timing: &Timing) -> [Forgery; 3] {
     let is_v2 = timing.version == Version::V2;
     let centis = timing.interval.get();
     let good = ForgedAdvert {
@@ -402,33 +409,40 @@ fn forged(pair: &Pair, timing: &Timing) -> Vec<(&'static str, ForgedAdvert)> {
         checksum_error: 0,
         destination: ForgedAdvert::GROUP,
     };
-    let mut all = vec![
-        (
-            "TTL 254",
-            ForgedAdvert {
-                ttl: 254,
-                ..good.clone()
+    let ttl = Forgery {
+        name: "TTL 254",
+        reason: RejectReason::Ttl,
+        advert: ForgedAdvert {
+            ttl: 254,
+            ..good.clone()
+        },
+    };
+    let checksum = Forgery {
+        name: "a wrong checksum",
+        reason: RejectReason::Checksum,
+        advert: ForgedAdvert {
+            checksum_error: 1,
+            ..good.clone()
+        },
+    };
+    let third = if is_v2 {
+        Forgery {
+            name: "a wrong password",
+            reason: RejectReason::AuthPassword,
+            advert: ForgedAdvert {
+                password: Some(*b"2222\0\0\0\0"),
+                ..good
             },
-        ),
-        (
-            "a wrong checksum",
-            ForgedAdvert {
-                checksum_error: 1,
-                ..good.clone()
-            },
-        ),
-    ];
-    if is_v2 {
-        let password = Some(*b"2222\0\0\0\0");
-        all.push(("a wrong password", ForgedAdvert { password, ..good }));
+        }
     } else {
-        all.push((
-            "no address",
-            ForgedAdvert {
+        Forgery {
+            name: "no address",
+            reason: RejectReason::NoAddresses,
+            advert: ForgedAdvert {
                 addresses: Vec::new(),
                 ..good
             },
-        ));
-    }
-    all
+        }
+    };
+    [ttl, checksum, third]
 }
