@@ -80,6 +80,11 @@ fn invalid_adverts_move_nothing_and_are_refused_with_their_reason() -> Tested {
                 refused(status, client).0 >= sent as u64
             })?;
         assert_eq!(refused(&status, client), (sent as u64, last.to_owned()));
+        for (index, (reason, _)) in forged.iter().enumerate() {
+            let counter = &instance(&status)["counters"][format!("rejected_{reason}")];
+            let expected = (sent - index).div_ceil(forged.len());
+            assert_eq!(counter.as_u64(), Some(expected as u64), "{reason}");
+        }
     }
     for daemon in [&scene.on_a, &scene.on_b] {
         assert_eq!(last_state_lines(daemon, begin), [""; 0]);
