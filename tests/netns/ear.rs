@@ -6,7 +6,7 @@ use vip::lab::pair::{VIRTUAL, VRID};
 use vip::lab::{Host, LabError, PATIENCE, Process, now};
 use vip_tests::Tested;
 use vip_tests::bpf::{detach_xdp, xdp_programs};
-use vip_tests::scene::{FAST, Scene, fast, rung, up, wait_for_address};
+use vip_tests::scene::{FAST, Scene, fast, last_state_lines, rung, up, wait_for_address};
 
 #[test]
 fn a_silence_that_we_cannot_vouch_for_is_no_takeover() -> Tested {
@@ -77,4 +77,18 @@ fn a_taken_slot_is_left_alone_and_two_vips_share_an_interface() -> Tested {
     wait_for_address(&pair.a, SECOND, true)?;
     let cut = scene.power_off_a()?;
     scene.b_took_over(cut)
+}
+
+#[test]
+fn a_master_whose_ear_is_lost_stays_master_and_hears_again() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let Scene { pair, on_a, on_b } = &scene;
+    let since = now();
+    assert!(detach_xdp(on_a)? > 0, "nothing was attached");
+    on_a.wait_for_line_after("eth0 is no longer heard", since, PATIENCE)?;
+    on_a.wait_for_line_after("hears eth0 by ", since, PATIENCE)?;
+    assert_eq!(last_state_lines(on_a, since), [""; 0]);
+    assert_eq!(last_state_lines(on_b, since), [""; 0]);
+    assert!(scene.adverts_of(&pair.b, since).is_empty());
+    scene.settled()
 }
