@@ -80,6 +80,7 @@ const NEEDS: &[Need] = &[
         &["nftables"],
         "the firewall on both hosts",
     ),
+    need(Purpose::Test, "c++", &["g++"], "builds the fuzzer"),
     Need {
         service: Some("keepalived"),
         ..need(

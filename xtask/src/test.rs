@@ -64,6 +64,8 @@ const SUITES: &[Suite] = &[
     },
 ];
 
+const FUZZ: &str = "tests/fuzz/Cargo.toml";
+
 /// What `cargo test` counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
@@ -174,6 +176,7 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
     if prepared && args.filters.is_empty() {
         ledger.stage("format", || nothing(format()));
         ledger.stage("clippy", || nothing(clippy()));
+        ledger.stage("fuzz", || nothing(fuzz_targets()));
         ledger.stage("lint", || match lint::command()? {
             ExitCode::SUCCESS => Ok(Count::default()),
             _ => bail!("the crates do not keep their rules; see above"),
@@ -202,11 +205,23 @@ fn nothing(outcome: Result<()>) -> Result<Count> {
     outcome.map(|()| Count::default())
 }
 
-/// The NIC program is a workspace of its own, since another compiler builds it.
+/// Two packages are workspaces of their own, since they are not built like the others.
 fn format() -> Result<()> {
     shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?;
-    let ebpf = ["fmt", "--check", "--manifest-path", "vip-ebpf/Cargo.toml"];
-    shell::run(shell::cargo().args(ebpf))
+    for manifest in ["vip-ebpf/Cargo.toml", FUZZ] {
+        let arguments = ["fmt", "--check", "--manifest-path", manifest];
+        shell::run(shell::cargo().args(arguments))?;
+    }
+    Ok(())
+}
+
+/// The fuzz targets are run by hand; here they only have to keep up with the code.
+fn fuzz_targets() -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo.args(["clippy", "--quiet", "--locked", "--manifest-path", FUZZ]);
+    let debug = shell::artifacts("debug")?;
+    cargo.arg("--target-dir").arg(debug.with_file_name("fuzz"));
+    shell::run(cargo.args(["--", "-D", "warnings"]))
 }
 
 fn clippy() -> Result<()> {
