@@ -19,7 +19,7 @@ use nix::time::ClockId;
 use vip_common::ids::MacAddr;
 use vip_common::time::MonoTime;
 
-use super::host::Namespace;
+use super::namespace::Namespace;
 use super::{LabError, now, read};
 
 /// Which way a frame went through a port of the switch.

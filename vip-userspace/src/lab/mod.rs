@@ -15,6 +15,7 @@ mod error;
 mod forge;
 mod host;
 mod link;
+mod namespace;
 pub mod pair;
 mod probe;
 mod process;
@@ -29,12 +30,13 @@ use vip_common::time::MonoTime;
 pub use capture::{ArpOp, Capture, Direction, Frame, What};
 pub use error::LabError;
 pub use forge::{ForgedAdvert, Wire, forged_claim};
-pub use host::{Finished, Host, threads_inside};
+pub use host::Host;
 pub use link::AddressWatch;
+pub use namespace::{Finished, threads_inside};
 pub use probe::{Outage, Probe, Prober};
 pub use process::{Ended, Line, Process};
 
-use host::Namespace;
+use namespace::Namespace;
 
 /// How long a step of the laboratory itself may take: making a link, running
 /// `ip`, waiting for carrier. Far above what a loaded machine needs.
