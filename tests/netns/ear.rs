@@ -36,23 +36,23 @@ fn a_silence_that_we_cannot_vouch_for_is_no_takeover() -> Tested {
 const SECOND: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 101);
 
 /// A second vip on a host: VRID 52, another address, a directory of its own.
-fn start_second(scene: &Scene, host: &Host, priority: u8) -> Result<Process, LabError> {
+fn start_second(scene: &Scene, host: &Host, priority: u8, xdp: &str) -> Result<Process, LabError> {
     let text = fast(priority)
         .replace("virtual_router_id 51", "virtual_router_id 52")
         .replace(&VIRTUAL.to_string(), &SECOND.to_string())
         .replace("VI_1", "VI_2");
     host.write("/run/second.conf", &text)?;
     let program = scene.pair.program.display().to_string();
-    let daemon = host.spawn([
+    host.spawn([
         program.as_str(),
         "run",
         "-f",
         "/run/second.conf",
         "--runtime-dir",
         "/run/second",
-    ])?;
-    up(&daemon)?;
-    Ok(daemon)
+        "--xdp",
+        xdp,
+    ])
 }
 
 #[test]
@@ -61,8 +61,21 @@ fn a_taken_slot_is_left_alone_and_two_vips_share_an_interface() -> Tested {
     let Scene { pair, .. } = &scene;
     let before = xdp_programs(&pair.b)?;
     assert_eq!(before.len(), 1, "{before:?}");
-    let second_on_b = start_second(&scene, &pair.b, 100)?;
-    let second_on_a = start_second(&scene, &pair.a, 90)?;
+    // Only who insists on the slot is turned away.
+    for rung in ["native", "generic"] {
+        let refused = start_second(&scene, &pair.b, 100, rung)?;
+        assert_eq!(
+            refused.wait(PATIENCE)?.code,
+            Some(5),
+            "{}",
+            refused.stderr()
+        );
+        assert!(refused.stderr().contains("eth0"), "{}", refused.stderr());
+    }
+    let second_on_b = start_second(&scene, &pair.b, 100, "auto")?;
+    let second_on_a = start_second(&scene, &pair.a, 90, "auto")?;
+    up(&second_on_b)?;
+    up(&second_on_a)?;
     // The slot is whose it was; the second one has the next rung that is free.
     assert_eq!(xdp_programs(&pair.b)?, before);
     let line = second_on_b.wait_for_line(" is up: ", PATIENCE)?;
