@@ -530,7 +530,12 @@ impl Engine {
             return;
         };
         let now = if self.is_takeover(due) {
-            self.vigil.keep(due)
+            let hands = &mut self.links.hands;
+            let until = due + rt::HANDS_WAIT;
+            self.vigil.keep(due, || {
+                // Without them awake the addresses come a little later.
+                let _ = hands.send(Request::StandBy { until });
+            })
         } else {
             rt::now()
         };

@@ -107,6 +107,12 @@ impl<T> Receiver<T> {
         self.queue.pop().ok()
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Whether nobody can put anything in any more.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {

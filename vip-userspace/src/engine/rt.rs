@@ -69,6 +69,9 @@ pub fn lock_memory() -> io::Result<()> {
 /// interrupt and the wake-up after it take 20 to 120 µs, in a virtual machine
 /// above all, and all of that would be added to the outage.
 const LEAD: Duration = Duration::from_micros(200);
+/// How long after the deadline the hands are kept awake too, for the addresses
+/// that the takeover will ask for.
+pub const HANDS_WAIT: Duration = Duration::from_micros(100);
 /// After waiting awake the engine does not do so again for this long: a burst
 /// of takeovers shall not keep the processor from those that work for them.
 const REST: Duration = Duration::from_millis(2);
@@ -88,10 +91,12 @@ impl Vigil {
         if early >= self.rest_until { early } else { due }
     }
 
-    /// Returns the time: `due` or later where it had begun, at once otherwise.
-    pub fn keep(&mut self, due: MonoTime) -> MonoTime {
+    /// Returns the time: `due` or later where it had begun, after `begin`; at
+    /// once otherwise.
+    pub fn keep(&mut self, due: MonoTime, begin: impl FnOnce()) -> MonoTime {
         let mut at = now();
         if at >= self.begins(due) && at < due {
+            begin();
             while at < due {
                 std::hint::spin_loop();
                 at = now();
@@ -161,7 +166,7 @@ mod tests {
     #[test]
     fn a_vigil_ends_at_the_deadline_and_never_before() {
         let due = now() + LEAD / 2;
-        let at = Vigil::default().keep(due);
+        let at = Vigil::default().keep(due, || {});
         assert!(at >= due, "{at:?} is before {due:?}");
     }
 
@@ -170,7 +175,7 @@ mod tests {
         let mut vigil = Vigil::default();
         let due = now() + Duration::from_secs(3600);
         assert_eq!(vigil.begins(due), due - LEAD);
-        assert!(vigil.keep(due) < due);
+        assert!(vigil.keep(due, || unreachable!()) < due);
         assert_eq!(vigil.rest_until, MonoTime::ZERO);
     }
 

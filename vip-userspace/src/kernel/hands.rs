@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
 use vip_common::ids::MacAddr;
+use vip_common::time::MonoTime;
 
 use crate::dataplane::{Ear, Ears, Port, Rung};
 use crate::engine::queue::{Receiver, Sender, Wake};
@@ -49,6 +50,11 @@ pub enum Request {
         port: usize,
         /// The interface's index.
         ifindex: u32,
+    },
+    /// A takeover is near: do not sleep before the next request, or this.
+    StandBy {
+        /// At most a few hundred microseconds from now.
+        until: MonoTime,
     },
     /// Give this host the addresses of a router.
     Install {
@@ -340,6 +346,12 @@ impl Hands {
                 None
             }
             Request::Prove { port, ifindex } => Some(self.prove(port, ifindex)),
+            Request::StandBy { until } => {
+                while self.requests.is_empty() && rt::now() < until {
+                    std::hint::spin_loop();
+                }
+                None
+            }
             Request::Install {
                 slot,
                 ifindex,
