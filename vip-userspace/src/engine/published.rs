@@ -36,6 +36,8 @@ pub struct Peer {
     pub priority: Priority,
     /// When its last accepted advert was at the NIC.
     pub last_accepted: Option<MonoTime>,
+    /// The same of the one before.
+    pub accepted_before: Option<MonoTime>,
     /// When its last refused one was.
     pub last_refused: Option<MonoTime>,
     /// How many were accepted.
@@ -56,6 +58,7 @@ impl Peer {
             address,
             priority: Priority::RESIGN,
             last_accepted: None,
+            accepted_before: None,
             last_refused: None,
             accepted: 0,
             refused: 0,
@@ -129,7 +132,7 @@ impl Snapshot {
 
 const REASONS: usize = RejectReason::ALL.len();
 const HEAD_WORDS: usize = 10;
-const PEER_WORDS: usize = 4;
+const PEER_WORDS: usize = 5;
 const PEERS_AT: usize = HEAD_WORDS + REASONS;
 const WORDS: usize = PEERS_AT + PEERS * PEER_WORDS;
 
@@ -195,6 +198,7 @@ fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
             | u64::from(peer.other_list) << 48;
         words[1] = time_word(peer.last_accepted);
         words[2] = time_word(peer.last_refused);
+        words[4] = time_word(peer.accepted_before);
         words[3] = u64::from(peer.accepted) | u64::from(peer.refused) << 32;
     }
     words
@@ -219,6 +223,7 @@ fn decode(words: &[u64; WORDS]) -> Snapshot {
             address,
             priority: Priority::from_wire(octet(words[0], 32)),
             last_accepted: word_time(words[1]),
+            accepted_before: word_time(words[4]),
             last_refused: word_time(words[2]),
             accepted: (words[3] & u64::from(u32::MAX)) as u32,
             refused: (words[3] >> 32) as u32,
@@ -322,6 +327,7 @@ mod tests {
             address: Ipv4Addr::new(255, 255, 255, 254),
             priority: Priority::from_wire(1),
             last_accepted: None,
+            accepted_before: Some(MonoTime::from_nanos(8)),
             last_refused: Some(MonoTime::from_nanos(9)),
             accepted: u32::MAX,
             refused: 41,

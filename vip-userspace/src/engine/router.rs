@@ -138,7 +138,9 @@ impl Router {
         let news = other_list && !peer.other_list;
         peer.other_list = other_list;
         peer.priority = priority;
-        peer.last_accepted = peer.last_accepted.max(Some(stamp));
+        if peer.last_accepted < Some(stamp) {
+            peer.accepted_before = peer.last_accepted.replace(stamp);
+        }
         peer.accepted = peer.accepted.wrapping_add(1);
         self.changed = true;
         news

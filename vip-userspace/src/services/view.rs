@@ -8,7 +8,7 @@ use std::time::Duration;
 use vip_common::election::Fault;
 use vip_common::layout::{Counter, Refused, RefusedKey};
 use vip_common::reject::RejectReason;
-use vip_common::time::{MonoTime, active_down_interval};
+use vip_common::time::MonoTime;
 
 use super::status::{Conflict, Hearing, Instance, Master, Peer, SCHEMA, Status};
 use super::{HeardBy, Services};
@@ -182,37 +182,32 @@ fn peers(seen: &Snapshot, refused: &[(RefusedKey, Refused)], now: MonoTime) -> V
     peers
 }
 
-/// Whether more than one router has spoken as master lately: two peers, or a
-/// peer while we are master ourselves and after it should have heard us.
+/// Whether two routers speak as master at the same time: a peer while we are
+/// master ourselves and it should have heard us, or two peers in turn. One that
+/// hands over to another speaks before it, never between its adverts.
 fn two_masters(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> bool {
     let params = &router.params;
-    let interval = params.adver_interval.span();
-    let down = active_down_interval(
-        params.version,
-        params.priority,
-        params.adver_interval,
-        params.down_timer_adverts,
-    );
+    let down = params.active_down_interval(params.adver_interval);
     let speaks = |peer: &&published::Peer| {
         !peer.priority.is_resign() && peer.last_accepted.is_some_and(|at| now.since(at) < down)
     };
-    let speaking = seen.peers.iter().flatten().filter(speaks);
+    let mut speaking = seen.peers.iter().flatten().filter(speaks);
     match seen.standing {
         Standing::Active => {
-            let settled = seen.since + interval;
-            speaking
-                .filter(|peer| peer.last_accepted > Some(settled))
-                .count()
-                > 0
+            let settled = seen.since + params.adver_interval.span();
+            speaking.any(|peer| peer.last_accepted > Some(settled))
         }
         Standing::Backup => {
-            // One hands over to the other within an interval: both must have
-            // spoken within two.
-            let lately = |peer: &&published::Peer| {
-                peer.last_accepted
-                    .is_some_and(|at| now.since(at) < interval * 2)
+            let speaking: Vec<_> = speaking.collect();
+            let in_turn = |one: &published::Peer, other: &published::Peer| {
+                one.accepted_before.is_some() && other.last_accepted > one.accepted_before
             };
-            speaking.filter(lately).count() > 1
+            let pairs = speaking
+                .iter()
+                .flat_map(|one| speaking.iter().map(move |other| (one, other)));
+            pairs.into_iter().any(|(one, other)| {
+                one.address < other.address && in_turn(one, other) && in_turn(other, one)
+            })
         }
         Standing::Initialize(_) => false,
     }
@@ -266,5 +261,100 @@ fn until(now: MonoTime, deadline: MonoTime) -> i64 {
         signed(deadline.since(now))
     } else {
         -signed(now.since(deadline))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::plan::Plan;
+    use vip_common::ids::Priority;
+
+    const A: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 4);
+    const B: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 6);
+
+    fn at(millis: u64) -> MonoTime {
+        MonoTime::from_nanos(1_000_000_000_000 + millis * 1_000_000)
+    }
+
+    fn heard(address: Ipv4Addr, before: u64, last: u64) -> Option<published::Peer> {
+        Some(published::Peer {
+            priority: Priority::DEFAULT,
+            last_accepted: Some(at(last)),
+            accepted_before: Some(at(before)),
+            ..published::Peer::new(address)
+        })
+    }
+
+    fn plan() -> Plan {
+        let text = include_str!("../../../tests/seed/nodeB.conf");
+        Plan::new(&config::parse(text, "nodeB.conf").configuration)
+    }
+
+    fn as_seen(standing: Standing, peers: &[Option<published::Peer>], now: u64) -> bool {
+        let plan = plan();
+        let mut seen = Snapshot::new(Priority::DEFAULT);
+        seen.standing = standing;
+        seen.since = at(0);
+        seen.peers[..peers.len()].copy_from_slice(peers);
+        two_masters(&plan.routers[0], &seen, at(now))
+    }
+
+    #[test]
+    fn two_who_speak_in_turn_are_two_masters() {
+        let both = [heard(A, 3_000, 4_000), heard(B, 3_500, 4_500)];
+        assert!(as_seen(Standing::Backup, &both, 4_600));
+    }
+
+    #[test]
+    fn one_who_hands_over_to_the_other_is_not() {
+        let handed = [heard(A, 3_000, 4_000), heard(B, 4_010, 5_010)];
+        assert!(!as_seen(Standing::Backup, &handed, 5_100));
+    }
+
+    #[test]
+    fn a_master_who_is_not_alone_says_so_until_the_other_is_silent() {
+        let other = [heard(A, 3_000, 4_000)];
+        assert!(as_seen(Standing::Active, &other, 4_100));
+        assert!(!as_seen(Standing::Active, &other, 8_000));
+    }
+
+    #[test]
+    fn whom_a_master_has_just_replaced_is_no_second_one() {
+        assert!(!as_seen(Standing::Active, &[heard(A, 0, 900)], 1_000));
+    }
+
+    #[test]
+    fn every_state_has_a_reason_and_what_ends_it() {
+        let plan = plan();
+        let of = |seen: &Snapshot| reason(&plan.routers[0], "eth0", seen, at(1_500));
+        let mut seen = Snapshot::new(Priority::from_wire(90));
+        seen.since = at(0);
+        seen.deadline = Some(at(3_500));
+        seen.standing = Standing::Backup;
+        assert_eq!(
+            of(&seen),
+            "hears no master; takes over in 2.000 s if nothing is heard"
+        );
+        seen.active = Some((A, Priority::from_wire(100)));
+        assert_eq!(
+            of(&seen),
+            "follows 192.168.8.4 (priority 100); takes over in 2.000 s if nothing is heard"
+        );
+        seen.active = Some((A, Priority::from_wire(80)));
+        assert_eq!(
+            of(&seen),
+            "replaces 192.168.8.4 (priority 80); takes over in 2.000 s if nothing is heard"
+        );
+        seen.standing = Standing::Active;
+        assert_eq!(of(&seen), "the addresses are being installed, for 1.500 s");
+        seen.installed = true;
+        assert_eq!(of(&seen), "holds the address for 1.500 s");
+        seen.standing = Standing::Initialize(Fault::LinkDown);
+        assert_eq!(
+            of(&seen),
+            "eth0 is down or has no carrier; ends when the link is up (for 1.500 s)"
+        );
     }
 }
