@@ -28,6 +28,9 @@ struct Suite {
     selection: &'static [&'static str],
     /// Whether its tests make network namespaces or load programs into the kernel.
     privileged: bool,
+    /// Whether its tests must not run beside each other: they hold kernel objects by
+    /// descriptors, and a neighbour's child process has copies of those until it execs.
+    in_turn: bool,
 }
 
 /// Cheap ones first.
@@ -36,31 +39,37 @@ const SUITES: &[Suite] = &[
         name: "unit",
         selection: &["--workspace", "--lib", "--bins"],
         privileged: false,
+        in_turn: false,
     },
     Suite {
         name: "sim",
         selection: &["--package", "vip-tests", "--test", "sim"],
         privileged: false,
+        in_turn: false,
     },
     Suite {
         name: "kernel",
         selection: &["--package", "vip-userspace", "--test", "*"],
         privileged: true,
+        in_turn: true,
     },
     Suite {
         name: "xdp",
         selection: &["--package", "vip-tests", "--test", "xdp"],
         privileged: true,
+        in_turn: true,
     },
     Suite {
         name: "netns",
         selection: &["--package", "vip-tests", "--test", "netns"],
         privileged: true,
+        in_turn: false,
     },
     Suite {
         name: "interop",
         selection: &["--package", "vip-tests", "--test", "interop"],
         privileged: true,
+        in_turn: false,
     },
 ];
 
@@ -246,6 +255,9 @@ fn run(suite: &Suite, filters: &[&str]) -> Result<Count> {
     let mut cargo = shell::cargo();
     cargo.args(["test", "--no-fail-fast"]).args(suite.selection);
     cargo.arg("--").args(filters);
+    if suite.in_turn {
+        cargo.arg("--test-threads=1");
+    }
     if suite.privileged {
         runner(&mut cargo)?;
     }
