@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
 use figures::{Column, table};
-use takeover::{Contender, Measured, Scale};
+use takeover::{Contender, Loss, Measured, Scale};
 
 #[derive(Parser)]
 #[command(
@@ -42,6 +42,9 @@ struct TakeoverArgs {
     /// Advertisement interval, in steps of 10ms (VRRPv3 counts centiseconds)
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = Scale::read)]
     interval: Scale,
+    /// How the master's daemon is lost, together with its cable
+    #[arg(long, value_enum, default_value_t = Loss::Halt)]
+    loss: Loss,
     /// Where every value of every round goes, as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -68,7 +71,7 @@ fn takeovers(arguments: &TakeoverArgs) -> Result<ExitCode> {
     let contenders = contenders(arguments)?;
     let scale = arguments.interval;
     println!(
-        "{} masters of each lose power; interval {}, backup's priority {}, so its deadline is {} after the last advert.",
+        "{} masters of each are lost; interval {}, backup's priority {}, so its deadline is {} after the last advert.",
         arguments.rounds,
         shown(scale.interval()),
         takeover::PRIORITY_B,
@@ -84,7 +87,7 @@ fn takeovers(arguments: &TakeoverArgs) -> Result<ExitCode> {
         for turn in 0..contenders.len() {
             let which = (turn + round as usize) % contenders.len();
             let (contender, column) = (&contenders[which], &mut columns[which]);
-            let measured = takeover::measure(contender, scale, round);
+            let measured = takeover::measure(contender, scale, arguments.loss, round);
             rounds.push(record(contender, round, &measured));
             match measured {
                 Ok(measured) => column.take(&measured),
@@ -147,6 +150,7 @@ fn record(contender: &Contender, round: u32, measured: &Result<Measured>) -> Val
             record["advert_after_deadline"] = measured.advert_late.into();
             record["arp_after_advert"] = measured.arp_after_advert.into();
             record["rung"] = measured.rung.clone().into();
+            record["log_of_the_backup"] = measured.log.clone().into();
         }
         Err(error) => record["error"] = format!("{error:#}").into(),
     }
@@ -176,6 +180,7 @@ fn write(
         "measures": "takeover",
         "unit": "ns",
         "interval": nanos(scale.interval()),
+        "loss": arguments.loss.label(),
         "deadline_after_last_advert": nanos(scale.down_interval()),
         "priority_of_the_backup": takeover::PRIORITY_B,
         "kernel": first_line("/proc/sys/kernel/osrelease"),

@@ -134,10 +134,17 @@ pub(crate) struct Measured {
     pub(crate) arp_after_advert: i64,
     /// How the backup heard, where it says so.
     pub(crate) rung: Option<String>,
+    /// What the backup wrote from the fault on.
+    pub(crate) log: Vec<String>,
 }
 
 /// Loses one master of a fresh pair.
-pub(crate) fn measure(contender: &Contender, scale: Scale, round: u32) -> Result<Measured> {
+pub(crate) fn measure(
+    contender: &Contender,
+    scale: Scale,
+    loss: Loss,
+    round: u32,
+) -> Result<Measured> {
     let lab = Lab::new()?;
     let a = lab.host("A", ADDRESS_A, 24)?;
     let b = lab.host("B", ADDRESS_B, 24)?;
@@ -149,7 +156,7 @@ pub(crate) fn measure(contender: &Contender, scale: Scale, round: u32) -> Result
     let on_b = contender.start(&b, PRIORITY_B, scale)?;
     elected(&capture, &b, &on_b, scale)?;
 
-    let fault = power_cut(&capture, &a, &on_a, scale, round)?;
+    let fault = power_cut(&capture, &a, &on_a, scale, (loss, round))?;
     let takeover = Takeover::find(&capture, &b, fault, scale)?;
     Ok(Measured {
         last_advert: takeover.last_advert,
@@ -160,6 +167,7 @@ pub(crate) fn measure(contender: &Contender, scale: Scale, round: u32) -> Result
         ),
         arp_after_advert: between(takeover.advert, takeover.arp),
         rung: rung(&on_b),
+        log: log(&on_b, fault),
     })
 }
 
@@ -219,14 +227,33 @@ fn undisputed(capture: &Capture, port: u32, since: MonoTime) -> usize {
         .count()
 }
 
-/// The daemon killed and the cable out, at a moment of the interval that
-/// differs from round to round. Says when.
+/// How a master's daemon ends when its host is lost. The cable goes with it.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Loss {
+    /// It stands still, as all of a host without power does
+    Halt,
+    /// SIGKILL: the kernel that both hosts share here cleans up after it while the backup
+    /// takes over, and a program at the NIC is detached under the lock that addresses need
+    Kill,
+}
+
+impl Loss {
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Halt => "halt",
+            Self::Kill => "kill",
+        }
+    }
+}
+
+/// The daemon lost and the cable out, at a moment of the interval that differs
+/// from round to round. Says when.
 fn power_cut(
     capture: &Capture,
     a: &Host,
     on_a: &Process,
     scale: Scale,
-    round: u32,
+    (loss, round): (Loss, u32),
 ) -> Result<MonoTime> {
     /// Multiples of the golden ratio cover the interval evenly.
     const STEP: f64 = 0.618_033_988_749_895;
@@ -236,7 +263,10 @@ fn power_cut(
     })?;
     thread::sleep(scale.interval().mul_f64((f64::from(round) * STEP).fract()));
     let fault = now();
-    on_a.signal(Signal::SIGKILL);
+    on_a.signal(match loss {
+        Loss::Halt => Signal::SIGSTOP,
+        Loss::Kill => Signal::SIGKILL,
+    });
     a.cut()?;
     Ok(fault)
 }
@@ -284,6 +314,14 @@ fn rung(daemon: &Process) -> Option<String> {
     let up = lines.iter().find(|line| line.text.contains(" is up: "))?;
     let (_, rung) = up.text.rsplit_once('(')?;
     Some(rung.trim_end_matches(')').to_owned())
+}
+
+fn log(daemon: &Process, since: MonoTime) -> Vec<String> {
+    let lines = daemon.lines().into_iter();
+    lines
+        .filter(|line| line.stamp >= since)
+        .map(|line| line.text)
+        .collect()
 }
 
 fn last_words(daemon: &Process) -> String {
