@@ -11,17 +11,17 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, sendto, socket,
 };
 use vip::dataplane::{
-    Attached, Deaf, Ear, EarError, EarEvent, Ears, Gauges, RingEar, Rung, Wanted,
+    Attached, Deaf, Ear, EarError, EarEvent, Ears, Gauges, Port, RingEar, Rung, Wanted,
 };
 use vip_common::ids::Version;
-use vip_common::layout::Counter;
+use vip_common::layout::{AddressKey, Counter};
 use vip_common::reject::RejectReason;
 
 use crate::cases;
 use crate::frames::{
     ADDRESS, CAPACITY, IP, SENDER, SLOT_2, STRANGER, VRID_3, advert, arp, port, with,
 };
-use crate::program::{counter, counters, load};
+use crate::program::{counter, counters, load, load_for};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -432,6 +432,69 @@ fn more_routers_than_there_is_room_for_are_an_error() {
         let error = ears.attach(&port).err().expect("no room");
         assert!(matches!(error, EarError::Capacity { .. }), "{error}");
         assert!(matches!(ears.prove(near), Err(Deaf::NotAttached)));
+    });
+}
+
+/// With so many addresses of one router.
+fn port_of_many(ifindex: u32, addresses: u16) -> Port {
+    let mut many = port("near", ifindex);
+    let (key, entry) = many.addresses[0];
+    many.addresses = (0..addresses)
+        .map(|number| {
+            let [high, low] = number.to_be_bytes();
+            let address = [10, 0, high, low];
+            (AddressKey { address, ..key }, entry)
+        })
+        .collect();
+    many
+}
+
+#[test]
+fn a_router_may_have_more_addresses_than_an_advert_holds() {
+    with_cable(|| {
+        let near = ifindex("near");
+        let (mut ears, _ring) = load_for(Wanted::Auto, 1, 600);
+        let mut many = port_of_many(near, 600);
+        many.routers.truncate(1);
+        many.routers[0].1.slot = 0;
+        let attached = ears.attach(&many).expect("attached");
+        assert_eq!((attached.rung, attached.why.as_str()), (Rung::Native, ""));
+    });
+}
+
+#[test]
+fn without_room_for_its_rules_it_is_a_packet_socket_that_says_why() {
+    with_cable(|| {
+        let near = ifindex("near");
+        let mut many = port_of_many(near, 600);
+        many.routers.truncate(1);
+        many.routers[0].1.slot = 0;
+
+        let (mut ears, _ring) = load_for(Wanted::Native, 1, 1);
+        let error = ears.attach(&many).err().expect("no room").to_string();
+        assert!(error.contains("os error 7"), "{error}");
+        assert!(matches!(ears.prove(near), Err(Deaf::NotAttached)));
+        drop(ears);
+
+        let (mut ears, mut ring) = load_for(Wanted::Auto, 1, 1);
+        let mut few = many.clone();
+        few.addresses.truncate(1);
+        assert_eq!(ears.attach(&few).expect("attached").rung, Rung::Native);
+        let mut attached = ears.attach(&many).expect("attached");
+        assert_eq!(attached.rung, Rung::PacketSocket);
+        assert!(
+            attached.why.contains("enter an address"),
+            "{}",
+            attached.why
+        );
+        assert!(attached.why.contains("os error 7"), "{}", attached.why);
+        ears.prove(near).expect("it is attached");
+        send(&[advert(Version::V2, 1)]);
+        let heard = hear(ear(&mut attached, &mut ring), 1);
+        assert!(
+            matches!(heard[..], [Heard::Advert { slot: 0, .. }]),
+            "{heard:?}"
+        );
     });
 }
 

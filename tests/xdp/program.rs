@@ -44,7 +44,11 @@ pub(crate) fn load(wanted: Wanted) -> (Ears, Option<RingEar>) {
     if STUB {
         panic!("built without the program at the NIC: cargo xtask setup installs what builds it");
     }
-    Ears::load(wanted, CAPACITY)
+    load_for(wanted, CAPACITY, 1)
+}
+
+pub(crate) fn load_for(wanted: Wanted, routers: u32, addresses: u32) -> (Ears, Option<RingEar>) {
+    Ears::load(wanted, routers, addresses)
         .unwrap_or_else(|error| panic!("these tests load programs into the kernel: {error}"))
 }
 

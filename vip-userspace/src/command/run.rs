@@ -171,7 +171,12 @@ fn serve(
     log: Log,
 ) -> Result<(), Failure> {
     let capacity = u32::try_from(plan.routers.len()).unwrap_or(u32::MAX);
-    let (mut ears, ring) = Ears::load(arguments.xdp, capacity)
+    let addresses = plan
+        .routers
+        .iter()
+        .map(|router| router.all_addresses().count());
+    let addresses = u32::try_from(addresses.sum::<usize>()).unwrap_or(u32::MAX);
+    let (mut ears, ring) = Ears::load(arguments.xdp, capacity, addresses)
         .map_err(|error| Failure::new(Exit::Host, error.to_string()))?;
     let gauges = ears.gauges();
     let nic_log = ears

@@ -15,7 +15,7 @@ use super::ladder::{self, Refusal};
 use super::ledger::Ledger;
 use super::link::BpfLink;
 use super::logs::NicLog;
-use super::object::{Addresses, Loaded, Programs, Routers, Shared};
+use super::object::{Addresses, Loaded, Programs, Routers, Shared, with_sources};
 use super::ring::RingEar;
 use super::{Port, Rung, STUB, Wanted, driver, packet, tcx, xdp};
 
@@ -72,14 +72,19 @@ pub struct Rehearsal {
 
 impl Ears {
     /// Loads the programs with room for so many routers (their numbers go from
-    /// zero to below `capacity`). The second part is for the engine; there is
-    /// none without programs.
+    /// zero to below `capacity`), and for so many addresses of all of them
+    /// together. The second part is for the engine; there is none without
+    /// programs.
     ///
     /// # Errors
     ///
     /// When a rung was asked for by name that takes a program, and there can be
     /// none; never with [`Wanted::Auto`] and [`Wanted::Off`].
-    pub fn load(wanted: Wanted, capacity: u32) -> Result<(Self, Option<RingEar>), EarError> {
+    pub fn load(
+        wanted: Wanted,
+        capacity: u32,
+        addresses: u32,
+    ) -> Result<(Self, Option<RingEar>), EarError> {
         let capacity = capacity.max(1);
         let ledger = Arc::new(Ledger::new(capacity));
         let mut ring = None;
@@ -90,7 +95,7 @@ impl Ears {
                 Err("this build has no program for the NIC (cargo xtask setup)".to_owned())
             }
             Wanted::Auto | Wanted::Native | Wanted::Generic | Wanted::Tcx => {
-                Programs::load(capacity).map(|loaded| {
+                Programs::load(capacity, addresses).map(|loaded| {
                     let Loaded {
                         programs,
                         routers,
@@ -162,10 +167,21 @@ impl Ears {
         if self.attached.contains_key(&port.ifindex) && self.prove(port.ifindex).is_err() {
             self.detach(port.ifindex);
         }
+        let mut no_rules = None;
         if let Ok(nic) = &mut self.nic {
             // The rules come before the program that judges by them.
             let known = self.attached.get(&port.ifindex);
-            nic.enter(port, self.capacity, known)?;
+            if let Err(error) = nic.enter(port, self.capacity, known) {
+                // A program that knows half of the rules is not to be believed.
+                self.detach(port.ifindex);
+                self.forget(port);
+                match error {
+                    EarError::Map { what, why, .. } if self.wanted == Wanted::Auto => {
+                        no_rules = Some(format!("no program at the NIC: cannot {what}: {why}"));
+                    }
+                    error => return Err(error),
+                }
+            }
         }
         if let Some(attachment) = self.attached.get_mut(&port.ifindex)
             && let Hold::Link(_) = attachment.hold
@@ -177,7 +193,7 @@ impl Ears {
                 ear: None,
             });
         }
-        match self.climb(port) {
+        match self.climb(port, no_rules) {
             Ok((mut attachment, ear)) => {
                 attachment.remember(port);
                 let attached = Attached {
@@ -190,11 +206,16 @@ impl Ears {
             }
             Err(error) => {
                 self.attached.remove(&port.ifindex);
-                if let Ok(nic) = &mut self.nic {
-                    nic.leave(&keys(port), &addresses(port));
-                }
+                self.forget(port);
                 Err(error)
             }
+        }
+    }
+
+    /// Takes the rules of a port out.
+    fn forget(&mut self, port: &Port) {
+        if let Ok(nic) = &mut self.nic {
+            nic.leave(&keys(port), &addresses(port));
         }
     }
 
@@ -280,17 +301,26 @@ impl Ears {
         })
     }
 
-    /// Goes down the rungs until one holds.
-    fn climb(&self, port: &Port) -> Result<(Attachment, Option<Box<dyn Ear>>), EarError> {
+    /// Goes down the rungs until one holds. Without its rules no program is worth
+    /// attaching: then it is the rung below them all.
+    fn climb(
+        &self,
+        port: &Port,
+        no_rules: Option<String>,
+    ) -> Result<(Attachment, Option<Box<dyn Ear>>), EarError> {
         let explicit = ladder::explicit(self.wanted);
         let mut reasons = Vec::new();
-        let mut rung = match (&self.nic, explicit) {
-            (_, Some(rung)) => rung,
-            (Err(why), None) => {
+        let mut rung = match (&self.nic, explicit, no_rules) {
+            (_, Some(rung), _) => rung,
+            (Err(why), None, _) => {
                 reasons.push(why.clone());
                 Rung::PacketSocket
             }
-            (Ok(_), None) => {
+            (Ok(_), None, Some(why)) => {
+                reasons.push(why);
+                Rung::PacketSocket
+            }
+            (Ok(_), None, None) => {
                 let driver = driver::name(&port.name);
                 let (rung, why) = ladder::first(port, driver.as_deref());
                 reasons.extend(why);
@@ -357,7 +387,7 @@ impl Nic {
         let failed = |what, error: aya::maps::MapError| EarError::Map {
             interface: port.name.clone(),
             what,
-            why: error.to_string(),
+            why: with_sources(&error),
         };
         for (_, entry) in &port.routers {
             if entry.slot >= capacity {

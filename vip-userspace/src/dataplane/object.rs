@@ -20,7 +20,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vi
 /// The oldest kernel with all that the programs call (`bpf_xdp_load_bytes`).
 const KERNEL: KernelVersion = KernelVersion::new(5, 18, 0);
 
-/// Room for this many addresses of each router, taken only when used.
+/// Room for this many addresses of each router at least.
 const ADDRESSES_PER_ROUTER: u32 = 256;
 
 /// A type of the layout as aya wants it: [`Pod`] is not ours to implement on it.
@@ -81,22 +81,24 @@ pub(super) struct Loaded {
 }
 
 impl Programs {
-    /// Loads the object with room for so many routers.
+    /// Loads the object with room for so many routers, and so many addresses of
+    /// all of them together.
     ///
     /// # Errors
     ///
     /// A sentence why the kernel does not take any of it.
-    pub(super) fn load(capacity: u32) -> Result<Loaded, String> {
+    pub(super) fn load(capacity: u32, addresses: u32) -> Result<Loaded, String> {
         if OBJECT.is_empty() {
             return Err("this build has no program for the NIC".to_owned());
         }
         let level = log_level();
+        let addresses = capacity.saturating_mul(ADDRESSES_PER_ROUTER).max(addresses);
         let mut object = EbpfLoader::new()
             // No type of the running kernel is looked into.
             .btf(None)
             .override_global(aya_log::LEVEL, &level, true)
             .map_max_entries("ROUTERS", capacity)
-            .map_max_entries("ADDRESSES", capacity.saturating_mul(ADDRESSES_PER_ROUTER))
+            .map_max_entries("ADDRESSES", addresses)
             .map_max_entries("CLAIMS", capacity)
             .map_max_entries("COUNTERS", capacity.saturating_mul(Counter::PER_ROUTER))
             .load(OBJECT)
@@ -257,7 +259,7 @@ fn why_not(error: &EbpfError) -> String {
 }
 
 /// An error's words with those of its sources, where they say more.
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut why = error.to_string();
     let mut source = error.source();
     while let Some(deeper) = source {
