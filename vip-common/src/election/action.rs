@@ -53,6 +53,9 @@ pub enum Input {
     /// Answer to [`Action::ProveEar`]: had an advert been on the wire, we
     /// would have heard it. No answer is the answer "no".
     EarProven,
+    /// This host did not run us when it should have: what arrived meanwhile
+    /// may be lost. A Backup gives the network one more interval to speak.
+    Slept,
     /// We leave for good; nothing later brings this router back.
     ShutDown,
 }

@@ -88,6 +88,11 @@ impl VirtualRouter {
             Input::AddressesFailed { generation } => self.install_failed(now, generation),
             Input::AddressesRemoved { generation: _ } => {}
             Input::EarProven => self.ear_proven(now),
+            Input::Slept => {
+                if let State::Backup(backup) = &mut self.state {
+                    backup.slept(now, &self.params);
+                }
+            }
             Input::ShutDown => self.leave(Fault::ShutDown, None, Why::ShutDown),
         }
     }

@@ -147,6 +147,15 @@ impl Backup {
         self.hear(heard.stamp, params);
     }
 
+    /// We were not running: the silence begins anew, and ends after one interval
+    /// and Skew_Time, unless it would have ended later anyway.
+    pub(super) fn slept(&mut self, now: MonoTime, params: &Params) {
+        let interval = self.active_adver_interval;
+        let chance = now + interval.span() + params.skew_time(interval);
+        self.deadline = self.deadline.max(chance);
+        self.ear = Ear::doubted_from(now, interval, self.deadline, params);
+    }
+
     /// Whatever is heard shows that the ear was alive then.
     fn hear(&mut self, stamp: MonoTime, params: &Params) {
         let never = MonoTime::from_nanos(u64::MAX);

@@ -214,3 +214,33 @@ fn an_active_router_has_no_use_for_a_proof() {
     assert_eq!(rig.input(since, Input::EarProven), []);
     assert_eq!(rig.state(), StateName::Active);
 }
+
+/// What arrived while we did not run may be lost: the network has one more
+/// interval and a skew time to speak, and the silence is proven anew.
+#[test]
+fn having_slept_a_backup_listens_once_more_before_it_believes_a_silence() {
+    let mut rig = Rig::backup(params(128));
+    asks(&mut rig, 1500);
+    assert_eq!(rig.input(1510, Input::EarProven), []);
+    assert_eq!(rig.input(3600, Input::Slept), []);
+    assert_eq!(rig.timeout(3600), []);
+    asks(&mut rig, 5100);
+    assert_eq!(rig.state(), StateName::Backup);
+    assert!(takes_over_when_proven(&mut rig, 5110));
+}
+
+#[test]
+fn having_slept_a_backup_that_hears_the_active_router_follows_it() {
+    let mut rig = Rig::backup(params(128));
+    assert_eq!(rig.input(9000, Input::Slept), []);
+    rig.hear_late(9500, 9500, THEIRS, 200);
+    assert_eq!(rig.router.deadline(), Some(at(13_000)));
+}
+
+/// A sleep never makes a deadline come sooner.
+#[test]
+fn having_slept_only_briefly_changes_no_deadline() {
+    let mut rig = Rig::backup(params(128));
+    assert_eq!(rig.input(1000, Input::Slept), []);
+    assert_eq!(rig.router.deadline(), Some(at(3500)));
+}
