@@ -8,8 +8,8 @@ use vip_common::ids::{MacAddr, Version};
 use vip_common::reject::RejectReason as R;
 
 use crate::frames::{
-    ADDRESS, GROUP, IP, OUR_MAC, OURSELVES, SENDER, SENDER_MAC, SLOT_2, SLOT_3, STRANGER, VRRP,
-    advert, arp, cut, padded, tagged, with, with_options,
+    ADDRESS, BROADCAST, GROUP, IP, OUR_MAC, OURSELVES, SENDER, SENDER_MAC, SLOT_2, SLOT_3,
+    STRANGER, VRRP, advert, arp, cut, padded, tagged, with, with_options,
 };
 
 /// A frame and its verdict.
@@ -152,6 +152,11 @@ fn spoiled(good: &[u8]) -> Vec<(&'static str, Vec<u8>, R)> {
         ("from us", source(OURSELVES.octets()), R::Source),
         ("from a group", source([224, 0, 0, 18]), R::Source),
         ("from all", source([255; 4]), R::Source),
+        (
+            "from all of the subnet",
+            source(BROADCAST.octets()),
+            R::Source,
+        ),
         ("from loopback", source([127, 0, 0, 1]), R::Source),
         ("from nobody", source([0; 4]), R::Source),
         (

@@ -15,6 +15,8 @@ pub(crate) const SENDER_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x0a]);
 pub(crate) const SENDER: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 4);
 pub(crate) const OUR_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x0b]);
 pub(crate) const OURSELVES: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 6);
+/// Of the subnet that it is in.
+pub(crate) const BROADCAST: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 255);
 pub(crate) const STRANGER: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x66]);
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 100);
@@ -39,6 +41,7 @@ pub(crate) fn port(name: &str, ifindex: u32) -> Port {
         slot,
         group: GROUP.octets(),
         primary: OURSELVES.octets(),
+        broadcast: BROADCAST.octets(),
         mac: OUR_MAC,
         version: version.get(),
         min_ttl: 255,

@@ -55,6 +55,9 @@ pub struct RouterEntry {
     /// Our own primary address on the interface: unicast destination, and a
     /// source that nobody else may use.
     pub primary: [u8; 4],
+    /// The broadcast address of that address's subnet, which is no source
+    /// either; 0.0.0.0 where there is none.
+    pub broadcast: [u8; 4],
     /// Our own MAC on the interface.
     pub mac: MacAddr,
     /// VRRP version, 2 or 3.
@@ -227,7 +230,7 @@ pub const RING_BYTES: u32 = 256 * 1024;
 
 const _: () = {
     assert!(size_of::<RouterKey>() == 8);
-    assert!(size_of::<RouterEntry>() == 20);
+    assert!(size_of::<RouterEntry>() == 24);
     assert!(size_of::<AddressKey>() == 8);
     assert!(size_of::<AddressEntry>() == 16);
     assert!(size_of::<Claim>() == 40);

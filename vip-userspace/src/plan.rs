@@ -156,19 +156,22 @@ impl RouterPlan {
         self.all_addresses().map(assignment).collect()
     }
 
-    /// What the program at the NIC is told of this router.
+    /// What the program at the NIC is told of this router. `broadcast` is the
+    /// one of our subnet, where it has one.
     #[must_use]
     pub fn entry(
         &self,
         slot: u32,
         ifindex: u32,
         primary: Ipv4Addr,
+        broadcast: Option<Ipv4Addr>,
         mac: MacAddr,
     ) -> (RouterKey, RouterEntry) {
         let entry = RouterEntry {
             slot,
             group: self.group.octets(),
             primary: primary.octets(),
+            broadcast: broadcast.unwrap_or(Ipv4Addr::UNSPECIFIED).octets(),
             mac,
             version: self.params.version.get(),
             min_ttl: 255,

@@ -50,6 +50,7 @@ fn read(frame: &[u8], version: Version, auth: Auth) {
         slot: 0,
         group: [224, 0, 0, 18],
         primary: [192, 168, 8, 6],
+        broadcast: [192, 168, 8, 255],
         mac: MacAddr([2, 0, 0, 0, 0, 11]),
         version: version.get(),
         min_ttl: 255,

@@ -72,6 +72,7 @@ fuzz_target!(|router: Router| {
         slot: 0,
         group: group.octets(),
         primary: [192, 168, 8, 6],
+        broadcast: [192, 168, 8, 255],
         mac: MacAddr([2, 0, 0, 0, 0, 11]),
         version: version.get(),
         min_ttl: 255,
@@ -80,7 +81,8 @@ fuzz_target!(|router: Router| {
         || source.is_loopback()
         || source.is_multicast()
         || source.is_broadcast()
-        || source.octets() == listener.primary);
+        || source.octets() == listener.primary
+        || source.octets() == listener.broadcast);
     let expect = Expect {
         vrid,
         version,

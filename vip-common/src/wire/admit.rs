@@ -144,7 +144,8 @@ fn source_is_possible(source: [u8; 4], router: &RouterEntry) -> bool {
         || is_loopback
         || source == [0; 4]
         || source == [0xff; 4]
-        || source == router.primary)
+        || source == router.primary
+        || source == router.broadcast)
 }
 
 /// Whether the frame was sent to the group by the group's MAC, or to our own
@@ -167,8 +168,8 @@ mod tests {
 
     use super::*;
     use crate::wire::fixtures::{
-        GROUP, IP, OUR_MAC, OURSELVES, V2, V3, V3_MESSAGE_ONLY, VRRP, changed, repair_ip, router,
-        vrid, with_addresses, with_options,
+        BROADCAST, GROUP, IP, OUR_MAC, OURSELVES, V2, V3, V3_MESSAGE_ONLY, VRRP, changed,
+        repair_ip, router, vrid, with_addresses, with_options,
     };
     use crate::wire::head;
 
@@ -420,10 +421,21 @@ mod tests {
             [239, 255, 255, 255],
             [255, 255, 255, 255],
             OURSELVES.octets(),
+            BROADCAST.octets(),
         ] {
             let frame = changed(&V2, IP + 12, &source);
             assert_eq!(judge(&frame), refused(RejectReason::Source), "{source:?}");
         }
+    }
+
+    #[test]
+    fn without_a_subnet_its_broadcast_is_an_address_like_others() {
+        let mut alone = router(Version::V2);
+        alone.broadcast = [0; 4];
+        let frame = changed(&V2, IP + 12, &BROADCAST.octets());
+        assert_eq!(judge_by(&frame, &alone), Ok(()));
+        let nobody = changed(&V2, IP + 12, &[0; 4]);
+        assert_eq!(judge_by(&nobody, &alone), refused(RejectReason::Source));
     }
 
     #[test]
@@ -436,6 +448,8 @@ mod tests {
             [240, 0, 0, 1],
             [255, 255, 255, 254],
             [192, 168, 8, 7],
+            [192, 168, 8, 254],
+            [192, 168, 9, 255],
         ] {
             assert_eq!(judge(&changed(&V2, IP + 12, &source)), Ok(()), "{source:?}");
         }

@@ -19,6 +19,8 @@ pub(super) const SENDER: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 4);
 pub(super) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 pub(super) const OUR_MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x0b]);
 pub(super) const OURSELVES: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 6);
+/// Of the subnet that it is in.
+pub(super) const BROADCAST: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 255);
 pub(super) const PASSWORD: Auth = Auth::Password(*b"1111\0\0\0\0");
 
 /// Version 2, VRID 51, priority 100, every second, password "1111", for
@@ -64,6 +66,7 @@ pub(super) fn router(version: Version) -> RouterEntry {
         slot: 0,
         group: GROUP.octets(),
         primary: OURSELVES.octets(),
+        broadcast: BROADCAST.octets(),
         mac: OUR_MAC,
         version: version.get(),
         min_ttl: 255,

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 use super::admit::{Kind, admit, kind};
 use super::fixtures::{
-    IP, OURSELVES, V2, V3, V3_MESSAGE_ONLY, VRRP, expect, repair_ip, repair_message, router, vrid,
-    with_options,
+    BROADCAST, IP, OURSELVES, V2, V3, V3_MESSAGE_ONLY, VRRP, expect, repair_ip, repair_message,
+    router, vrid, with_options,
 };
 use super::vrrp::{AdvertFrame, Auth, ChecksumDialect, Expect, FrameSpec, decode, locate};
 use super::{arp, head};
@@ -163,7 +163,8 @@ fn source() -> impl Strategy<Value = Ipv4Addr> {
             || a.is_loopback()
             || a.is_multicast()
             || a.is_broadcast()
-            || *a == OURSELVES)
+            || *a == OURSELVES
+            || *a == BROADCAST)
     })
 }
 

@@ -463,7 +463,11 @@ impl Hands {
             let Some(own) = router.source.or(primary) else {
                 continue;
             };
-            routers.push(router.entry(number, ifindex, own, link.mac));
+            let broadcast = [Some(own), primary]
+                .into_iter()
+                .flatten()
+                .find_map(|own| link.broadcast_of(own));
+            routers.push(router.entry(number, ifindex, own, broadcast, link.mac));
             addresses.extend(router.address_entries(number, ifindex, link.mac));
         }
         let wanted = Port {
@@ -539,13 +543,18 @@ impl Hands {
     }
 }
 
-/// The interface's own address: its first that is none of the virtual ones.
+/// The interface's own address: its first that is none of the virtual ones. An
+/// address owner (priority 255) speaks from the address that it owns.
 #[must_use]
 pub fn primary_address(plan: &Plan, port: usize, link: &Link) -> Option<Ipv4Addr> {
     let ours = |address: Ipv4Addr| {
-        let routers = plan.ports[port].routers.iter();
+        let routers = plan.ports[port]
+            .routers
+            .iter()
+            .map(|slot| &plan.routers[*slot]);
         routers
-            .flat_map(|slot| plan.routers[*slot].all_addresses())
+            .filter(|router| !router.params.is_owner())
+            .flat_map(|router| router.all_addresses())
             .any(|one| one.address == address)
     };
     link.addresses

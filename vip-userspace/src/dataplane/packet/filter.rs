@@ -165,6 +165,7 @@ mod tests {
             slot: 0,
             group: [224, 0, 0, 18],
             primary: [192, 168, 8, 5],
+            broadcast: [0; 4],
             mac: MacAddr::ZERO,
             version: 2,
             min_ttl: 255,
