@@ -2,9 +2,10 @@
 
 use nix::sys::signal::Signal;
 use vip::lab::pair::VIRTUAL;
-use vip::lab::{PATIENCE, now};
+use vip::lab::{PATIENCE, What, now};
+use vip_common::ids::MacAddr;
 use vip_tests::Tested;
-use vip_tests::scene::{Scene, fast, instance};
+use vip_tests::scene::{Scene, fast, instance, last_state_lines};
 
 #[test]
 fn killed_alone_it_leaves_the_address_and_a_restart_leaves_one() -> Tested {
@@ -120,4 +121,43 @@ fn an_interface_that_is_missing_at_the_start_is_a_fault_that_heals() -> Tested {
     pair.a.connect()?;
     let on_b = pair.start(&pair.b, &fast(90))?;
     Scene { on_a, on_b, pair }.settled()
+}
+
+#[test]
+fn an_address_that_somebody_removes_is_put_back() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let a = &scene.pair.a;
+    let since = now();
+    a.ip(&["address del 192.168.8.100/24 dev eth0"])?;
+    scene.wait_for_address(a, true)?;
+    scene
+        .on_a
+        .wait_for_line_after("removed by another program; put back", since, PATIENCE)?;
+    let port = a.port();
+    scene
+        .pair
+        .capture
+        .wait_for("gratuitous ARP", since, PATIENCE, |frame| {
+            frame.is_from(port) && frame.announces(VIRTUAL)
+        })?;
+    scene.settled()
+}
+
+#[test]
+fn another_mac_on_the_masters_interface_is_announced() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let a = &scene.pair.a;
+    let since = now();
+    a.ip(&["link set dev eth0 address 02:00:00:00:00:77"])?;
+    let (port, mac) = (a.port(), MacAddr([2, 0, 0, 0, 0, 0x77]));
+    scene
+        .pair
+        .capture
+        .wait_for("gratuitous ARP of the new MAC", since, PATIENCE, |frame| {
+            frame.is_from(port)
+                && frame.announces(VIRTUAL)
+                && matches!(frame.what, What::Arp { mac: said, .. } if said == mac)
+        })?;
+    assert_eq!(last_state_lines(&scene.on_a, since), [""; 0]);
+    scene.settled()
 }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::demo::DemoArgs;
@@ -59,7 +60,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
     /// Refuse to start on any error in the configuration
-    #[arg(long, env = "VIP_STRICT")]
+    #[arg(long, env = "VIP_STRICT", value_parser = BoolishValueParser::new())]
     pub strict: bool,
 }
 

@@ -116,10 +116,11 @@ fn configured(holder: &Holder, interface: &str, vrids: &[Vrid]) -> Option<(PathB
         .map(|word| String::from_utf8_lossy(word).into())
         .collect();
     let file = PathBuf::from(file_argument(&words).unwrap_or("/etc/keepalived/keepalived.conf"));
-    let seen_by_it = Path::new("/proc")
-        .join(pid.to_string())
-        .join("root")
-        .join(file.strip_prefix("/").ok()?);
+    let its_own = Path::new("/proc").join(pid.to_string());
+    let seen_by_it = match file.strip_prefix("/") {
+        Ok(below) => its_own.join("root").join(below),
+        Err(_) => its_own.join("cwd").join(&file),
+    };
     let loaded = config::load(&seen_by_it).ok()?;
     let mut instances = loaded.configuration.instances.into_iter();
     let same = instances.find(|one| one.interface == interface && vrids.contains(&one.vrid))?;

@@ -17,12 +17,14 @@ use crate::engine::queue::{Sender, Wake, queue};
 use crate::engine::{Engine, LinkFacts, LinkNews, Links, rt};
 use crate::error::{Exit, Failure};
 use crate::kernel::hands::{Hands, Note, primary_address};
-use crate::kernel::{Inventory, Link, LinkEvent, Monitor, NetlinkKernel, hold_protocol_112};
+use crate::kernel::{
+    Assignment, Inventory, Link, LinkEvent, Monitor, NetlinkKernel, hold_protocol_112,
+};
 use crate::plan::Plan;
 use crate::privs;
-use crate::services::Services;
 use crate::services::control::Control;
 use crate::services::log::{Level, Log};
+use crate::services::{self, Services};
 
 use super::look;
 
@@ -39,9 +41,16 @@ const NOTES: usize = 256;
 /// kernel (5), already running or somebody else's VRID (7), or a failure
 /// while running (1).
 pub fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
-    let log = Log::new();
+    services::hold_signals();
+    let log = Log::start().map_err(|error| failed("cannot start the log", &error))?;
     log.install();
-    let configuration = read_configuration(arguments, &log)?;
+    let done = run_logged(arguments, &log);
+    log.flush();
+    done
+}
+
+fn run_logged(arguments: &RunArgs, log: &Log) -> Result<Exit, Failure> {
+    let configuration = read_configuration(arguments, log)?;
     privs::require()?;
     let _lock = lock(&arguments.runtime_dir)?;
 
@@ -55,9 +64,9 @@ pub fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
     for warning in &warnings {
         log.line(Level::Warning, warning);
     }
-    let kernel = tidy(&arguments.runtime_dir, &log)?;
+    let kernel = tidy(&arguments.runtime_dir, &plan, &links, log)?;
     let hold = hold_protocol_112().map_err(|error| failed("cannot hold a VRRP socket", &error))?;
-    let done = serve(arguments, plan, kernel, &links, warnings, log);
+    let done = serve(arguments, plan, kernel, &links, warnings, log.clone());
     drop(hold);
     done.map(|()| Exit::Done)
 }
@@ -127,14 +136,23 @@ fn lock(directory: &Path) -> Result<Flock<File>, Failure> {
     })
 }
 
-/// Removes what a dead vip of this directory has left on the interfaces.
-fn tidy(directory: &Path, log: &Log) -> Result<NetlinkKernel, Failure> {
+/// Removes what a dead vip has left on the interfaces: what is listed in this
+/// directory, and what carries our mark and belongs to a router of ours, which no
+/// other vip runs (that was looked for before).
+fn tidy(
+    directory: &Path,
+    plan: &Plan,
+    links: &[Link],
+    log: &Log,
+) -> Result<NetlinkKernel, Failure> {
     let mut kernel = NetlinkKernel::open(directory)
         .map_err(|error| failed("cannot handle addresses", &error))?;
-    let tidied = kernel
-        .tidy(&[])
-        .map_err(|error| failed("cannot tidy up after the last run", &error))?;
-    for entry in tidied.removed {
+    let cannot = |error| failed("cannot tidy up after the last run", &error);
+    let tidied = kernel.tidy(&[]).map_err(cannot)?;
+    let marked = kernel
+        .take_off_marked(&assignments(plan, links))
+        .map_err(cannot)?;
+    for entry in tidied.removed.into_iter().chain(marked) {
         log.line(
             Level::Notice,
             &format!("removed {entry}, left by a vip that did not end in order"),
@@ -160,6 +178,20 @@ fn tidy(directory: &Path, log: &Log) -> Result<NetlinkKernel, Failure> {
         );
     }
     Ok(kernel)
+}
+
+/// The addresses of every router that can run, on the interfaces that exist.
+fn assignments(plan: &Plan, links: &[Link]) -> Vec<Assignment> {
+    let routers = plan
+        .routers
+        .iter()
+        .filter(|router| router.unusable.is_none());
+    let assigned = routers.filter_map(|router| {
+        let name = &plan.ports[router.port].name;
+        let link = links.iter().find(|link| link.name == *name)?;
+        Some(router.assignments(link.index))
+    });
+    assigned.flatten().collect()
 }
 
 fn serve(
@@ -246,7 +278,7 @@ fn serve(
         );
         log.line(Level::Warning, &line);
     }
-    let monitor = follow_links(Arc::clone(&plan), links, news_in)
+    let monitor = follow_links(Arc::clone(&plan), Arc::clone(&published), links, news_in)
         .map_err(|error| failed("cannot follow the interfaces", &error))?;
 
     let services = Services {
@@ -297,33 +329,41 @@ fn start_engine(engine: Engine) -> io::Result<EngineThread> {
 /// Follows the interfaces and tells the engine of those that it runs on.
 fn follow_links(
     plan: Arc<Plan>,
+    published: Arc<Published>,
     links: &[Link],
     mut news: Sender<LinkNews>,
 ) -> io::Result<Monitor> {
     for (port, planned) in plan.ports.iter().enumerate() {
         if !links.iter().any(|link| link.name == planned.name) {
-            news.send_patiently(LinkNews { port, link: None });
+            news.send_patiently(LinkNews::Link { port, link: None });
         }
     }
     let port_of = |plan: &Plan, name: &str| plan.ports.iter().position(|port| port.name == name);
     Monitor::start(move |event| {
-        let told = match event {
-            LinkEvent::Changed(link) => port_of(&plan, &link.name).map(|port| LinkNews {
-                port,
-                link: Some(LinkFacts {
-                    ifindex: link.index,
-                    mac: link.mac,
-                    running: link.up && link.running,
-                    primary: primary_address(&plan, port, &link),
-                }),
-            }),
-            LinkEvent::Gone { name, .. } => {
-                port_of(&plan, &name).map(|port| LinkNews { port, link: None })
-            }
-            LinkEvent::Resync => None,
+        let (port, link) = match &event {
+            LinkEvent::Changed(link) => (port_of(&plan, &link.name), Some(link)),
+            LinkEvent::Gone { name, .. } => (port_of(&plan, name), None),
+            LinkEvent::Resync => (None, None),
         };
-        if let Some(told) = told {
-            news.send_patiently(told);
+        let Some(port) = port else { return };
+        let facts = link.map(|link| LinkFacts {
+            ifindex: link.index,
+            mac: link.mac,
+            running: link.up && link.running,
+            primary: primary_address(&plan, port, link),
+        });
+        news.send_patiently(LinkNews::Link { port, link: facts });
+        let Some(link) = link else { return };
+        for slot in &plan.ports[port].routers {
+            let installed = published.read(*slot).is_some_and(|seen| seen.installed);
+            let there = |address| link.addresses.iter().any(|(known, _)| *known == address);
+            if installed
+                && !plan.routers[*slot]
+                    .all_addresses()
+                    .all(|one| there(one.address))
+            {
+                news.send_patiently(LinkNews::AddressMissing { slot: *slot });
+            }
         }
     })
 }

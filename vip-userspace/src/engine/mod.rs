@@ -96,6 +96,10 @@ pub struct Engine {
     epoll: Epoll,
     timer: rt::Timer,
     vigil: rt::Vigil,
+    /// When the engine meant to wake.
+    planned: Option<MonoTime>,
+    /// By how much it woke later than that: it, or the host, did not run.
+    overslept: Duration,
     up: bool,
     leaving: bool,
 }
@@ -135,6 +139,8 @@ impl Engine {
             epoll,
             timer,
             vigil: rt::Vigil::default(),
+            planned: None,
+            overslept: Duration::ZERO,
             up: false,
             leaving: false,
         };
@@ -156,6 +162,9 @@ impl Engine {
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
+            self.overslept = self
+                .planned
+                .map_or(Duration::ZERO, |at| rt::now().since(at));
             // 1. What has been heard, before anything is decided.
             self.hear();
             // 2. What others have found out or want.
@@ -163,7 +172,8 @@ impl Engine {
             // 3. What is due, after a last look at the ears.
             self.expire();
             // 4. When to look again.
-            self.timer.arm(self.next_wake());
+            self.planned = self.next_wake();
+            self.timer.arm(self.planned);
             // 5. What others may see, and the ears should know.
             self.publish();
             for slot in 0..self.routers.len() {
@@ -213,7 +223,11 @@ impl Engine {
             } => {
                 let slot = slot as usize;
                 // Until we know who is Active, it may be nobody but him.
-                if self.routers.get(slot).is_some_and(Router::knows_the_active) {
+                if self
+                    .routers
+                    .get(slot)
+                    .is_some_and(|router| router.is_stranger(mac))
+                {
                     self.report(Report::Claimed { slot, address, mac });
                 }
             }
@@ -304,7 +318,10 @@ impl Engine {
 
     fn take_news(&mut self) {
         while let Some(news) = self.links.news.receive() {
-            self.link_changed(news);
+            match news {
+                LinkNews::Link { port, link } => self.link_changed(port, link),
+                LinkNews::AddressMissing { slot } => self.put_back(slot),
+            }
         }
         while let Some(outcome) = self.links.outcomes.receive() {
             self.outcome(outcome);
@@ -319,7 +336,7 @@ impl Engine {
         self.leaving |= self.links.commands.is_abandoned();
     }
 
-    fn link_changed(&mut self, LinkNews { port: index, link }: LinkNews) {
+    fn link_changed(&mut self, index: usize, link: Option<LinkFacts>) {
         let port = &mut self.ports[index];
         let before = std::mem::replace(&mut port.link, link);
         port.looked_at |= link.is_none();
@@ -328,6 +345,8 @@ impl Engine {
             .as_ref()
             .map(|attached| attached.facts.ifindex);
         if let Some(gone) = gone.filter(|gone| link.is_none_or(|link| link.ifindex != *gone)) {
+            // A renamed interface still carries the farewell.
+            self.settle(index);
             self.detach(index);
             self.ask(Request::Detach {
                 port: index,
@@ -411,6 +430,9 @@ impl Engine {
                 self.input(slot, Input::AddressesInstalled { generation });
                 let router = &mut self.routers[slot];
                 router.seen.installed = router.installed_on.is_some();
+                if std::mem::take(&mut router.putting_back) {
+                    self.announce(slot, 1);
+                }
             }
             Outcome::NotInstalled { slot, generation } => {
                 self.input(slot, Input::AddressesFailed { generation });
@@ -482,6 +504,8 @@ impl Engine {
             if router.told == able && router.built_for == face {
                 continue;
             }
+            let mac = |face: Option<LinkFacts>| face.map(|facts| facts.mac);
+            let moved = mac(router.built_for) != mac(face);
             let able = able.and_then(|primary| {
                 let mac = face.map_or(MacAddr::ZERO, |facts| facts.mac);
                 let built = router.build(&plan.routers[*slot], mac, primary);
@@ -496,6 +520,9 @@ impl Engine {
                     Err(fault) => Input::BecameUnable { fault },
                 },
             );
+            if moved && self.routers[*slot].seen.installed {
+                self.announce(*slot, self.plan.routers[*slot].params.garp.repeat);
+            }
         }
     }
 
@@ -555,6 +582,10 @@ impl Engine {
                 .poll_timeout()
                 .is_some_and(|due| due <= now)
             {
+                // A ring that was not read while we slept loses the newest first.
+                if self.overslept >= self.plan.routers[slot].params.adver_interval.span() {
+                    self.input(slot, Input::Slept);
+                }
                 self.routers[slot].election.handle_timeout(now);
                 self.perform(slot, now);
             }
@@ -689,8 +720,26 @@ impl Engine {
         }
     }
 
+    /// Whoever manages this host's network has removed an address that the
+    /// neighbours still send to.
+    fn put_back(&mut self, slot: usize) {
+        let router = &mut self.routers[slot];
+        let generation = router.election.generation();
+        if let (true, Some(ifindex)) = (router.seen.installed, router.installed_on)
+            && !std::mem::replace(&mut router.putting_back, true)
+        {
+            self.ask(Request::Install {
+                slot,
+                ifindex,
+                generation,
+            });
+            self.report(Report::PutBack { slot });
+        }
+    }
+
     fn remove(&mut self, slot: usize, generation: u32) {
         self.routers[slot].seen.installed = false;
+        self.routers[slot].putting_back = false;
         if let Some(ifindex) = self.routers[slot].installed_on.take() {
             self.ask(Request::Remove {
                 slot,
@@ -727,9 +776,12 @@ impl Engine {
         self.links.hands.send(request).is_ok()
     }
 
-    /// Tells services; what they have no room for is dropped.
+    /// Tells services; what they have no room for is dropped. What a neighbour
+    /// can provoke at will leaves room for what must be told.
     fn report(&mut self, report: Report) {
-        let _ = self.links.reports.send(report);
+        if !report.is_provoked() || self.links.reports.is_half_empty() {
+            let _ = self.links.reports.send(report);
+        }
     }
 }
 

@@ -7,13 +7,21 @@ use vip_common::ids::MacAddr;
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
-/// What the link reader tells of a port.
+/// What the link reader tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LinkNews {
-    /// The port.
-    pub port: usize,
-    /// The interface, or `None` when there is none of that name.
-    pub link: Option<LinkFacts>,
+pub enum LinkNews {
+    /// Something about the interface of a port is new.
+    Link {
+        /// The port.
+        port: usize,
+        /// The interface, or `None` when there is none of that name.
+        link: Option<LinkFacts>,
+    },
+    /// An address that a router has installed is not there any more.
+    AddressMissing {
+        /// The router.
+        slot: usize,
+    },
 }
 
 /// An interface, as far as the engine needs it.
@@ -71,6 +79,11 @@ pub enum Report {
         /// Who.
         source: Ipv4Addr,
     },
+    /// Somebody has removed an address of ours; it is put back.
+    PutBack {
+        /// The router.
+        slot: usize,
+    },
     /// A stranger claims an address.
     Claimed {
         /// The router.
@@ -89,4 +102,19 @@ pub enum Report {
     },
     /// Every port has been looked at: the daemon is up.
     Up,
+}
+
+impl Report {
+    /// Whether a neighbour decides how often it comes.
+    #[must_use]
+    pub const fn is_provoked(&self) -> bool {
+        match self {
+            Self::Refused { .. }
+            | Self::OtherList { .. }
+            | Self::Claimed { .. }
+            | Self::PutBack { .. } => true,
+            Self::Election { report, .. } => !matches!(report, election::Report::Transition { .. }),
+            Self::Announced { .. } | Self::NotSent { .. } | Self::Up => false,
+        }
+    }
 }

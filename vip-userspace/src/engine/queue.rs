@@ -85,6 +85,12 @@ impl<T> Sender<T> {
         sent
     }
 
+    /// Whether at least half of the places are free.
+    #[must_use]
+    pub fn is_half_empty(&self) -> bool {
+        self.queue.slots() >= self.queue.buffer().capacity() / 2
+    }
+
     /// Waits for a place: only for threads that nobody waits for. `false` when
     /// the reader has gone.
     pub fn send_patiently(&mut self, mut item: T) -> bool {

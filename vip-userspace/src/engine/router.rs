@@ -36,6 +36,8 @@ pub struct Router {
     pub built_for: Option<LinkFacts>,
     /// Where its addresses were last asked for.
     pub installed_on: Option<u32>,
+    /// Whether its addresses are being put back.
+    pub putting_back: bool,
     /// Whether it has asked the link who answers for its addresses.
     pub asked: bool,
     advert: Option<AdvertFrame>,
@@ -58,6 +60,7 @@ impl Router {
             heard_from: MacAddr::ZERO,
             built_for: None,
             installed_on: None,
+            putting_back: false,
             asked: false,
             advert: None,
             identification: 0,
@@ -172,11 +175,14 @@ impl Router {
         }
     }
 
-    /// Whether it has heard the Active Router, is it itself, or has listened
-    /// long enough to know that there is none.
+    /// Whether this MAC is neither the Active Router's, as far as we know, nor
+    /// perhaps that of one whom we have not heard yet.
     #[must_use]
-    pub fn knows_the_active(&self) -> bool {
-        self.asked || self.election.active().is_some()
+    pub fn is_stranger(&self, mac: MacAddr) -> bool {
+        match self.followed() {
+            Some(_) => mac != self.heard_from,
+            None => self.asked || self.election.active().is_some(),
+        }
     }
 
     /// When it takes over as Backup, if nothing is heard until then.

@@ -182,6 +182,54 @@ impl NetlinkKernel {
         Ok(tidied)
     }
 
+    /// Removes those of the `configured` addresses that carry our mark although
+    /// we have not put them there: a dead vip has, whose list is lost or lies in
+    /// another runtime directory. The caller has made sure that no living one runs
+    /// their routers. A kernel that keeps no marks has none to go by.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not tell its addresses, or does not remove one.
+    pub fn take_off_marked(
+        &mut self,
+        configured: &[Assignment],
+    ) -> Result<Vec<Listed>, TidyError> {
+        if !self.marks || configured.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted: BTreeSet<(u32, Ipv4Addr)> = configured
+            .iter()
+            .map(|one| (one.ifindex, one.address))
+            .collect();
+        let present = self.addresses(0).map_err(TidyError::Dump)?;
+        let left: Vec<Key> = present
+            .iter()
+            .filter(|record| record.mark == MARK)
+            // Whatever its prefix was in the configuration of then.
+            .filter(|record| wanted.contains(&(record.ifindex, record.address)))
+            .map(AddressRecord::key)
+            .filter(|key| !self.ours.contains(key))
+            .collect();
+        self.ours.extend(&left);
+        self.take_off(&left)?;
+        Ok(left.into_iter().map(Listed::of).collect())
+    }
+
+    /// Which of these, that were there before, carry our mark.
+    fn marked(&mut self, found: &[Assignment]) -> BTreeSet<Key> {
+        let interfaces: BTreeSet<u32> = found.iter().map(|one| one.ifindex).collect();
+        let mut marked = BTreeSet::new();
+        if self.marks {
+            for ifindex in interfaces {
+                // What cannot be asked for stays somebody else's.
+                let present = self.addresses(ifindex).unwrap_or_default();
+                let ours = present.iter().filter(|record| record.mark == MARK);
+                marked.extend(ours.map(AddressRecord::key));
+            }
+        }
+        marked
+    }
+
     /// The IPv4 addresses of one interface, or of all for 0.
     fn addresses(&mut self, ifindex: u32) -> io::Result<Vec<AddressRecord>> {
         super::inventory::dump_addresses(&mut self.socket, ifindex)
@@ -297,6 +345,7 @@ impl Kernel for NetlinkKernel {
                 .iter()
                 .map(|wanted| RouteNetlinkMessage::NewAddress(addition(wanted)));
             let answers = self.socket.transact(requests, NLM_F_CREATE | NLM_F_EXCL);
+            let mut there = Vec::new();
             for (wanted, answer) in chunk.iter().zip(spread(answers, chunk.len())) {
                 match answer {
                     Ok(()) => {
@@ -304,11 +353,20 @@ impl Kernel for NetlinkKernel {
                     }
                     Err(refusal) if refusal.is(libc::EEXIST) => {
                         if !self.ours.contains(&wanted.key()) {
-                            installed.before_us.push(wanted.clone());
+                            there.push(wanted.clone());
                         }
                     }
                     Err(refusal) => failures.push(failure(wanted.key(), refusal)),
                 }
+            }
+            if !there.is_empty() {
+                // With our mark it is what a dead vip has left, and ours to remove.
+                let marked = self.marked(&there);
+                let (left, others): (Vec<_>, Vec<_>) = there
+                    .into_iter()
+                    .partition(|wanted| marked.contains(&wanted.key()));
+                self.ours.extend(left.iter().map(Assignment::key));
+                installed.before_us.extend(others);
             }
             let keys: Vec<Key> = fresh.iter().map(|wanted| wanted.key()).collect();
             self.ledger.settle(|key| self.ours.contains(&key), &keys);

@@ -51,6 +51,15 @@ impl Link {
             .map(|(address, _)| *address)
             .find(|address| !virtual_addresses.contains(address))
     }
+
+    /// The broadcast address of the subnet that one of its addresses is in; a
+    /// subnet of one or two addresses has none (RFC 3021).
+    #[must_use]
+    pub fn broadcast_of(&self, own: Ipv4Addr) -> Option<Ipv4Addr> {
+        let (_, prefix) = self.addresses.iter().find(|(address, _)| *address == own)?;
+        let hosts = u32::MAX.checked_shr(u32::from(*prefix))?;
+        (hosts >= 3).then(|| Ipv4Addr::from_bits(own.to_bits() | hosts))
+    }
 }
 
 /// Asks the kernel which interfaces there are.
@@ -203,6 +212,32 @@ mod tests {
             kind: kind.map(str::to_owned),
             below,
         }
+    }
+
+    #[test]
+    fn a_subnet_has_a_broadcast_address_from_four_addresses_on() {
+        let own = Ipv4Addr::new(10, 0, 0, 5);
+        let broadcast = |prefix| {
+            let link = Link {
+                name: "l1".to_owned(),
+                index: 1,
+                mac: MacAddr::ZERO,
+                up: true,
+                running: true,
+                mtu: 1500,
+                kind: None,
+                has_vlans: false,
+                addresses: vec![(own, prefix)],
+            };
+            assert_eq!(link.broadcast_of(Ipv4Addr::new(10, 0, 0, 6)), None);
+            link.broadcast_of(own)
+        };
+        assert_eq!(broadcast(24), Some(Ipv4Addr::new(10, 0, 0, 255)));
+        assert_eq!(broadcast(22), Some(Ipv4Addr::new(10, 0, 3, 255)));
+        assert_eq!(broadcast(30), Some(Ipv4Addr::new(10, 0, 0, 7)));
+        assert_eq!(broadcast(31), None);
+        assert_eq!(broadcast(32), None);
+        assert_eq!(broadcast(0), Some(Ipv4Addr::BROADCAST));
     }
 
     fn address(last: u8, flags: i32) -> AddressRecord {

@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Assignment, Key};
+use super::{Assignment, Key, interface_name};
 
 /// Its name in the runtime directory.
 pub(super) const FILE: &str = "installed";
@@ -59,6 +59,17 @@ impl Listed {
             ifindex: self.ifindex,
             address: self.address,
             prefix: self.prefix,
+        }
+    }
+
+    /// One that stands on its interface.
+    pub(super) fn of(key: Key) -> Self {
+        Self {
+            interface: interface_name(key.ifindex),
+            ifindex: key.ifindex,
+            address: key.address,
+            prefix: key.prefix,
+            stage: Stage::Have,
         }
     }
 

@@ -13,6 +13,10 @@ use super::status::Status;
 use crate::error::{Exit, Failure};
 
 const STATUS: &[u8] = b"status\n";
+/// Clients that are answered at a time.
+pub const MOST_CLIENTS: usize = 16;
+/// How long no client is taken after one could not be: descriptors may be out.
+pub const BREATH: Duration = Duration::from_millis(100);
 /// How long a client may take over its question, and a daemon over its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 

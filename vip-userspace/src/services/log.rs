@@ -1,8 +1,17 @@
-//! The log: lines on standard error, written by services alone, so that a
-//! reader who is slow or gone holds up nobody who matters.
+//! The log: lines on standard error, written by a thread of its own, so that a
+//! reader who is slow or gone holds up nobody; what he has no room for is
+//! dropped and counted.
 
 use std::io::Write;
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, SystemTime};
+
+/// Lines that wait for a slow reader.
+const ROOM: usize = 1024;
+/// How long the end of the daemon waits for its last words to be read.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How much a line matters; the numbers are syslog's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -17,47 +26,96 @@ pub enum Level {
     Info = 6,
 }
 
+enum Item {
+    Line(String),
+    Flush(SyncSender<()>),
+}
+
 /// Where lines go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Log {
     /// Under journald the priority goes before the line and the time is its own.
     journal: bool,
+    lines: SyncSender<Item>,
+    dropped: Arc<AtomicU64>,
 }
 
 impl Log {
-    /// Looks where standard error leads.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            journal: std::env::var_os("JOURNAL_STREAM").is_some(),
-        }
+    /// Looks where standard error leads, and starts the thread that writes.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start() -> std::io::Result<Self> {
+        Self::onto(std::io::stderr())
     }
 
-    /// Writes one line. A log that cannot be written is no reason to stop.
-    pub fn line(&self, level: Level, text: &str) {
-        let line = if self.journal {
-            format!("<{}>{text}\n", level as u8)
-        } else {
-            format!(
-                "{} {text}\n",
-                humantime::format_rfc3339_micros(SystemTime::now())
-            )
-        };
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    fn onto(sink: impl Write + Send + 'static) -> std::io::Result<Self> {
+        let (lines, waiting) = sync_channel(ROOM);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let lost = Arc::clone(&dropped);
+        std::thread::Builder::new()
+            .name("vip-log".into())
+            .spawn(move || write_lines(sink, &waiting, &lost))?;
+        let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+        Ok(Self {
+            journal,
+            lines,
+            dropped,
+        })
     }
-}
 
-impl Log {
     /// Takes what libraries and the program at the NIC have to say as well:
     /// warnings and worse, or as much as `VIP_LOG` (error, warn, info, debug,
     /// trace) asks for.
-    pub fn install(self) {
+    pub fn install(&self) {
         let wanted = std::env::var("VIP_LOG")
             .ok()
             .and_then(|level| level.parse().ok());
         log::set_max_level(wanted.unwrap_or(log::LevelFilter::Warn));
         // It fails where one is installed already: then that one is meant.
-        let _ = log::set_boxed_logger(Box::new(self));
+        let _ = log::set_boxed_logger(Box::new(self.clone()));
+    }
+
+    /// Writes one line, or drops and counts it. Never waits.
+    pub fn line(&self, level: Level, text: &str) {
+        let line = if self.journal {
+            format!("<{}>{text}\n", level as u8)
+        } else {
+            let now = humantime::format_rfc3339_micros(SystemTime::now());
+            format!("{now} {text}\n")
+        };
+        if self.lines.try_send(Item::Line(line)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until what was said is written, but not for ever.
+    pub fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.lines.try_send(Item::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_WORDS);
+        }
+    }
+}
+
+/// A log that cannot be written is no reason to stop.
+fn write_lines(mut sink: impl Write, waiting: &Receiver<Item>, dropped: &AtomicU64) {
+    while let Ok(item) = waiting.recv() {
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let _ = writeln!(
+                sink,
+                "{lost} lines of the log were dropped: its reader is too slow"
+            );
+        }
+        match item {
+            Item::Line(line) => {
+                let _ = sink.write_all(line.as_bytes());
+            }
+            Item::Flush(done) => {
+                let _ = done.send(());
+            }
+        }
     }
 }
 
@@ -75,11 +133,38 @@ impl log::Log for Log {
         self.line(level, &record.args().to_string());
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        Self::flush(self);
+    }
 }
 
-impl Default for Log {
-    fn default() -> Self {
-        Self::new()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_reader_who_does_not_read_holds_up_nobody() {
+        let (sink, unread) = UnixStream::pair().unwrap();
+        let log = Log::onto(sink).unwrap();
+        let long = "x".repeat(4096);
+        for _ in 0..4 * ROOM {
+            log.line(Level::Info, &long);
+        }
+        assert!(log.dropped.load(Ordering::Relaxed) > 0);
+        drop(unread);
+    }
+
+    #[test]
+    fn what_was_said_is_written_at_the_end() {
+        let (sink, mut reader) = UnixStream::pair().unwrap();
+        let log = Log::onto(sink).unwrap();
+        log.line(Level::Notice, "(VI_1) Entering MASTER STATE");
+        log.flush();
+        let mut text = [0; 256];
+        let read = std::io::Read::read(&mut reader, &mut text).unwrap();
+        assert!(
+            String::from_utf8_lossy(&text[..read]).ends_with(" (VI_1) Entering MASTER STATE\n")
+        );
     }
 }

@@ -7,17 +7,19 @@ pub mod log;
 pub mod status;
 mod view;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::mem::{Discriminant, discriminant};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigSet, Signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use vip_common::election::{self, StateName};
 use vip_common::ids::{MacAddr, Vrid};
 use vip_common::reject::RejectReason;
@@ -83,6 +85,8 @@ struct State {
     told: HashSet<(usize, Ipv4Addr, MacAddr)>,
     /// Refusals at the NIC that have been logged.
     refusals: HashSet<(usize, Ipv4Addr, u32)>,
+    /// How much of each kind a neighbour may still provoke.
+    budgets: HashMap<Kind, Budget>,
     /// Programs of this host that were heard speaking for a router.
     doubles: HashSet<usize>,
     up: bool,
@@ -93,6 +97,34 @@ struct State {
 struct Voice {
     heard: AsyncFd<OwnVoice>,
     since: Instant,
+}
+
+/// A kind of lines that a neighbour can provoke at will.
+type Kind = (Discriminant<Report>, Option<Discriminant<election::Report>>);
+
+/// Lines of one kind that are written in [`Budget::SPAN`].
+struct Budget {
+    since: Instant,
+    written: u32,
+    left_out: u64,
+}
+
+impl Budget {
+    const SPAN: Duration = Duration::from_secs(10);
+    const LINES: u32 = 10;
+
+    /// Whether one more may be written, and how many were left out before it.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        if now.duration_since(self.since) >= Self::SPAN {
+            (self.since, self.written) = (now, 0);
+        }
+        if self.written == Self::LINES {
+            self.left_out += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
 }
 
 /// Why the daemon ends.
@@ -136,8 +168,10 @@ impl Services {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
+        let _ = held_signals().thread_unblock();
         let reports = watched(self.reports.1.clone())?;
         let control = self.control.listen()?;
+        let clients = Arc::new(Semaphore::new(control::MOST_CLIENTS));
         if let Some(nic_log) = self.nic_log.take() {
             tokio::spawn(log_drain(nic_log));
         }
@@ -147,6 +181,7 @@ impl Services {
             voices: self.plan.ports.iter().map(|_| None).collect(),
             told: HashSet::new(),
             refusals: HashSet::new(),
+            budgets: HashMap::new(),
             doubles: HashSet::new(),
             up: false,
         };
@@ -177,9 +212,18 @@ impl Services {
                         return Ok(End::Failed(failure));
                     }
                 }
-                client = control.accept() => {
-                    tokio::spawn(control::answer(client?.0, self.view(&state)));
-                }
+                client = control.accept() => match (client, clients.clone().try_acquire_owned()) {
+                    (Ok((client, _)), Ok(place)) => {
+                        let answer = control::answer(client, self.view(&state));
+                        tokio::spawn(async move {
+                            answer.await;
+                            drop(place);
+                        });
+                    }
+                    // Who comes in such a crowd is let go.
+                    (Ok(_), Err(_)) => {}
+                    (Err(_), _) => tokio::time::sleep(control::BREATH).await,
+                },
                 (port, vrid, source) = own_voice(&state.voices) => {
                     if let Some(failure) = self.double(&mut state, port, vrid, source) {
                         return Ok(End::Failed(failure));
@@ -206,7 +250,38 @@ impl Services {
     }
 
     fn report(&self, state: &mut State, report: Report) {
+        if report.is_provoked() {
+            let inner = if let Report::Election { report, .. } = &report {
+                Some(discriminant(report))
+            } else {
+                None
+            };
+            let now = Instant::now();
+            let fresh = || Budget {
+                since: now,
+                written: 0,
+                left_out: 0,
+            };
+            let budget = state
+                .budgets
+                .entry((discriminant(&report), inner))
+                .or_insert_with(fresh);
+            match budget.take(now) {
+                None => return,
+                Some(0) => {}
+                Some(left_out) => {
+                    self.log.line(
+                        Level::Warning,
+                        &format!("{left_out} lines like the next one were left out"),
+                    );
+                }
+            }
+        }
         match report {
+            Report::PutBack { slot } => {
+                let text = "an address was removed by another program; put back";
+                self.say(slot, Level::Warning, text);
+            }
             Report::Election { slot, at, report } => self.election(slot, at, report),
             Report::Announced { slot, .. } => {
                 let router = &self.plan.routers[slot];
@@ -485,6 +560,16 @@ impl Services {
     }
 }
 
+fn held_signals() -> SigSet {
+    SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP])
+}
+
+/// Holds back what would end the process before anybody is there to end it in
+/// order; the services take it up. Threads started later never see it.
+pub fn hold_signals() {
+    let _ = held_signals().thread_block();
+}
+
 /// Has tokio watch a descriptor for input.
 fn watched<T: AsFd + AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
     #[expect(unsafe_code, reason = "tokio cannot know that a descriptor stays open")]
@@ -509,4 +594,23 @@ async fn own_voice(voices: &[Option<Voice>]) -> (usize, Vrid, Ipv4Addr) {
         std::task::Poll::Pending
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_neighbour_provokes_is_written_up_to_a_bound_and_counted_beyond() {
+        let start = Instant::now();
+        let mut budget = Budget {
+            since: start,
+            written: 0,
+            left_out: 0,
+        };
+        let written = (0..100).filter(|_| budget.take(start).is_some()).count();
+        assert_eq!(written, 10);
+        assert_eq!(budget.take(start + Budget::SPAN), Some(90));
+        assert_eq!(budget.take(start + Budget::SPAN), Some(0));
+    }
 }

@@ -247,6 +247,57 @@ fn a_restart_adopts_what_is_configured_and_removes_what_is_not() {
 }
 
 #[test]
+fn what_a_dead_vip_left_is_known_by_its_mark_when_its_list_is_lost() {
+    alone(|| {
+        let (a0, _) = cable();
+        let lost = RuntimeDir::new();
+        lost.open()
+            .install(&[wanted(a0, 100), wanted(a0, 101)])
+            .unwrap();
+        drop(lost);
+        ip("addr add 192.168.8.102/24 dev a0");
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        if !kernel.marks() {
+            return;
+        }
+        assert_eq!(kernel.tidy(&[]).unwrap().removed, []);
+        let taken = kernel
+            .take_off_marked(&[wanted(a0, 100), wanted(a0, 102)])
+            .unwrap();
+        let taken: Vec<String> = taken.iter().map(ToString::to_string).collect();
+        assert_eq!(taken, ["192.168.8.100/24 on a0"]);
+        let mut there = addresses("a0");
+        there.sort();
+        assert_eq!(
+            there,
+            ["192.168.8.101/24", "192.168.8.102/24"],
+            "not configured, and not marked"
+        );
+    });
+}
+
+#[test]
+fn an_address_with_our_mark_is_ours_to_remove() {
+    alone(|| {
+        let (a0, _) = cable();
+        let lost = RuntimeDir::new();
+        lost.open().install(&[wanted(a0, 100)]).unwrap();
+        drop(lost);
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        if !kernel.marks() {
+            return;
+        }
+        let batch = [wanted(a0, 100)];
+        assert_eq!(kernel.install(&batch).unwrap().before_us, []);
+        assert!(dir.list().unwrap().contains("have a0"));
+        kernel.remove(&batch).unwrap();
+        assert_eq!(addresses("a0"), [""; 0]);
+    });
+}
+
+#[test]
 fn a_crash_between_the_list_and_the_kernel_harms_nobody() {
     alone(|| {
         let (a0, _) = cable();
