@@ -175,12 +175,13 @@ impl Ears {
                 // A program that knows half of the rules is not to be believed.
                 self.detach(port.ifindex);
                 self.forget(port);
-                match error {
-                    EarError::Map { what, why, .. } if self.wanted == Wanted::Auto => {
-                        no_rules = Some(format!("no program at the NIC: cannot {what}: {why}"));
-                    }
-                    error => return Err(error),
+                let EarError::Map { what, why, .. } = &error else {
+                    return Err(error);
+                };
+                if self.wanted != Wanted::Auto {
+                    return Err(error);
                 }
+                no_rules = Some(format!("no program at the NIC: cannot {what}: {why}"));
             }
         }
         if let Some(attachment) = self.attached.get_mut(&port.ifindex)
