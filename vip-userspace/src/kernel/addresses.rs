@@ -190,10 +190,7 @@ impl NetlinkKernel {
     /// # Errors
     ///
     /// When the kernel does not tell its addresses, or does not remove one.
-    pub fn take_off_marked(
-        &mut self,
-        configured: &[Assignment],
-    ) -> Result<Vec<Listed>, TidyError> {
+    pub fn take_off_marked(&mut self, configured: &[Assignment]) -> Result<Vec<Listed>, TidyError> {
         if !self.marks || configured.is_empty() {
             return Ok(Vec::new());
         }
