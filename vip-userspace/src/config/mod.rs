@@ -19,9 +19,10 @@ pub mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use vip_common::election::Garp;
@@ -139,6 +140,9 @@ pub enum ReadError {
     /// It is a directory.
     #[error("{}: this is a directory; name the file in it", .0.display())]
     Directory(PathBuf),
+    /// It is a pipe, a socket or a device, which may never end.
+    #[error("{}: this is not a regular file; write the configuration to one and name that", .0.display())]
+    NotAFile(PathBuf),
     /// It is larger than [`LARGEST_FILE`].
     #[error("{}: larger than {} MiB, which no configuration is; name another file", .0.display(), LARGEST_FILE >> 20)]
     TooLarge(PathBuf),
@@ -167,21 +171,31 @@ pub fn choose(named: Option<&Path>) -> Result<PathBuf, ReadError> {
     }
 }
 
-/// Reads a file. It may be a pipe; it is read to its end, or to
-/// [`LARGEST_FILE`].
+/// Reads a file. Links are followed; what is there in the end must be a regular
+/// file, since anything else may keep the reader waiting for ever.
 pub fn load(path: &Path) -> Result<Loaded, ReadError> {
     let failed = |error: io::Error| {
         let path = path.to_path_buf();
         if error.kind() == io::ErrorKind::NotFound {
             ReadError::Missing(path)
-        } else if error.kind() == io::ErrorKind::IsADirectory {
-            ReadError::Directory(path)
         } else {
             ReadError::Io { path, error }
         }
     };
+    // Asked before it is opened: opening a pipe waits for its writer.
+    let kind = fs::metadata(path).map_err(failed)?.file_type();
+    if kind.is_dir() {
+        return Err(ReadError::Directory(path.to_path_buf()));
+    }
+    if !kind.is_file() {
+        return Err(ReadError::NotAFile(path.to_path_buf()));
+    }
     let mut bytes = Vec::new();
-    File::open(path)
+    OpenOptions::new()
+        .read(true)
+        // Nothing to a file, and no waiting for what has come in its place.
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
         .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
         .map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST_FILE) {

@@ -1,7 +1,6 @@
 //! Input that is not a configuration, and much of it.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,19 +86,31 @@ fn a_file_too_large_is_refused_without_being_kept() {
     assert!(matches!(load(&path), Err(ReadError::TooLarge(_))));
     file.set_len(LARGEST_FILE * 1000).unwrap();
     assert!(matches!(load(&path), Err(ReadError::TooLarge(_))));
-    assert!(matches!(
-        load(Path::new("/dev/zero")),
-        Err(ReadError::TooLarge(_))
-    ));
 }
 
 #[test]
-fn a_pipe_is_read_to_its_end() {
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(NODE_A.as_bytes()).unwrap();
-    drop(writer);
-    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
-    assert_eq!(headlines(&load(Path::new(&path)).unwrap()), [""; 0]);
+fn what_may_never_end_is_refused_without_waiting_for_it() {
+    let scratch = Scratch::new("fifo");
+    let fifo = scratch.0.join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let link = scratch.0.join("link");
+    std::os::unix::fs::symlink(&fifo, &link).unwrap();
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let pipe = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+    for path in [&fifo, &link, Path::new(&pipe), Path::new("/dev/zero")] {
+        let error = load(path).unwrap_err();
+        assert!(matches!(error, ReadError::NotAFile(_)), "{error}");
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+    }
+}
+
+#[test]
+fn a_link_to_a_file_is_followed() {
+    let scratch = Scratch::new("link");
+    let [file, link] = ["file", "link"].map(|name| scratch.0.join(name));
+    fs::write(&file, NODE_A).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert_eq!(headlines(&load(&link).unwrap()), [""; 0]);
 }
 
 /// The worst that some bytes can do, in bounded time and with bounded output.
