@@ -331,10 +331,10 @@ impl Addresses {
     fn next_deadline(&self) -> Option<MonoTime> {
         match self {
             Self::Installing => None,
-            Self::Installed(announced) => match (announced.again, announced.refresh) {
-                (Some(again), Some(refresh)) => Some(again.min(refresh)),
-                (again, refresh) => again.or(refresh),
-            },
+            Self::Installed(announced) => [announced.again, announced.reminder, announced.refresh]
+                .into_iter()
+                .flatten()
+                .min(),
         }
     }
 }
@@ -346,11 +346,16 @@ pub struct Announced {
     pub last: MonoTime,
     /// When the burst is repeated.
     pub again: Option<MonoTime>,
+    /// When those are reminded who did not take the last burst in.
+    pub reminder: Option<MonoTime>,
     /// When the next refresh is due.
     pub refresh: Option<MonoTime>,
 }
 
 impl Announced {
+    /// A neighbour that took in another claim within the last second (Linux's
+    /// `locktime`) ignores ours: after a contest we say it once more.
+    const CONTESTED: Duration = Duration::from_millis(1100);
     /// Bursts that somebody else can provoke are at least this far apart.
     const BURST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -358,6 +363,7 @@ impl Announced {
         Self {
             last: now,
             again: Self::repetition(now, garp),
+            reminder: None,
             refresh: Self::period(garp).map(|period| now + period),
         }
     }
@@ -367,6 +373,9 @@ impl Announced {
     pub(super) fn take_provoked(&mut self, now: MonoTime, garp: &Garp) -> bool {
         if self.again.is_none() {
             self.again = Self::repetition(now, garp);
+        }
+        if self.reminder.is_none() && garp.repeat > 0 {
+            self.reminder = Some(now + Self::CONTESTED);
         }
         let allowed = now >= self.last + Self::BURST_PAUSE;
         if allowed {
@@ -381,6 +390,10 @@ impl Announced {
         if self.again.is_some_and(|again| now >= again) {
             self.again = None;
             rounds = garp.repeat;
+        }
+        if self.reminder.is_some_and(|reminder| now >= reminder) {
+            self.reminder = None;
+            rounds = rounds.max(1);
         }
         if let (Some(refresh), Some(period)) = (self.refresh, Self::period(garp))
             && now >= refresh

@@ -260,7 +260,20 @@ fn answers_are_at_least_half_an_interval_apart() {
     // The grid is where it was, and its advert answers what was owed.
     assert_eq!(rig.router.poll_timeout(), Some(at(since + 1000)));
     assert_eq!(rig.timeout(since + 1000), [advert(128)]);
-    assert_eq!(rig.router.poll_timeout(), Some(at(since + 2000)));
+    // The reminder after a contest is next.
+    assert_eq!(rig.router.poll_timeout(), Some(at(now + 1100)));
+}
+
+/// Neighbours ignore a claim within a second of another's: the burst that a
+/// contest provokes, sent or held back, is followed by a reminder.
+#[test]
+fn a_contested_address_is_announced_once_more_after_a_second() {
+    let (mut rig, since) = Rig::serving(params(128));
+    rig.hear(since + 100, THEIRS, 127);
+    let reminds = |actions: Vec<Action>| actions.contains(&Action::Announce { rounds: 1 });
+    assert!(!reminds(rig.timeout(since + 1199)));
+    assert!(reminds(rig.timeout(since + 1200)));
+    assert!(!reminds(rig.timeout(since + 1201)));
 }
 
 /// The same bound for priority 0.
