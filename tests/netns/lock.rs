@@ -128,7 +128,7 @@ fn a_held_netlink_lock_silences_no_other_router() -> Tested {
         .max()
         .unwrap_or_default();
     // A kernel that is not preemptible also keeps the processor that deletes from
-    // everybody, the engine included: that is not the lock's doing.
+    // everybody, the engine included, until it is relieved.
     let preempted = waited_for_a_processor(on_a).unwrap() - before;
     println!(
         "the lock was held for {held:?}; VI_1's adverts were at most {longest:?} apart; \
@@ -140,9 +140,7 @@ fn a_held_netlink_lock_silences_no_other_router() -> Tested {
         "the lock was held for {held:?} only: nothing was tested"
     );
     assert!(stamps.len() > 10, "{} adverts", stamps.len());
-    assert!(
-        longest < interval * 2 + preempted,
-        "VI_1 was silent for {longest:?}, not for want of a processor ({preempted:?})"
-    );
+    // Three intervals are within every neighbour's patience.
+    assert!(longest < interval * 3, "VI_1 was silent for {longest:?}");
     Ok(())
 }
