@@ -7,6 +7,7 @@
 //! [`Report`] or a [published](self::published) slot.
 
 mod news;
+mod perform;
 pub mod published;
 pub mod queue;
 mod relief;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use vip_common::election::{Action, Fault, Input, State};
+use vip_common::election::{Fault, Input, State};
 use vip_common::ids::MacAddr;
 use vip_common::layout::AddressKey;
 use vip_common::reject::RejectReason;
@@ -647,136 +648,6 @@ impl Engine {
         let now = rt::now();
         self.routers[slot].election.handle_input(now, input);
         self.perform(slot, now);
-    }
-
-    /// Does what the election wants, in its order. This is the only place
-    /// where effects begin.
-    fn perform(&mut self, slot: usize, now: MonoTime) {
-        self.routers[slot].changed = true;
-        while let Some(action) = self.routers[slot].election.poll_action() {
-            match action {
-                Action::SendAdvert { priority } => self.send_advert(slot, priority),
-                Action::Announce { rounds } => self.announce(slot, rounds),
-                Action::InstallAddresses { generation } => self.install(slot, generation),
-                Action::RemoveAddresses { generation } => self.remove(slot, generation),
-                Action::ProveEar => self.prove(slot),
-                Action::Report(report) => self.report(Report::Election {
-                    slot,
-                    at: now,
-                    report,
-                }),
-            }
-        }
-    }
-
-    fn send_advert(&mut self, slot: usize, priority: vip_common::ids::Priority) {
-        let router = &mut self.routers[slot];
-        let port = self.ports[self.plan.routers[slot].port].attached.as_mut();
-        let sent = match (port, router.next_advert(priority)) {
-            (Some(port), Some(frame)) => {
-                let sent = port.sender.send(frame);
-                let news = sent.is_err() && !port.mute;
-                port.mute = sent.is_err();
-                sent.map_err(|error| news.then(|| error.raw_os_error().unwrap_or(0)))
-            }
-            // The interface has gone: there is nobody to tell.
-            _ => Err(None),
-        };
-        match sent {
-            Ok(()) => router.seen.sent += 1,
-            Err(news) => {
-                router.seen.unsent += 1;
-                if let Some(errno) = news {
-                    self.report(Report::NotSent { slot, errno });
-                }
-            }
-        }
-    }
-
-    fn announce(&mut self, slot: usize, rounds: u8) {
-        let router = &mut self.routers[slot];
-        let Some(port) = &self.ports[self.plan.routers[slot].port].attached else {
-            return;
-        };
-        for _ in 0..rounds {
-            for frame in router.announcements() {
-                // A lost one is repeated: that is what the rounds are for.
-                let _ = port.sender.send(frame);
-            }
-        }
-        router.seen.announced += u64::from(rounds) * router.announcements().len() as u64;
-        self.report(Report::Announced { slot, rounds });
-    }
-
-    fn install(&mut self, slot: usize, generation: u32) {
-        let port = &self.ports[self.plan.routers[slot].port];
-        let Some(ifindex) = port
-            .attached
-            .as_ref()
-            .map(|attached| attached.facts.ifindex)
-        else {
-            return self.input(slot, Input::AddressesFailed { generation });
-        };
-        self.routers[slot].installed_on = Some(ifindex);
-        if !self.ask(Request::Install {
-            slot,
-            ifindex,
-            generation,
-        }) {
-            self.input(slot, Input::AddressesFailed { generation });
-        }
-    }
-
-    /// Whoever manages this host's network has removed an address that the
-    /// neighbours still send to.
-    fn put_back(&mut self, slot: usize) {
-        let router = &mut self.routers[slot];
-        let generation = router.election.generation();
-        if let (true, Some(ifindex)) = (router.seen.installed, router.installed_on)
-            && !std::mem::replace(&mut router.putting_back, true)
-        {
-            self.ask(Request::Install {
-                slot,
-                ifindex,
-                generation,
-            });
-            self.report(Report::PutBack { slot });
-        }
-    }
-
-    fn remove(&mut self, slot: usize, generation: u32) {
-        self.routers[slot].seen.installed = false;
-        self.routers[slot].putting_back = false;
-        if let Some(ifindex) = self.routers[slot].installed_on.take() {
-            self.ask(Request::Remove {
-                slot,
-                ifindex,
-                generation,
-            });
-        }
-    }
-
-    /// Silence has begun: is it the link's, or our own ear's? And does
-    /// somebody who sends no adverts answer for our addresses?
-    fn prove(&mut self, slot: usize) {
-        let index = self.plan.routers[slot].port;
-        let port = &mut self.ports[index];
-        let Some(attached) = &port.attached else {
-            return;
-        };
-        let ifindex = attached.facts.ifindex;
-        let router = &mut self.routers[slot];
-        if !std::mem::replace(&mut router.asked, true) && router.followed().is_none() {
-            for frame in router.questions() {
-                let _ = attached.sender.send(frame);
-            }
-        }
-        if !std::mem::replace(&mut port.proving, true) {
-            self.ask(Request::Prove {
-                port: index,
-                ifindex,
-            });
-        }
     }
 
     fn ask(&mut self, request: Request) -> bool {

@@ -1,0 +1,140 @@
+//! From what the election wants to the wire and to the hands: the only place
+//! where effects begin.
+
+use vip_common::election::Action;
+use vip_common::ids::Priority;
+use vip_common::time::MonoTime;
+
+use super::{Engine, Input, Report, Request};
+
+impl Engine {
+    /// Does what the election wants, in its order. This is the only place
+    /// where effects begin.
+    pub(super) fn perform(&mut self, slot: usize, now: MonoTime) {
+        self.routers[slot].changed = true;
+        while let Some(action) = self.routers[slot].election.poll_action() {
+            match action {
+                Action::SendAdvert { priority } => self.send_advert(slot, priority),
+                Action::Announce { rounds } => self.announce(slot, rounds),
+                Action::InstallAddresses { generation } => self.install(slot, generation),
+                Action::RemoveAddresses { generation } => self.remove(slot, generation),
+                Action::ProveEar => self.prove(slot),
+                Action::Report(report) => self.report(Report::Election {
+                    slot,
+                    at: now,
+                    report,
+                }),
+            }
+        }
+    }
+
+    fn send_advert(&mut self, slot: usize, priority: Priority) {
+        let router = &mut self.routers[slot];
+        let port = self.ports[self.plan.routers[slot].port].attached.as_mut();
+        let sent = match (port, router.next_advert(priority)) {
+            (Some(port), Some(frame)) => {
+                let sent = port.sender.send(frame);
+                let news = sent.is_err() && !port.mute;
+                port.mute = sent.is_err();
+                sent.map_err(|error| news.then(|| error.raw_os_error().unwrap_or(0)))
+            }
+            // The interface has gone: there is nobody to tell.
+            _ => Err(None),
+        };
+        match sent {
+            Ok(()) => router.seen.sent += 1,
+            Err(news) => {
+                router.seen.unsent += 1;
+                if let Some(errno) = news {
+                    self.report(Report::NotSent { slot, errno });
+                }
+            }
+        }
+    }
+
+    pub(super) fn announce(&mut self, slot: usize, rounds: u8) {
+        let router = &mut self.routers[slot];
+        let Some(port) = &self.ports[self.plan.routers[slot].port].attached else {
+            return;
+        };
+        for _ in 0..rounds {
+            for frame in router.announcements() {
+                // A lost one is repeated: that is what the rounds are for.
+                let _ = port.sender.send(frame);
+            }
+        }
+        router.seen.announced += u64::from(rounds) * router.announcements().len() as u64;
+        self.report(Report::Announced { slot, rounds });
+    }
+
+    fn install(&mut self, slot: usize, generation: u32) {
+        let port = &self.ports[self.plan.routers[slot].port];
+        let Some(ifindex) = port
+            .attached
+            .as_ref()
+            .map(|attached| attached.facts.ifindex)
+        else {
+            return self.input(slot, Input::AddressesFailed { generation });
+        };
+        self.routers[slot].installed_on = Some(ifindex);
+        if !self.ask(Request::Install {
+            slot,
+            ifindex,
+            generation,
+        }) {
+            self.input(slot, Input::AddressesFailed { generation });
+        }
+    }
+
+    /// Whoever manages this host's network has removed an address that the
+    /// neighbours still send to.
+    pub(super) fn put_back(&mut self, slot: usize) {
+        let router = &mut self.routers[slot];
+        let generation = router.election.generation();
+        if let (true, Some(ifindex)) = (router.seen.installed, router.installed_on)
+            && !std::mem::replace(&mut router.putting_back, true)
+        {
+            self.ask(Request::Install {
+                slot,
+                ifindex,
+                generation,
+            });
+            self.report(Report::PutBack { slot });
+        }
+    }
+
+    fn remove(&mut self, slot: usize, generation: u32) {
+        self.routers[slot].seen.installed = false;
+        self.routers[slot].putting_back = false;
+        if let Some(ifindex) = self.routers[slot].installed_on.take() {
+            self.ask(Request::Remove {
+                slot,
+                ifindex,
+                generation,
+            });
+        }
+    }
+
+    /// Silence has begun: is it the link's, or our own ear's? And does
+    /// somebody who sends no adverts answer for our addresses?
+    fn prove(&mut self, slot: usize) {
+        let index = self.plan.routers[slot].port;
+        let port = &mut self.ports[index];
+        let Some(attached) = &port.attached else {
+            return;
+        };
+        let ifindex = attached.facts.ifindex;
+        let router = &mut self.routers[slot];
+        if !std::mem::replace(&mut router.asked, true) && router.followed().is_none() {
+            for frame in router.questions() {
+                let _ = attached.sender.send(frame);
+            }
+        }
+        if !std::mem::replace(&mut port.proving, true) {
+            self.ask(Request::Prove {
+                port: index,
+                ifindex,
+            });
+        }
+    }
+}
