@@ -121,7 +121,7 @@ mod tests {
             summary(&format!("{FINE}zebra\nvrrp_instance B {{\n}}\n")),
             "2 instances (1 cannot run), 3 errors"
         );
-        assert_eq!(summary(""), "0 instances, 1 error");
+        assert_eq!(summary(""), "0 instances, 1 warning");
     }
 
     #[test]

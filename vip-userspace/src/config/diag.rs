@@ -28,11 +28,47 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A place with the file it lies in.
+/// A place with the file it lies in: it can be shown when everything else that
+/// was read is gone, and beside places of other files.
 #[derive(Clone, Debug)]
-struct Location {
+pub struct Location {
     source: Arc<Source>,
     span: Span,
+}
+
+impl Location {
+    /// What `span` covers of `source`.
+    #[must_use]
+    pub(super) fn new(source: Arc<Source>, span: Span) -> Self {
+        Self { source, span }
+    }
+
+    /// The name of the file.
+    #[must_use]
+    pub fn file(&self) -> &Arc<str> {
+        self.source.name()
+    }
+
+    /// Where it begins.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place {
+            file: Arc::clone(self.source.name()),
+            line: self.span.line,
+            column: self.span.column,
+        }
+    }
+
+    /// The column behind its last character, on the same line, from 1.
+    #[must_use]
+    pub fn end_column(&self) -> u32 {
+        let start = usize::try_from(self.span.start).unwrap_or(usize::MAX);
+        let end = usize::try_from(self.span.end).unwrap_or(usize::MAX);
+        let covered = self.source.text().get(start..end).unwrap_or_default();
+        let line = covered.lines().next().unwrap_or_default();
+        let length = u32::try_from(line.chars().count()).unwrap_or(u32::MAX);
+        self.span.column.saturating_add(length)
+    }
 }
 
 /// One thing to say about a configuration.
@@ -45,11 +81,79 @@ pub struct Problem {
     message: String,
     file: Arc<str>,
     at: Option<Location>,
-    see: Option<(Location, String)>,
+    see: Vec<(Location, String)>,
     help: Option<String>,
 }
 
 impl Problem {
+    /// A problem at a place.
+    #[must_use]
+    pub fn at(severity: Severity, at: Location, message: impl Into<String>) -> Self {
+        Self {
+            severity,
+            message: message.into(),
+            file: Arc::clone(at.file()),
+            at: Some(at),
+            see: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// A problem of a file as a whole.
+    #[must_use]
+    pub fn of_file(
+        severity: Severity,
+        file: impl Into<Arc<str>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            message: message.into(),
+            file: file.into(),
+            at: None,
+            see: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same with another place that belongs to it, in any file.
+    #[must_use]
+    pub fn see(mut self, at: Location, words: impl Into<String>) -> Self {
+        self.see.push((at, words.into()));
+        self
+    }
+
+    /// The same, worse: what `--strict` makes of a warning.
+    #[must_use]
+    pub(crate) fn with_severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// The file it is about.
+    #[must_use]
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// What it points at, unless it concerns the file as a whole.
+    #[must_use]
+    pub fn location(&self) -> Option<&Location> {
+        self.at.as_ref()
+    }
+
+    /// The other places that belong to it, and what is there.
+    pub fn related(&self) -> impl Iterator<Item = (&Location, &str)> {
+        self.see.iter().map(|(at, words)| (at, words.as_str()))
+    }
+
     /// How bad it is.
     #[must_use]
     pub fn severity(&self) -> Severity {
@@ -71,11 +175,7 @@ impl Problem {
     /// Where it is, unless it concerns the file as a whole.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        self.at.as_ref().map(|at| Place {
-            file: Arc::clone(&self.file),
-            line: at.span.line,
-            column: at.span.column,
-        })
+        self.at.as_ref().map(Location::place)
     }
 
     /// One line: `file:line:column: severity: message`.
@@ -100,7 +200,7 @@ impl Problem {
             &self.file,
             self.at.as_ref(),
         )];
-        if let Some((at, words)) = &self.see {
+        for (at, words) in &self.see {
             report.push(shown(
                 Group::with_title(Level::NOTE.secondary_title(words.as_str())),
                 at.source.name(),
@@ -182,7 +282,7 @@ pub(super) struct Finding {
     severity: Severity,
     message: String,
     at: Option<Span>,
-    see: Option<(Span, String)>,
+    see: Vec<(Span, String)>,
     help: Option<String>,
 }
 
@@ -192,7 +292,7 @@ impl Finding {
             severity,
             message: message.into(),
             at,
-            see: None,
+            see: Vec::new(),
             help: None,
         }
     }
@@ -222,7 +322,7 @@ impl Finding {
 
     /// Another place that belongs to it.
     pub(super) fn see(mut self, at: Span, words: impl Into<String>) -> Self {
-        self.see = Some((at, words.into()));
+        self.see.push((at, words.into()));
         self
     }
 }
@@ -261,14 +361,12 @@ impl Sink {
             see,
             help,
         } = finding;
-        let locate = |span: Span| {
-            self.sources.of(span).map(|source| Location {
-                source: Arc::clone(source),
-                span,
-            })
-        };
+        let locate = |span: Span| self.sources.locate(span);
         let at = at.and_then(locate);
-        let see = see.and_then(|(span, words)| Some((locate(span)?, words)));
+        let see = see
+            .into_iter()
+            .filter_map(|(span, words)| Some((locate(span)?, words)))
+            .collect();
         let file = at.as_ref().map_or(&self.file, |at| at.source.name());
         self.problems.push(Problem {
             severity,
@@ -309,7 +407,7 @@ impl Sink {
                 message: format!("{beyond} more problems are not shown"),
                 file,
                 at: None,
-                see: None,
+                see: Vec::new(),
                 help: Some("mend the first ones and check again".into()),
             });
         }

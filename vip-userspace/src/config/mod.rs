@@ -30,11 +30,11 @@ use vip_common::ids::{Priority, Version, Vrid};
 use vip_common::time::Centis;
 use vip_common::wire::vrrp::Auth;
 
-pub use self::diag::{Problem, Severity};
+pub use self::diag::{Location, Problem, Severity};
 pub use self::source::Place;
 
 use self::diag::Sink;
-use self::source::Source;
+use self::source::{Source, Sources};
 
 /// Where a configuration is looked for when none is named, in this order.
 pub const SEARCH: [&str; 2] = ["/etc/vip/vip.conf", "/etc/keepalived/keepalived.conf"];
@@ -115,6 +115,8 @@ pub struct Loaded {
     pub configuration: Configuration,
     /// What is wrong or worth knowing, in the order of the file.
     pub problems: Vec<Problem>,
+    /// The files that were read, the one that was named first.
+    pub sources: Sources,
 }
 
 impl Loaded {
@@ -219,8 +221,10 @@ pub fn parse_bytes(bytes: &[u8], name: &str) -> Loaded {
     let mut sink = Sink::new(name);
     let statements = tree::parse(Source::from_bytes(name, bytes), &mut sink);
     let configuration = lower::lower(&statements, &mut sink);
+    let sources = std::mem::take(&mut sink.sources);
     Loaded {
         configuration,
         problems: sink.finish(),
+        sources,
     }
 }

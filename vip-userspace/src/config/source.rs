@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::diag::Location;
+
 /// One file's text, with what had to be mended to make it text.
 #[derive(Debug)]
 pub struct Source {
@@ -75,6 +77,46 @@ impl Sources {
         let source = Arc::new(source);
         self.files.push(Arc::clone(&source));
         (id, source)
+    }
+
+    /// The files, the one that was named first.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.files.iter()
+    }
+
+    /// What a span covers, fit to be shown in a problem.
+    #[must_use]
+    pub fn locate(&self, span: Span) -> Option<Location> {
+        let source = self.of(span)?;
+        Some(Location::new(Arc::clone(source), span))
+    }
+
+    /// The word that begins at a place, fit to be shown in a problem.
+    #[must_use]
+    pub fn word_at(&self, place: &Place) -> Option<Location> {
+        let file = self.files.iter().position(|one| *one.name == *place.file)?;
+        let source = self.files.get(file)?;
+        let line = usize::try_from(place.line.checked_sub(1)?).ok()?;
+        let column = usize::try_from(place.column.checked_sub(1)?).ok()?;
+        let text = source.text();
+        let from = match line {
+            0 => 0,
+            _ => text.match_indices('\n').nth(line - 1)?.0 + 1,
+        };
+        let rest = text.get(from..)?;
+        let (start, _) = rest.char_indices().nth(column)?;
+        let word = rest.get(start..)?;
+        let end = word
+            .find(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | '"'))
+            .unwrap_or(word.len());
+        let span = Span {
+            file: FileId(offset(file)),
+            line: place.line,
+            column: place.column,
+            start: offset(from + start),
+            end: offset(from + start + end),
+        };
+        Some(Location::new(Arc::clone(source), span))
     }
 
     /// The file a span lies in.

@@ -133,9 +133,10 @@ pub(super) fn lower(statements: &[Statement], sink: &mut Sink) -> Configuration 
         .collect();
     if instances.is_empty() {
         lowering.sink.add(
+            // keepalived starts with such a file.
             Finding::of_file(
-                Severity::Error,
-                "there is no `vrrp_instance` that could run",
+                Severity::Warning,
+                "there is no `vrrp_instance`: nothing to run",
             )
             .help("a minimal one names interface, virtual_router_id and virtual_ipaddress"),
         );

@@ -131,7 +131,11 @@ fn large_nonsense_ends_with_an_error_and_bounded_output() {
     ] {
         let bytes = pattern.repeat(size / pattern.len() / 16).into_bytes();
         let loaded = bounded(&bytes);
-        assert!(loaded.count(Severity::Error) > 0, "{pattern:?}");
+        // A comment, however long, is an empty file: not an error for keepalived.
+        assert!(
+            loaded.count(Severity::Error) > 0 || pattern == "#",
+            "{pattern:?}"
+        );
         let shown: usize = loaded
             .problems
             .iter()

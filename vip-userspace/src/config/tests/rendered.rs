@@ -99,7 +99,7 @@ error: unknown keyword `vrrp_instance` in vrrp_instance
 #[test]
 fn a_file_with_nothing_in_it() {
     let expected = "\
-error: there is no `vrrp_instance` that could run
+warning: there is no `vrrp_instance`: nothing to run
 --> node.conf
  = help: a minimal one names interface, virtual_router_id and virtual_ipaddress";
     for text in ["", "\n\n", "# nothing\n", "\u{feff}"] {
@@ -107,7 +107,7 @@ error: there is no `vrrp_instance` that could run
     }
     assert_eq!(
         headlines(&parse("", "node.conf")),
-        ["node.conf: error: there is no `vrrp_instance` that could run"]
+        ["node.conf: warning: there is no `vrrp_instance`: nothing to run"]
     );
 }
 
