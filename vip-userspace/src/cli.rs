@@ -67,12 +67,19 @@ pub struct RunArgs {
 /// Arguments of `vip check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// Files to check [default: the one that run would take]
+    /// Files to check, `-` for the standard input [default: the one that run would take].
+    /// Several are nodes of one group and are held against each other
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The same, as run spells it
     #[arg(short, long = "file", value_name = "FILE")]
     pub file: Vec<PathBuf>,
+    /// Print a document for editors and pipelines on standard output, and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Warnings are errors
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// Arguments of `vip status`.

@@ -9,7 +9,7 @@ use vip::command::{check, demo, release, run, status};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
-        Command::Check(arguments) => Ok(check::run(&[arguments.files, arguments.file].concat())),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Release(arguments) => release::run(&arguments.runtime_dir),
         Command::Demo(arguments) => demo::run(&arguments),

@@ -10,6 +10,7 @@
 //! run comes out too, with the reason in [`Instance::unusable`].
 
 pub mod diag;
+pub mod diff;
 pub mod keywords;
 pub mod lex;
 mod lower;

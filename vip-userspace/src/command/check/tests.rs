@@ -1,0 +1,326 @@
+use super::*;
+use serde_json::Value;
+
+fn checked(text: &str) -> Checked {
+    named(text, "t")
+}
+
+fn named(text: &str, name: &str) -> Checked {
+    let loaded = config::parse(text, name);
+    Checked {
+        file: name.into(),
+        id: None,
+        problems: loaded.problems.clone(),
+        loaded: Some(loaded),
+    }
+}
+
+fn summary(text: &str) -> String {
+    Summary(&checked(text)).to_string()
+}
+
+const FINE: &str = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n 192.0.2.1/24\n }\n}\n";
+
+/// One instance with these lines beside the mandatory ones.
+fn instance(name: &str, vrid: u8, lines: &str) -> String {
+    format!(
+        "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {vrid}\n{lines}\nvirtual_ipaddress {{\n192.0.2.{vrid}/24\n}}\n}}\n"
+    )
+}
+
+/// What several nodes disagree about, beyond what each says of itself.
+fn disagreements(texts: &[&str]) -> Vec<String> {
+    let names = ["a", "b", "c"];
+    let mut nodes: Vec<Checked> = texts
+        .iter()
+        .zip(names)
+        .map(|(text, name)| named(text, name))
+        .collect();
+    for node in &mut nodes {
+        assert_eq!(node.count(Severity::Error), 0, "{:?}", node.problems);
+        node.problems.clear();
+    }
+    group::compare(&mut nodes);
+    let problems = nodes.iter().flat_map(|node| &node.problems);
+    problems.map(Problem::headline).collect()
+}
+
+#[test]
+fn a_file_in_one_line() {
+    assert_eq!(summary(FINE), "t: 1 instance, no problem");
+    assert_eq!(
+        summary(&format!("{FINE}zebra\nvrrp_instance B {{\n}}\n")),
+        "t: 2 instances (1 cannot run), 3 errors"
+    );
+    assert_eq!(summary(""), "t: 0 instances, 1 warning");
+}
+
+fn arguments(files: &[PathBuf]) -> CheckArgs {
+    CheckArgs {
+        files: files.to_vec(),
+        file: Vec::new(),
+        json: false,
+        strict: false,
+    }
+}
+
+fn seed(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/seed")
+        .join(name)
+}
+
+#[test]
+fn the_exit_code_tells_errors() {
+    let exit = |files: &[PathBuf]| run(&arguments(files)).unwrap();
+    let pair = [seed("nodeA.conf"), seed("nodeB.conf")];
+    assert_eq!(exit(&pair), Exit::Done);
+    let [a, b] = pair;
+    assert_eq!(exit(&[a, seed("nodeC.conf"), b]), Exit::Configuration);
+    assert_eq!(exit(&[seed("")]), Exit::Configuration);
+}
+
+#[test]
+fn with_strict_a_warning_is_an_error() {
+    let mut file = checked(&format!("{FINE}virtual_server 192.0.2.9 80 {{\n}}\n"));
+    assert_eq!(
+        (file.count(Severity::Error), file.count(Severity::Warning)),
+        (0, 1)
+    );
+    stricter(&mut file.problems);
+    assert_eq!(
+        (file.count(Severity::Error), file.count(Severity::Warning)),
+        (1, 0)
+    );
+}
+
+#[test]
+fn the_standard_input_is_read_once() {
+    let twice = arguments(&["-".into(), "-".into()]);
+    assert_eq!(nodes(&twice).unwrap_err().exit, Exit::Usage);
+}
+
+#[test]
+fn the_document_has_every_place() {
+    let text = "vrrp_instance Å {\n interface eth0\n virtual_router_id 1\n virtual_router_id 7 \n prioritty 7\n virtual_ipaddress {\n 192.0.2.1/24\n }\n}\n";
+    let document = serde_json::to_value(json::document(&[checked(text)])).unwrap();
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["errors"], 1);
+    let file = &document["files"][0];
+    assert_eq!(
+        (&file["file"], &file["instances"]),
+        (&"t".into(), &1.into())
+    );
+    let problems = file["problems"].as_array().unwrap();
+    let again = problems
+        .iter()
+        .find(|problem| problem["message"].as_str().unwrap().contains("again"))
+        .unwrap();
+    let place = |item: &Value| {
+        ["line", "column", "end_line", "end_column"].map(|key| item[key].as_u64().unwrap())
+    };
+    assert_eq!(again["severity"], "warning");
+    assert_eq!(place(again), [4, 2, 4, 21]);
+    assert_eq!(place(&again["related"][0]), [3, 2, 3, 21]);
+    assert_eq!(again["related"][0]["file"], "t");
+    let unknown = problems
+        .iter()
+        .find(|problem| problem["severity"] == "error")
+        .unwrap();
+    assert!(unknown["help"].as_str().unwrap().contains("`priority`"));
+    assert_eq!(place(unknown), [5, 2, 5, 11]);
+}
+
+#[test]
+fn a_problem_of_a_whole_file_has_no_line() {
+    let document = serde_json::to_value(json::document(&[checked("")])).unwrap();
+    let problem = &document["files"][0]["problems"][0];
+    assert_eq!(problem["line"], Value::Null);
+    assert_eq!(problem["end_column"], Value::Null);
+    assert_eq!(problem["file"], "t");
+}
+
+#[test]
+fn nodes_that_agree_have_nothing_to_say() {
+    let a = instance("A", 1, "priority 100");
+    // The name and the interface are each node's own business.
+    let b = instance("OTHER", 1, "priority 90").replace("eth0", "ens3");
+    assert_eq!(disagreements(&[&a, &b]), Vec::<String>::new());
+}
+
+#[test]
+fn what_makes_two_masters_is_an_error() {
+    let a = instance("A", 1, "priority 100");
+    for (lines, words) in [
+        ("version 3", "version is 3 here and 2 on the other node"),
+        ("advert_int 2", "advert_int is 2 s here and 1 s"),
+        (
+            "authentication {\nauth_type PASS\nauth_pass x\n}",
+            "authentication is a password here and none",
+        ),
+        (
+            "mcast_dst_ip 224.0.0.99",
+            "mcast_dst_ip is 224.0.0.99 here and 224.0.0.18",
+        ),
+    ] {
+        let b = instance("A", 1, &format!("priority 90\n{lines}"));
+        let said = disagreements(&[&a, &b]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("b:1:15: error: `A`: "), "{said:?}");
+        assert!(said[0].contains(words), "{said:?}");
+    }
+}
+
+#[test]
+fn a_password_is_compared_and_never_shown() {
+    let with = |priority, password| {
+        let lines = format!(
+            "priority {priority}\nauthentication {{\nauth_type PASS\nauth_pass {password}\n}}"
+        );
+        instance("A", 1, &lines)
+    };
+    let (a, b) = (with(100, "geheim"), with(90, "secret"));
+    let said = disagreements(&[&a, &b]);
+    assert_eq!(
+        said,
+        ["b:1:15: error: `A`: the password is another one on the other node"]
+    );
+    let changes = config::diff::diff(
+        &config::parse(&a, "a").configuration,
+        &config::parse(&b, "b").configuration,
+    );
+    let shown: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        ["(A) priority: 100 -> 90", "(A) authentication: another one"]
+    );
+}
+
+#[test]
+fn another_vrid_is_found_by_the_name() {
+    let a = instance("A", 1, "priority 100");
+    let b = instance("A", 1, "priority 90").replace("virtual_router_id 1", "virtual_router_id 2");
+    assert_eq!(
+        disagreements(&[&a, &b]),
+        ["b:1:15: error: `A`: virtual_router_id is 2 here and 1 on the other node"]
+    );
+    // Names that are swapped mean nothing on the wire.
+    let a = [
+        instance("A", 1, "priority 100"),
+        instance("B", 2, "priority 100"),
+    ]
+    .concat();
+    let b = [
+        instance("B", 1, "priority 90"),
+        instance("A", 2, "priority 90"),
+    ]
+    .concat();
+    assert_eq!(disagreements(&[&a, &b]), Vec::<String>::new());
+}
+
+#[test]
+fn a_router_on_one_node_has_nobody_to_take_over() {
+    let a = [instance("A", 1, "priority 100"), instance("B", 2, "")].concat();
+    let b = instance("A", 1, "priority 90");
+    assert_eq!(
+        disagreements(&[&a, &b]),
+        ["a:9:15: warning: no other node has `B` (VRID 2): nobody takes over from it"]
+    );
+    // Of three nodes two suffice.
+    let c = [
+        instance("A", 1, "priority 80"),
+        instance("B", 2, "priority 80"),
+    ]
+    .concat();
+    assert_eq!(disagreements(&[&a, &b, &c]), Vec::<String>::new());
+}
+
+#[test]
+fn addresses_are_compared_whatever_their_order() {
+    let with = |priority, addresses: &str| {
+        instance("A", 1, &format!("priority {priority}")).replace("192.0.2.1/24", addresses)
+    };
+    let a = with(100, "192.0.2.1/24\n192.0.2.2/24");
+    let b = |addresses| with(90, addresses);
+    let said = |addresses| disagreements(&[&a, &b(addresses)]);
+    assert_eq!(said("192.0.2.2/24\n192.0.2.1/24"), Vec::<String>::new());
+    assert_eq!(
+        said("192.0.2.1/24"),
+        ["b:1:15: error: `A`: virtual_ipaddress differs: 192.0.2.2 only on the other node"]
+    );
+    assert_eq!(
+        said("192.0.2.1/24\n192.0.2.3/24"),
+        [
+            "b:1:15: error: `A`: virtual_ipaddress differs: 192.0.2.3 only here, 192.0.2.2 only on the other node"
+        ]
+    );
+    assert_eq!(
+        said("192.0.2.1/24\n192.0.2.2/32"),
+        ["b:1:15: warning: `A`: 192.0.2.2 has prefix /32 here and /24 on the other node"]
+    );
+}
+
+#[test]
+fn priorities_that_are_equal() {
+    let said = |a, b, c| {
+        let nodes = [a, b, c].map(|p: u8| instance("A", 1, &format!("priority {p}")));
+        disagreements(&nodes.each_ref().map(String::as_str))
+    };
+    assert_eq!(said(100, 90, 80), Vec::<String>::new());
+    assert_eq!(
+        said(100, 90, 90),
+        ["c:1:15: warning: `A`: both nodes have priority 90"]
+    );
+    let owners = said(255, 255, 80);
+    assert_eq!(owners.len(), 1);
+    assert!(owners[0].contains("error"), "{owners:?}");
+}
+
+#[test]
+fn nopreempt_counts_on_the_higher_node() {
+    let a = instance("A", 1, "priority 100");
+    let b = instance("A", 1, "priority 90\nnopreempt");
+    let said = disagreements(&[&a, &b]);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("nopreempt only on the node of lower priority"));
+    let a = instance("A", 1, "priority 100\nnopreempt");
+    let b = instance("A", 1, "priority 90");
+    assert_eq!(disagreements(&[&a, &b]), Vec::<String>::new());
+}
+
+#[test]
+fn a_disagreement_shows_both_places() {
+    let mut nodes = [
+        named(&instance("A", 1, "version 3"), "a"),
+        named(&instance("A", 1, "priority 90"), "b"),
+    ];
+    group::compare(&mut nodes);
+    let shown = nodes[1].problems.last().unwrap().render(false);
+    assert!(shown.contains("--> b:1:15"), "{shown}");
+    assert!(
+        shown.contains("::: a:1:15") || shown.contains("--> a:1:15"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn many_instances_are_compared_at_once() {
+    use std::fmt::Write as _;
+    let file = |priority: u8| {
+        let mut text = String::new();
+        for number in 0..10_000 {
+            let _ = write!(
+                text,
+                "vrrp_instance V{number} {{\ninterface e{}\nvirtual_router_id {}\npriority {priority}\nvirtual_ipaddress {{\n10.{}.{}.1/24\n}}\n}}\n",
+                number / 250,
+                number % 250 + 1,
+                number / 250,
+                number % 250,
+            );
+        }
+        text
+    };
+    let (a, b) = (file(100), file(90));
+    assert_eq!(disagreements(&[&a, &b]), Vec::<String>::new());
+    assert_eq!(disagreements(&[&a, &a]).len(), 200);
+}
