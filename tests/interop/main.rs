@@ -2,5 +2,6 @@
 //! tshark as the reader of what we send. Needs root.
 
 mod decoder;
+mod init;
 mod keepalived;
 mod words;

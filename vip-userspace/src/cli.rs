@@ -1,12 +1,17 @@
 //! The command line. Other programs rely on it: names only ever come in
 //! addition.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 
+use vip_common::ids::Vrid;
+use vip_common::time::Centis;
+
 use crate::command::demo::DemoArgs;
+use crate::command::init::wish::{Interface, Moving, interval, name};
 use crate::dataplane::{STUB, Wanted};
 
 /// Where a daemon keeps its lock, its socket and the list of what it installed.
@@ -39,6 +44,8 @@ pub enum Command {
     Run(RunArgs),
     /// Check configuration files: every problem with its place
     Check(CheckArgs),
+    /// Write the configurations of two nodes, from options or a few questions
+    Init(InitArgs),
     /// Ask a running daemon how it is
     Status(StatusArgs),
     /// Remove what a dead daemon left; nothing while one runs
@@ -80,6 +87,52 @@ pub struct CheckArgs {
     /// Warnings are errors
     #[arg(long)]
     pub strict: bool,
+}
+
+/// Arguments of `vip init`.
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// The interface on which the nodes share a network
+    #[arg(short, long, value_name = "IF")]
+    pub interface: Option<Interface>,
+    /// The address that moves; again for each. Without prefix, that of the interface's subnet
+    #[arg(short, long = "address", value_name = "ADDRESS[/PREFIX]")]
+    pub addresses: Vec<Moving>,
+    /// The other node's own address; only for the instructions, and to check it
+    #[arg(long, value_name = "ADDRESS")]
+    pub peer: Option<Ipv4Addr>,
+    /// The other node's interface, where it has another name
+    #[arg(long, value_name = "IF")]
+    pub peer_interface: Option<Interface>,
+    /// Virtual router identifier, 1 to 255 [default: the address's last number]
+    #[arg(long, value_parser = vrid)]
+    pub vrid: Option<Vrid>,
+    /// Name of the instance
+    #[arg(long, default_value = "VI_1", value_parser = name)]
+    pub name: String,
+    /// VRRP version; 2 for old neighbours: whole seconds, and a password in clear
+    #[arg(long, value_name = "2|3", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=3))]
+    pub version: u8,
+    /// Time between adverts [default: 100ms; 1s with version 2]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
+    pub interval: Option<Centis>,
+    /// Leave the address where it is when a node returns
+    #[arg(long)]
+    pub nopreempt: bool,
+    /// Where node-a.conf and node-b.conf go
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub output: PathBuf,
+    /// Print both instead of writing files
+    #[arg(long, conflicts_with_all = ["output", "force"])]
+    pub stdout: bool,
+    /// Replace files that exist
+    #[arg(long)]
+    pub force: bool,
+}
+
+fn vrid(text: &str) -> Result<Vrid, String> {
+    let vrid = text.parse().ok().and_then(Vrid::new);
+    vrid.ok_or_else(|| "1 to 255".into())
 }
 
 /// Arguments of `vip status`.

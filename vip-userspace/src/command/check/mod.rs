@@ -88,6 +88,25 @@ pub fn run(arguments: &CheckArgs) -> Result<Exit, Failure> {
     Ok(if bad { Exit::Configuration } else { Exit::Done })
 }
 
+/// What there is to say about texts (each with its name) that are to be the files
+/// of one group's nodes.
+pub(super) fn texts(nodes: &[(String, String)]) -> Vec<Problem> {
+    let mut checked: Vec<Checked> = nodes
+        .iter()
+        .map(|(name, text)| {
+            let loaded = config::parse(text, name);
+            Checked {
+                file: name.clone(),
+                id: None,
+                problems: loaded.problems.clone(),
+                loaded: Some(loaded),
+            }
+        })
+        .collect();
+    group::compare(&mut checked);
+    checked.into_iter().flat_map(|one| one.problems).collect()
+}
+
 /// Which file is read as which node.
 fn nodes(arguments: &CheckArgs) -> Result<Vec<(PathBuf, Option<String>)>, Failure> {
     let mut files = [arguments.files.as_slice(), &arguments.file].concat();
