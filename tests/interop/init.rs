@@ -53,7 +53,7 @@ fn keepalived_finds_nothing_to_say() -> Tested {
         &[][..],
         &["--version", "2"],
         &["--version", "2", "--nopreempt", "--interval", "2s"],
-        &["--address", "10.1.1.1/32", "--interval", "10ms"],
+        &["--address", "192.168.8.101/24", "--interval", "10ms"],
         &["--nopreempt", "--name", "web-1.example", "--vrid", "255"],
     ] {
         let [a, b] = written(&pair, options)?;
