@@ -13,6 +13,7 @@ pub mod diag;
 pub mod diff;
 pub mod keywords;
 pub mod lex;
+pub mod lists;
 mod lower;
 pub mod source;
 pub mod tree;

@@ -1,0 +1,23 @@
+//! The grammars of single lines: addresses, routes, rules, trackers, peers,
+//! commands.
+//!
+//! Each reads the words of one line and nothing else: no other line, no file, no
+//! host. What is wrong with a line goes to the [`Sink`]; what comes back is typed,
+//! and keeps the places that a later check needs. `None` means that the line is
+//! left out, as keepalived leaves it out, and that this has been reported.
+
+#![allow(dead_code, reason = "the section layer takes them up one by one")]
+
+pub mod address;
+pub mod command;
+pub mod names;
+pub mod track;
+mod words;
+
+pub use self::address::{AddressLine, Lifetime};
+pub use self::command::{Command, User};
+pub use self::names::{Kind, Names, Number};
+pub use self::track::{TrackLine, Weight};
+
+#[cfg(test)]
+mod tests;
