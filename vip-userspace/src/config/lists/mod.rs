@@ -10,13 +10,25 @@
 
 pub mod address;
 pub mod command;
+pub mod hop;
+pub mod metric;
 pub mod names;
+pub mod network;
+pub mod peer;
+pub mod route;
+pub mod rule;
 pub mod track;
 mod words;
 
 pub use self::address::{AddressLine, Lifetime};
 pub use self::command::{Command, User};
+pub use self::hop::{Encap, Hop, IpEncap, Realms};
+pub use self::metric::{Metric, Property};
 pub use self::names::{Kind, Names, Number};
+pub use self::network::{Family, Network};
+pub use self::peer::PeerLine;
+pub use self::route::RouteLine;
+pub use self::rule::{Action, RuleLine};
 pub use self::track::{TrackLine, Weight};
 
 #[cfg(test)]

@@ -81,6 +81,18 @@ impl<'t, 's> Words<'t, 's> {
         number
     }
 
+    /// A number of 32 bits behind a keyword.
+    pub(super) fn u32(&mut self, keyword: &Token) -> Option<u32> {
+        let number = self.whole(keyword, 0..=u32::MAX.into())?;
+        u32::try_from(number).ok()
+    }
+
+    /// A number of 8 bits behind a keyword.
+    pub(super) fn u8(&mut self, keyword: &Token) -> Option<u8> {
+        let number = self.whole(keyword, 0..=u8::MAX.into())?;
+        u8::try_from(number).ok()
+    }
+
     /// An address behind a keyword.
     pub(super) fn address(&mut self, keyword: &Token) -> Option<IpAddr> {
         let value = self.value(keyword)?;

@@ -2,6 +2,10 @@
 
 mod address;
 mod command;
+mod names;
+mod peer;
+mod route;
+mod rule;
 mod track;
 
 use super::super::diag::{Problem, Sink};
