@@ -1,6 +1,7 @@
 //! Hosts made of namespaces, real packets, the real program. Needs root.
 
 mod answers;
+mod check;
 mod ear;
 mod faults;
 mod leaving;

@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
@@ -87,6 +88,12 @@ pub struct CheckArgs {
     /// Warnings are errors
     #[arg(long)]
     pub strict: bool,
+    /// Ask this host too: interfaces, addresses, firewall, who is heard on the LAN
+    #[arg(long)]
+    pub host: bool,
+    /// How long to listen with --host, 0 for not at all [default: an interval, 1 to 3 s]
+    #[arg(long, value_name = "SECONDS", requires = "host", value_parser = seconds)]
+    pub listen: Option<Duration>,
 }
 
 /// Arguments of `vip init`.
@@ -157,4 +164,15 @@ pub struct ReleaseArgs {
     /// Directory of the dead daemon
     #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
+}
+
+/// Seconds to wait, with or without decimals; a minute at most.
+fn seconds(word: &str) -> Result<Duration, String> {
+    let seconds: f64 = word
+        .parse()
+        .map_err(|_| "this is no number of seconds".to_owned())?;
+    if !(0.0..=60.0).contains(&seconds) {
+        return Err("0 to 60 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }

@@ -436,7 +436,7 @@ pub(super) fn quoted(word: &str) -> String {
 }
 
 /// The candidate that is nearest to `word` and near enough to be what was meant.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -451,35 +451,7 @@ impl Hands {
             });
         }
 
-        let mut routers = Vec::new();
-        let mut addresses = Vec::new();
-        for slot in &plan.ports[port].routers {
-            let router = &plan.routers[*slot];
-            if router.unusable.is_some() {
-                continue;
-            }
-            let number = u32::try_from(*slot).unwrap_or(u32::MAX);
-            // Before there is an address to speak from it takes no part.
-            let Some(own) = router.source.or(primary) else {
-                continue;
-            };
-            let broadcast = [Some(own), primary]
-                .into_iter()
-                .flatten()
-                .find_map(|own| link.broadcast_of(own));
-            routers.push(router.entry(number, ifindex, own, broadcast, link.mac));
-            addresses.extend(router.address_entries(number, ifindex, link.mac));
-        }
-        let wanted = Port {
-            name: name.clone(),
-            ifindex,
-            mac: link.mac,
-            kind: link.kind.clone(),
-            has_vlans: link.has_vlans,
-            mtu: link.mtu,
-            routers,
-            addresses,
-        };
+        let wanted = listening(&plan, port, &link, primary);
         let ear = self.ears.attach(&wanted).map_err(|error| {
             self.held[port] = None;
             error.to_string()
@@ -540,6 +512,42 @@ impl Hands {
             memberships,
             _claims: claims,
         })
+    }
+}
+
+/// What is listened for on a port of the plan, `primary` being the address to speak
+/// from, if there is one.
+#[must_use]
+pub fn listening(plan: &Plan, port: usize, link: &Link, primary: Option<Ipv4Addr>) -> Port {
+    let ifindex = link.index;
+    let mut routers = Vec::new();
+    let mut addresses = Vec::new();
+    for slot in &plan.ports[port].routers {
+        let router = &plan.routers[*slot];
+        if router.unusable.is_some() {
+            continue;
+        }
+        let number = u32::try_from(*slot).unwrap_or(u32::MAX);
+        // Before there is an address to speak from it takes no part.
+        let Some(own) = router.source.or(primary) else {
+            continue;
+        };
+        let broadcast = [Some(own), primary]
+            .into_iter()
+            .flatten()
+            .find_map(|own| link.broadcast_of(own));
+        routers.push(router.entry(number, ifindex, own, broadcast, link.mac));
+        addresses.extend(router.address_entries(number, ifindex, link.mac));
+    }
+    Port {
+        name: link.name.clone(),
+        ifindex,
+        mac: link.mac,
+        kind: link.kind.clone(),
+        has_vlans: link.has_vlans,
+        mtu: link.mtu,
+        routers,
+        addresses,
     }
 }
 

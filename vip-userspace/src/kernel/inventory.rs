@@ -97,6 +97,21 @@ impl Inventory {
         Ok(self.all()?.into_iter().find(|link| link.name == name))
     }
 
+    /// The indices of the interfaces on which an XDP program is, whoever put it
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not answer.
+    pub fn with_xdp(&mut self) -> io::Result<Vec<u32>> {
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        self.socket.dump(&request, |message| {
+            (message.kind == RTM_NEWLINK)
+                .then(|| message.link_with_xdp())
+                .flatten()
+        })
+    }
+
     pub(super) fn tables(&mut self) -> io::Result<Tables> {
         let mut tables = Tables {
             links: dump_links(&mut self.socket)?,

@@ -11,6 +11,7 @@
 //! it.
 
 pub mod addresses;
+pub mod features;
 pub mod group;
 pub mod hands;
 pub mod inventory;

@@ -286,6 +286,16 @@ impl Message<'_> {
         Some(text(note.value()))
     }
 
+    /// The interface that an `RTM_NEWLINK` is about, if an XDP program is on it.
+    pub(super) fn link_with_xdp(&self) -> Option<u32> {
+        const IFLA_XDP: u16 = 43;
+        const IFLA_XDP_ATTACHED: u16 = 2;
+        let all = self.body.get(16..)?;
+        let xdp = attributes(all).find(|nla| nla.kind() == IFLA_XDP)?;
+        let attached = attributes(xdp.value()).find(|nla| nla.kind() == IFLA_XDP_ATTACHED)?;
+        (attached.value() != [0]).then(|| number(self.body, 4))?
+    }
+
     /// The interface that an `RTM_NEWLINK` or `RTM_DELLINK` is about.
     pub(super) fn link(&self) -> Option<LinkRecord> {
         const IFLA_ADDRESS: u16 = 1;

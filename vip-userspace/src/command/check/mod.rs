@@ -5,6 +5,7 @@
 //! ([`group`]).
 
 mod group;
+mod host;
 pub mod json;
 
 use std::fmt;
@@ -67,6 +68,9 @@ pub fn run(arguments: &CheckArgs) -> Result<Exit, Failure> {
         .map(|(path, id)| read(path, id))
         .collect();
     group::compare(&mut checked);
+    if arguments.host {
+        host::look(&mut checked, arguments.listen)?;
+    }
     if arguments.strict {
         for one in &mut checked {
             stricter(&mut one.problems);

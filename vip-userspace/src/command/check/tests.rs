@@ -61,6 +61,8 @@ fn arguments(files: &[PathBuf]) -> CheckArgs {
         file: Vec::new(),
         json: false,
         strict: false,
+        host: false,
+        listen: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! One vip for each virtual router of a network namespace.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -86,7 +87,7 @@ pub fn claim_router(ifindex: u32, vrid: Vrid) -> Result<RouterClaim, AlreadyClai
         ifindex,
         error: error.into(),
     };
-    let name = format!("vip/router/{ifindex}/{}/{vrid}", Family::V4 as u8);
+    let name = name(ifindex, vrid);
     let address = UnixAddr::new_abstract(name.as_bytes()).map_err(system)?;
     let socket = stream().map_err(system)?;
     match bind(socket.as_raw_fd(), &address) {
@@ -102,6 +103,25 @@ pub fn claim_router(ifindex: u32, vrid: Vrid) -> Result<RouterClaim, AlreadyClai
         }),
         Err(error) => Err(system(error)),
     }
+}
+
+/// The first of these routers that a vip of the calling thread's network namespace
+/// has. Looks without claiming, so that a start at the same moment is not
+/// disturbed; in doubt nobody has any.
+#[must_use]
+pub fn first_claimed(ifindex: u32, vrids: &[Vrid]) -> Option<Vrid> {
+    let names = fs::read_to_string("/proc/thread-self/net/unix").unwrap_or_default();
+    let taken: HashSet<&str> = names
+        .lines()
+        .filter_map(|line| line.split_whitespace().next_back()?.strip_prefix('@'))
+        .collect();
+    let mut vrids = vrids.iter().copied();
+    vrids.find(|vrid| taken.contains(name(ifindex, *vrid).as_str()))
+}
+
+/// The name of the abstract socket that stands for a router.
+fn name(ifindex: u32, vrid: Vrid) -> String {
+    format!("vip/router/{ifindex}/{}/{vrid}", Family::V4 as u8)
 }
 
 fn stream() -> nix::Result<OwnedFd> {

@@ -10,6 +10,6 @@ mod claim;
 mod holders;
 mod voice;
 
-pub use claim::{AlreadyClaimed, Claimant, RouterClaim, claim_router};
+pub use claim::{AlreadyClaimed, Claimant, RouterClaim, claim_router, first_claimed};
 pub use holders::{Bound, Holder, foreign_holders};
 pub use voice::{Heard, OwnVoice};

@@ -1,0 +1,176 @@
+//! Rules that would bite: the daemon's own ear and voice are outside of most of
+//! them, other programs' are not.
+//!
+//! Our ear, on every rung, comes before the chains that see IP packets, and our
+//! frames go out past them. What can bite us: chains of the bridge family where the
+//! interface is a bridge, chains at the ingress of a device below it, and those of
+//! the arp family, which keep the kernel from answering for the address.
+
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::process::{Command, Stdio};
+
+use super::Report;
+use super::nft::{Chain, Fate, Packet, Ruleset, What};
+use crate::config::{Instance, Severity};
+use crate::kernel::Link;
+
+/// The rules of this network namespace.
+pub(super) struct Rules {
+    nft: Result<Ruleset, String>,
+    /// Tables of the older iptables, whose rules cannot be asked for.
+    legacy: Vec<String>,
+}
+
+impl Rules {
+    /// Asks for them.
+    pub(super) fn ask() -> Self {
+        let tables = std::fs::read_to_string("/proc/thread-self/net/ip_tables_names");
+        Self {
+            nft: list(),
+            legacy: tables
+                .unwrap_or_default()
+                .lines()
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+}
+
+fn list() -> Result<Ruleset, String> {
+    let listed = Command::new("nft")
+        .args(["--json", "--stateless", "list", "ruleset"])
+        .stdin(Stdio::null())
+        .output();
+    let listed = match listed {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err("nft is not installed".to_owned());
+        }
+        Err(error) => return Err(format!("nft cannot be started: {error}")),
+    };
+    if !listed.status.success() {
+        let said = String::from_utf8_lossy(&listed.stderr);
+        let first = said.lines().next().unwrap_or("nft failed");
+        return Err(first.trim().to_owned());
+    }
+    let document = serde_json::from_slice(&listed.stdout).ok();
+    let ruleset = document.as_ref().and_then(Ruleset::read);
+    ruleset.ok_or_else(|| "nft printed no ruleset".to_owned())
+}
+
+/// Says which chains would bite on an interface.
+pub(super) fn judge(report: &mut Report<'_>, instance: &Instance, link: &Link, rules: &Rules) {
+    let not_looked_at = "whether a firewall bites was not looked at";
+    match &rules.nft {
+        Err(why) => {
+            let message = format!("the firewall cannot be asked: {why}");
+            report.once(Severity::Note, message, not_looked_at);
+        }
+        Ok(ruleset) => {
+            for chain in ruleset.hooked() {
+                if let Some((severity, message, help)) = bites(ruleset, chain, instance, link) {
+                    report.of(severity, instance, message, &help);
+                }
+            }
+        }
+    }
+    if !rules.legacy.is_empty() {
+        let message = format!(
+            "there are rules of the older iptables (table {}), which cannot be judged here",
+            rules.legacy.join(", ")
+        );
+        let help = "they do not disturb vip; a keepalived on this host needs 224.0.0.18 and protocol 112 let through";
+        report.once(Severity::Note, message, help);
+    }
+}
+
+/// What a chain does to us or to others, if it does anything.
+fn bites(
+    ruleset: &Ruleset,
+    chain: &Chain,
+    instance: &Instance,
+    link: &Link,
+) -> Option<(Severity, String, String)> {
+    let IpAddr::V4(group) = IpAddr::from(instance.group) else {
+        return None;
+    };
+    let name = link.name.as_str();
+    let packet = |what, incoming: bool| Packet {
+        what,
+        input: incoming.then_some(name),
+        output: (!incoming).then_some(name),
+    };
+    let fate = |what, incoming| ruleset.fate(chain, packet(what, incoming));
+    let advert = What::Advert(group);
+    let title = chain.title();
+    let hook = chain.hook.as_deref()?;
+    let is_bridge = link.kind.as_deref() == Some("bridge");
+    let lies_on_others = link.kind.as_deref().is_some_and(|kind| kind != "veth");
+    let say = |fate: Fate, does: &str, severity: Severity, help: &str| {
+        let severity = match fate {
+            Fate::Passes => return None,
+            Fate::Dropped => severity,
+            Fate::Unknown => Severity::Note,
+        };
+        let verb = match fate {
+            Fate::Unknown => "may drop",
+            Fate::Passes | Fate::Dropped => "drops",
+        };
+        let message = format!("chain {title} (nftables) {verb} {does} {name}");
+        Some((severity, message, help.to_owned()))
+    };
+    let table = title.rsplit_once(' ').map_or("", |(table, _)| table);
+    let accept = format!("nft insert rule {title} ip protocol vrrp accept");
+    match (chain.family.as_str(), hook) {
+        ("inet" | "ip", "prerouting" | "input") => say(
+            fate(advert, true),
+            "adverts that come in by",
+            Severity::Note,
+            &format!("vip hears them before; keepalived on this host would be deaf: {accept}"),
+        ),
+        ("inet" | "ip", "output" | "postrouting") => say(
+            fate(advert, false),
+            "adverts that go out by",
+            Severity::Note,
+            &format!("vip speaks past it; keepalived on this host would be silent: {accept}"),
+        ),
+        ("inet" | "netdev", "ingress") if lies_on_others => say(
+            fate(advert, true),
+            "adverts at the ingress of a device, perhaps one below",
+            Severity::Warning,
+            &format!("below the interface it is before vip's ear; let adverts pass: {accept}"),
+        ),
+        ("inet" | "netdev", "ingress") => say(
+            fate(advert, true),
+            "adverts at the ingress of a device, perhaps",
+            Severity::Note,
+            "vip hears them before",
+        ),
+        ("arp", "input") => say(
+            fate(What::ArpRequest, true),
+            "ARP requests on",
+            Severity::Warning,
+            &format!("the kernel does not answer for the address then; see nft list table {table}"),
+        ),
+        ("arp", "output") => say(
+            fate(What::ArpReply, false),
+            "ARP replies on",
+            Severity::Warning,
+            &format!("nobody gets an answer for the address then; see nft list table {table}"),
+        ),
+        ("bridge", "prerouting" | "input") if is_bridge => say(
+            fate(advert, true),
+            "adverts that come in by the bridge",
+            Severity::Warning,
+            &format!("a bridge's chains are before vip's ear: {accept}"),
+        ),
+        ("bridge", "output" | "postrouting") if is_bridge => say(
+            fate(advert, false),
+            "adverts that go out by the bridge",
+            Severity::Warning,
+            &format!("a bridge's chains are behind vip's voice: {accept}"),
+        ),
+        _ => None,
+    }
+}
