@@ -10,7 +10,9 @@
 
 pub mod address;
 pub mod command;
+pub mod hmac;
 pub mod hop;
+pub mod interface;
 pub mod metric;
 pub mod names;
 pub mod network;
@@ -18,11 +20,14 @@ pub mod peer;
 pub mod route;
 pub mod rule;
 pub mod track;
+pub mod vmac;
 mod words;
 
 pub use self::address::{AddressLine, Lifetime};
 pub use self::command::{Command, User};
+pub use self::hmac::{HmacKey, Secret};
 pub use self::hop::{Encap, Hop, IpEncap, Realms};
+pub use self::interface::{LinkMethod, LinkbeatLine};
 pub use self::metric::{Metric, Property};
 pub use self::names::{Kind, Names, Number};
 pub use self::network::{Family, Network};
@@ -30,6 +35,7 @@ pub use self::peer::PeerLine;
 pub use self::route::RouteLine;
 pub use self::rule::{Action, RuleLine};
 pub use self::track::{TrackLine, Weight};
+pub use self::vmac::{Ipvlan, IpvlanMode, Mac, Vmac};
 
 #[cfg(test)]
 mod tests;

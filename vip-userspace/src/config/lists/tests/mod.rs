@@ -2,11 +2,14 @@
 
 mod address;
 mod command;
+mod hmac;
+mod interface;
 mod names;
 mod peer;
 mod route;
 mod rule;
 mod track;
+mod vmac;
 
 use super::super::diag::{Problem, Sink};
 use super::super::lex::{Lexeme, Lexer, Token};
