@@ -6,6 +6,7 @@ mod hmac;
 mod interface;
 mod names;
 mod peer;
+mod properties;
 mod route;
 mod rule;
 mod track;
