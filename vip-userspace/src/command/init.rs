@@ -222,7 +222,7 @@ fn steps(group: &Group, directory: Option<&Path>) -> String {
         ),
     };
     out.push_str(&format!(
-        "3. On each node, check it, then start it: sudo vip check; sudo vip run\n\
+        "3. On each node, check it there, then start it: sudo vip check --host; sudo vip run\n\
          4. See who has the address, and why: sudo vip status\n\
          \n\
          No keepalived on these nodes may serve VRID {} on {} at the same time.\n",
@@ -407,7 +407,7 @@ Wrote node-a.conf and node-b.conf: VRID 100, VRRP version 3, checked.
 1. Bring node-b.conf to 192.168.8.12: scp node-b.conf 192.168.8.12:
 2. Put them in place, here: sudo install -D -m 600 node-a.conf /etc/vip/vip.conf
    and there: sudo install -D -m 600 node-b.conf /etc/vip/vip.conf
-3. On each node, check it, then start it: sudo vip check; sudo vip run
+3. On each node, check it there, then start it: sudo vip check --host; sudo vip run
 4. See who has the address, and why: sudo vip status
 
 No keepalived on these nodes may serve VRID 100 on eth0 at the same time.
