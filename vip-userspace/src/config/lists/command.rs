@@ -21,6 +21,17 @@ pub struct Command {
     pub span: Span,
 }
 
+/// A named pipe and whom it belongs to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fifo {
+    /// Its path.
+    pub path: String,
+    /// Whom it belongs to, where the line says so.
+    pub user: Option<User>,
+    /// Its words, as far as they stand on one line.
+    pub span: Span,
+}
+
 /// A user and a group, by name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct User {
@@ -40,18 +51,18 @@ fn is_blank(byte: u8) -> bool {
 /// Reads the words behind a keyword that takes a command and then may take a
 /// user and a group (`notify_master`, `startup_script`, …).
 pub(in super::super) fn parse(words: &[Token], at: Span, sink: &mut Sink) -> Option<Command> {
-    let line = Line::new(words, at, sink)?;
+    let line = Line::new(words, "a command", at, sink)?;
     let (argv, span) = line.command(sink)?;
-    let user = line.user(1, true, sink);
+    let user = line.user(1, true, sink).ok()?;
     Some(Command { argv, user, span })
 }
 
 /// Reads the words behind a keyword that takes a command and nothing else
 /// (`script` in `vrrp_script`).
 pub(in super::super) fn parse_bare(words: &[Token], at: Span, sink: &mut Sink) -> Option<Command> {
-    let line = Line::new(words, at, sink)?;
+    let line = Line::new(words, "a command", at, sink)?;
     let (argv, span) = match line.redirection(sink) {
-        Some(argv) => (argv, line.span),
+        Some(argv) => (argv, line.place(0, 1)),
         None => line.command(sink)?,
     };
     if let Some(extra) = line.words.get(1) {
@@ -74,35 +85,65 @@ pub(in super::super) fn parse_bare(words: &[Token], at: Span, sink: &mut Sink) -
     })
 }
 
-/// Reads the words behind `user` or `script_user`: `USER [[:]GROUP]`.
-pub(in super::super) fn parse_user(words: &[Token], at: Span, sink: &mut Sink) -> Option<User> {
-    Line::new(words, at, sink)?.user(0, false, sink)
+/// Reads the words behind `notify_fifo`: `PATH [USER [GROUP]]`.
+pub(in super::super) fn parse_fifo(words: &[Token], at: Span, sink: &mut Sink) -> Option<Fifo> {
+    let line = Line::new(words, "the path of a pipe", at, sink)?;
+    let path = lossy(line.words.first().map(Vec::as_slice).unwrap_or_default());
+    if !path.starts_with('/') {
+        sink.add(
+            Finding::error(
+                line.span,
+                format!(
+                    "the path of a pipe begins with `/`, not as {}",
+                    quoted(&path)
+                ),
+            )
+            .help("write it as /run/vip.fifo"),
+        );
+        return None;
+    }
+    let user = line.user(1, true, sink).ok()?;
+    Some(Fifo {
+        path,
+        user,
+        span: line.span,
+    })
 }
 
+/// Reads the words behind `user` or `script_user`: `USER [[:]GROUP]`.
+pub(in super::super) fn parse_user(words: &[Token], at: Span, sink: &mut Sink) -> Option<User> {
+    Line::new(words, "a user", at, sink)?
+        .user(0, false, sink)
+        .ok()?
+}
+
+/// What stands for a user cannot be one; it has been reported.
+struct Refused;
+
 /// A line cut for the first time.
-struct Line {
+struct Line<'t> {
     words: Vec<Vec<u8>>,
+    tokens: &'t [Token],
     span: Span,
 }
 
-impl Line {
-    fn new(words: &[Token], at: Span, sink: &mut Sink) -> Option<Self> {
-        if words.iter().any(|word| word.broken) {
+impl<'t> Line<'t> {
+    /// `takes` is what the keyword at `at` takes.
+    fn new(tokens: &'t [Token], takes: &str, at: Span, sink: &mut Sink) -> Option<Self> {
+        if tokens.iter().any(|word| word.broken) {
             return None;
         }
-        let span = match words {
-            [first, .., last] => first.span.to(last.span),
-            [only] => only.span,
-            [] => {
-                sink.add(
-                    Finding::error(at, "a command is missing here")
-                        .help("give the path of a program"),
-                );
-                return None;
-            }
+        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+            sink.add(Finding::error(at, format!("{takes} is missing here")));
+            return None;
         };
-        match cut(written(words, sink).as_bytes()) {
-            Ok(words) => Some(Self { words, span }),
+        let span = first.span.to(last.span);
+        match cut(written(tokens, sink).as_bytes()) {
+            Ok(words) => Some(Self {
+                words,
+                tokens,
+                span,
+            }),
             Err(unfinished) => {
                 sink.add(unfinished.finding(span));
                 None
@@ -110,13 +151,26 @@ impl Line {
         }
     }
 
+    /// Where these words stand: all of the line where it was cut differently
+    /// than into its tokens.
+    fn place(&self, from: usize, to: usize) -> Span {
+        let to = to.min(self.tokens.len()).saturating_sub(1);
+        match (self.tokens.get(from), self.tokens.get(to)) {
+            (Some(first), Some(last)) if self.words.len() == self.tokens.len() => {
+                first.span.to(last.span)
+            }
+            _ => self.span,
+        }
+    }
+
     /// Cuts the first word again.
     fn command(&self, sink: &mut Sink) -> Option<(Vec<String>, Span)> {
+        let span = self.place(0, 1);
         let text = self.words.first().map(Vec::as_slice).unwrap_or_default();
         let words = match cut(text) {
             Ok(words) => words,
             Err(unfinished) => {
-                sink.add(unfinished.finding(self.span));
+                sink.add(unfinished.finding(span));
                 return None;
             }
         };
@@ -127,7 +181,7 @@ impl Line {
                 Err(word) => {
                     sink.add(
                         Finding::error(
-                            self.span,
+                            span,
                             format!("{} is not UTF-8", quoted(&lossy(word.as_bytes()))),
                         )
                         .help("the command is not run"),
@@ -138,17 +192,17 @@ impl Line {
         }
         if argv.first().is_none_or(String::is_empty) {
             sink.add(
-                Finding::error(self.span, "this command is empty")
-                    .help("give the path of a program"),
+                Finding::error(span, "this command is empty").help("give the path of a program"),
             );
             return None;
         }
-        self.is_for_a_shell(&argv, sink);
-        Some((argv, self.span))
+        self.is_for_a_shell(span, &argv, sink);
+        Some((argv, span))
     }
 
     /// The one form that keepalived gives to a shell: whether a file can be read.
     fn redirection(&self, sink: &mut Sink) -> Option<Vec<String>> {
+        let span = self.place(0, 1);
         let text = std::str::from_utf8(self.words.first()?).ok()?.trim();
         if !text.starts_with("</") {
             return None;
@@ -156,7 +210,7 @@ impl Line {
         if text.starts_with("</dev/tcp/") || text.starts_with("</dev/udp/") {
             sink.add(
                 Finding::warning(
-                    self.span,
+                    span,
                     format!(
                         "{} works in bash only, and /bin/sh may be another shell",
                         quoted(text)
@@ -169,16 +223,13 @@ impl Line {
     }
 
     /// Says where a command is written as for a shell.
-    fn is_for_a_shell(&self, argv: &[String], sink: &mut Sink) {
-        let [program, arguments @ ..] = argv else {
+    fn is_for_a_shell(&self, span: Span, argv: &[String], sink: &mut Sink) {
+        let Some(program) = argv.first() else {
             return;
         };
         let text = argv.join(" ");
         let finding = |what: String| {
-            Finding::warning(
-                self.span,
-                format!("{what}, since no shell runs this command"),
-            )
+            Finding::warning(span, format!("{what}, since no shell runs this command"))
         };
         if let Some((name, _)) = program.split_once('=')
             && !name.contains('/')
@@ -193,24 +244,24 @@ impl Line {
                     .help("write the whole path"),
             );
         } else if let Some(word) = argv.iter().find(|word| is_shells(word)) {
-            let help = if text.contains('\'') {
-                "put it into a script, or hand it to a shell: \"/bin/sh -c '…'\"".to_owned()
-            } else {
+            let plain = |c: char| !(c.is_whitespace() || matches!(c, '\'' | '"' | '\\'));
+            let help = if argv.iter().all(|word| word.chars().all(plain)) {
                 format!("write \"/bin/sh -c '{text}'\"")
+            } else {
+                "put it into a script, or hand it to a shell: \"/bin/sh -c '…'\"".to_owned()
             };
             sink.add(finding(format!("{} is an argument like any other", quoted(word))).help(help));
-        } else if arguments.is_empty() && program.ends_with(';') {
-            sink.add(finding(format!(
-                "{} is taken for the program",
-                quoted(program)
-            )));
         }
     }
 
     /// The user and group that stand at this word and behind it.
-    fn user(&self, first: usize, behind: bool, sink: &mut Sink) -> Option<User> {
+    fn user(&self, first: usize, behind: bool, sink: &mut Sink) -> Result<Option<User>, Refused> {
         let mut words = self.words.iter().skip(first);
-        let name = lossy(words.next()?);
+        let span = self.place(first, first + 2);
+        let Some(name) = words.next() else {
+            return Ok(None);
+        };
+        let name = lossy(name);
         let (name, joined) = match name.split_once(':') {
             Some((name, group)) => (name.to_owned(), Some(group.to_owned())),
             None => (name, None),
@@ -227,29 +278,28 @@ impl Line {
                 continue;
             };
             let finding = Finding::error(
-                self.span,
+                span,
                 format!("{} is not the name of a {what}", quoted(name)),
             );
             sink.add(if behind {
                 finding.help(
-                    "behind a command stands who runs it; put the command and its arguments in one pair of quotes: \"/bin/check arg\"",
+                    "behind a command stands who runs it; put the command and its arguments in one pair of quotes: \"/bin/check arg\" (it is left out, as in keepalived)",
                 )
             } else {
                 finding.help("write `USER GROUP`, or `USER`")
             });
-            return None;
+            return Err(Refused);
         }
         if let Some(extra) = words.next() {
             sink.add(
-                Finding::warning(self.span, format!("{} is ignored", quoted(&lossy(extra))))
-                    .help("a user and a group end the line"),
+                Finding::warning(
+                    self.place(first + 2, usize::MAX),
+                    format!("{} is ignored", quoted(&lossy(extra))),
+                )
+                .help("a user and a group end the line"),
             );
         }
-        Some(User {
-            name,
-            group,
-            span: self.span,
-        })
+        Ok(Some(User { name, group, span }))
     }
 }
 

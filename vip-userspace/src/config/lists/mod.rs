@@ -24,7 +24,7 @@ pub mod vmac;
 mod words;
 
 pub use self::address::{AddressLine, Lifetime};
-pub use self::command::{Command, User};
+pub use self::command::{Command, Fifo, User};
 pub use self::hmac::{HmacKey, Secret};
 pub use self::hop::{Encap, Hop, IpEncap, Realms};
 pub use self::interface::{LinkMethod, LinkbeatLine};
@@ -34,7 +34,7 @@ pub use self::network::{Family, Network};
 pub use self::peer::PeerLine;
 pub use self::route::RouteLine;
 pub use self::rule::{Action, RuleLine};
-pub use self::track::{TrackLine, Weight};
+pub use self::track::{InitFile, TrackLine, Weight};
 pub use self::vmac::{Ipvlan, IpvlanMode, Mac, Vmac};
 
 #[cfg(test)]

@@ -125,6 +125,45 @@ pub(in super::super) fn weight(
     })
 }
 
+/// What a `track_file` is to hold at the start: `init_file [VALUE] [overwrite]`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct InitFile {
+    /// The number that is written; 0 where none is given.
+    pub value: i32,
+    /// Whether it is written although the file is there.
+    pub overwrite: bool,
+}
+
+/// Reads the words behind `init_file`. What is not right is passed over, as in
+/// keepalived.
+pub(in super::super) fn init_file(words: &[Token], sink: &mut Sink) -> Option<InitFile> {
+    let mut words = Words::new(words, sink)?;
+    let mut init = InitFile::default();
+    while let Some(word) = words.next() {
+        if &*word.text == "overwrite" {
+            init.overwrite = true;
+        } else if let Ok(value) = word.text.parse() {
+            init.value = value;
+        } else if nearest(&word.text, ["overwrite"].into_iter()).is_some() {
+            words.unknown(word, "behind `init_file`", &["overwrite"]);
+        } else {
+            words.sink.add(
+                Finding::error(
+                    word.span,
+                    format!(
+                        "`init_file` takes a whole number from {} to {}, not {}",
+                        i32::MIN,
+                        i32::MAX,
+                        quoted(&word.text)
+                    ),
+                )
+                .help("it is ignored, as in keepalived"),
+            );
+        }
+    }
+    Some(init)
+}
+
 /// Reads a weight. ±254 where ±253 is the end is what many files have.
 fn number(value: &Token, most: u8, sink: &mut Sink) -> Option<i16> {
     let most = i16::from(most);

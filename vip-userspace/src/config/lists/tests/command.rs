@@ -88,7 +88,7 @@ fn behind_a_command_stands_who_runs_it() {
         let read = saying(text, &[what], |words, sink| {
             command::parse(&words[1..], place(words), sink)
         });
-        assert!(read.is_some(), "{text}");
+        assert_eq!(read.is_some(), what.starts_with("warning"), "{text}");
     }
 }
 
@@ -189,5 +189,37 @@ fn commands_that_keepalived_leaves_out_are_left_out() {
             command::parse_bare(&words[1..], place(words), sink)
         });
         assert_eq!(read, None, "{text}");
+    }
+}
+
+#[test]
+fn findings_point_at_their_word() {
+    let column = |text: &str| {
+        let (words, mut sink) = super::lexed(text);
+        command::parse(&words[1..], place(&words), &mut sink);
+        let problems = sink.finish();
+        problems[0].place().unwrap().column
+    };
+    assert_eq!(column("notify \"/s.sh a\" a/b"), 18);
+    assert_eq!(column("notify \"/s.sh a\" root root more"), 28);
+    assert_eq!(column("notify \"/s.sh | b\" root"), 8);
+    assert_eq!(column("notify"), 1);
+}
+
+#[test]
+fn a_pipe_has_a_path_and_perhaps_an_owner() {
+    let fifo = quietly("notify_fifo \"/run/a b\" nobody nogroup", |words, sink| {
+        command::parse_fifo(&words[1..], place(words), sink)
+    });
+    assert_eq!(fifo.path, "/run/a b");
+    assert_eq!(fifo.user.unwrap().group.as_deref(), Some("nogroup"));
+    for (text, what) in [
+        ("notify_fifo", "is missing here"),
+        ("notify_fifo run/x", "begins with `/`, not as `run/x`"),
+    ] {
+        let fifo = saying(text, &[what], |words, sink| {
+            command::parse_fifo(&words[1..], place(words), sink)
+        });
+        assert_eq!(fifo, None, "{text}");
     }
 }

@@ -1,4 +1,4 @@
-use super::super::track::{self, TrackLine, Tracked, Weight};
+use super::super::track::{self, InitFile, TrackLine, Tracked, Weight};
 use super::{place, quietly, read, saying};
 
 fn counted(text: &str, tracked: Tracked) -> Option<(i16, bool)> {
@@ -117,4 +117,27 @@ fn a_weight_stands_alone_in_the_block_of_its_tracker() {
     assert_eq!(weight("weight"), (None, 1));
     assert_eq!(weight("weight 1000"), (None, 1));
     assert_eq!(weight("weight 254"), (Some((253, false)), 1));
+}
+
+#[test]
+fn a_tracked_file_may_be_made() {
+    for (text, value, overwrite) in [
+        ("init_file", 0, false),
+        ("init_file 5 overwrite", 5, true),
+        ("init_file overwrite -7", -7, true),
+        ("init_file -2147483648", i32::MIN, false),
+    ] {
+        let init = quietly(text, |words, sink| track::init_file(&words[1..], sink));
+        assert_eq!(init, InitFile { value, overwrite }, "{text}");
+    }
+    for (text, what) in [
+        ("init_file 99999999999", "not `99999999999`"),
+        ("init_file x", "not `x`"),
+        ("init_file ovrwrite", "did you mean `overwrite`?"),
+    ] {
+        let init = saying(text, &[what], |words, sink| {
+            track::init_file(&words[1..], sink)
+        });
+        assert_eq!(init, Some(InitFile::default()), "{text}");
+    }
 }
