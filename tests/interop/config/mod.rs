@@ -1,6 +1,6 @@
 //! Our reading of keepalived.conf, held against keepalived's own: the files of
 //! this project and of Debian's package ([`samples`]), one small file per trap of
-//! the language ([`traps`]).
+//! the language ([`traps`]), and random files ([`random`]).
 //!
 //! keepalived is asked in two ways ([`oracle`]): `keepalived -t`, whose exit code
 //! is its verdict, and a daemon that is really started, whose data dump says what
@@ -15,6 +15,8 @@
 mod dump;
 mod facts;
 mod oracle;
+mod random;
 mod samples;
 mod traps;
 mod trial;
+mod written;

@@ -183,13 +183,12 @@ impl Ours {
     }
 
     /// What we say, a line for each.
-    pub(super) fn words(&self) -> String {
-        let lines = self.0.problems.iter().map(|problem| {
+    pub(super) fn words(&self) -> impl Iterator<Item = String> {
+        self.0.problems.iter().map(|problem| {
             let line = problem.place().map_or(0, |place| place.line);
             let severity = problem.severity();
             format!("  {line}: {severity:?}: {}\n", problem.message())
-        });
-        lines.collect()
+        })
     }
 
     /// What we have read.

@@ -96,6 +96,21 @@ impl Trial {
         if wrong.is_empty() {
             return None;
         }
+        let wrong = wrong.join(", ");
+        Some(format!("{name}: {wrong}.\n{}", self.told()))
+    }
+
+    /// What is wrong about a file that both should accept, where keepalived's
+    /// verdict should be `expected` at worst.
+    pub(super) fn disagreement(&self, expected: Verdict) -> Option<String> {
+        let accepted = self.verdict == Verdict::Good || self.verdict == expected;
+        let agreed = accepted && self.ours.is_good() && self.differences.is_empty();
+        (!agreed).then(|| self.told())
+    }
+
+    /// Both sides of it.
+    fn told(&self) -> String {
+        let passed_over = self.passed_over();
         let Self {
             text,
             verdict,
@@ -103,17 +118,17 @@ impl Trial {
             differences,
             ..
         } = self;
-        let text = if text.lines().count() > SHOWN * 2 {
+        let text = if text.lines().count() > SHOWN * 5 {
             "(a long file)\n"
         } else {
             text
         };
         let lines: Vec<_> = differences.iter().take(SHOWN).cloned().collect();
-        Some(format!(
-            "{name}: {}.\n{text}keepalived: {verdict:?}\n{said}we (silent on {passed_over:?}):\n{}{}",
-            wrong.join(", "),
-            self.ours.words(),
+        let words: Vec<_> = self.ours.words().take(SHOWN).collect();
+        format!(
+            "{text}keepalived: {verdict:?}\n{said}we (silent on {passed_over:?}):\n{}{}",
+            words.concat(),
             lines.join("\n")
-        ))
+        )
     }
 }
