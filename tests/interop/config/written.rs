@@ -40,12 +40,14 @@ struct Instance {
     quoted: bool,
     interval: Option<String>,
     lines: Vec<String>,
+    more: Vec<&'static str>,
     preempt: Option<String>,
     password: Option<String>,
     addresses: Vec<Address>,
     excluded: Vec<Address>,
     peers: u8,
     tracked: Option<i16>,
+    scripted: bool,
     definition: bool,
     sequence: Option<u8>,
 }
@@ -91,6 +93,26 @@ const LINES: &[(&str, u16, u16)] = &[
     ("garp_lower_prio_repeat", 0, 255),
     ("down_timer_adverts", 1, 100),
     ("debug", 0, 4),
+];
+
+/// More that an instance may have; `N` becomes its number, from 1.
+const MORE: &[&str] = &[
+    "accept",
+    "promote_secondaries",
+    "dont_track_primary",
+    "lower_prio_no_advert",
+    "higher_prio_send_advert true",
+    "smtp_alert off",
+    "notify_master \"/bin/true 'a b' N\"",
+    "notify /bin/true",
+];
+
+/// The same for IPv4; the last ones are blocks of one line.
+const MORE_OF_IPV4: &[&str] = &[
+    "mcast_src_ip 192.168.50.N",
+    "mcast_dst_ip 224.0.1.N",
+    "virtual_routes { 10.200.N.0/24 via 10.0.0.9 dev eth0 metric N }",
+    "virtual_rules { from 10.200.N.0/24 table 100 priority 1000 }",
 ];
 
 /// Options of an IPv4 address; none says what another says.
@@ -173,38 +195,50 @@ fn instance(corrected: bool) -> BoxedStrategy<Instance> {
         option::of(-253_i16..=253),
         any::<bool>(),
         option::of(1_u8..=9),
+        any::<bool>(),
     );
-    (identity, preempt, lines_of(LINES), lists)
-        .prop_flat_map(move |(identity, preempt, lines, lists)| {
-            let (version, ipv6, state, priority, quoted, password) = identity;
-            let (addresses, excluded, peers, tracked, definition, sequence) = lists;
-            let ipv6 = ipv6 && BUILT.ipv6;
-            // Where `global_defs` may decide the version, whole seconds are right
-            // for both; more than 40 would be cut by version 3.
-            let instance = Instance {
-                version,
-                ipv6,
-                state,
-                priority,
-                quoted,
-                interval: None,
-                lines,
-                preempt,
-                password,
-                addresses,
-                excluded,
-                peers: if BUILT.unicast { peers } else { 0 },
-                tracked,
-                definition: definition && BUILT.definitions,
-                sequence: sequence.filter(|_| BUILT.definitions),
-            };
-            let interval = match version {
-                Some(3) => interval(corrected, true),
-                Some(_) => interval(corrected, false),
-                None => (1_u32..=40).prop_map(|s| s.to_string()).boxed(),
-            };
-            (Just(instance), option::of(interval))
-        })
+    let more = (
+        subsequence(MORE, 0..=MORE.len()),
+        subsequence(MORE_OF_IPV4, 0..=MORE_OF_IPV4.len()),
+    );
+    (identity, preempt, lines_of(LINES), more, lists)
+        .prop_flat_map(
+            move |(identity, preempt, lines, (mut more, more_of_ipv4), lists)| {
+                let (version, ipv6, state, priority, quoted, password) = identity;
+                let (addresses, excluded, peers, tracked, definition, sequence, scripted) = lists;
+                let ipv6 = ipv6 && BUILT.ipv6;
+                if !ipv6 {
+                    more.extend(more_of_ipv4);
+                }
+                // Where `global_defs` may decide the version, whole seconds are right
+                // for both; more than 40 would be cut by version 3.
+                let instance = Instance {
+                    version,
+                    ipv6,
+                    state,
+                    priority,
+                    quoted,
+                    interval: None,
+                    lines,
+                    more,
+                    preempt,
+                    password,
+                    addresses,
+                    excluded,
+                    peers: if BUILT.unicast { peers } else { 0 },
+                    tracked,
+                    scripted,
+                    definition: definition && BUILT.definitions,
+                    sequence: sequence.filter(|_| BUILT.definitions),
+                };
+                let interval = match version {
+                    Some(3) => interval(corrected, true),
+                    Some(_) => interval(corrected, false),
+                    None => (1_u32..=40).prop_map(|s| s.to_string()).boxed(),
+                };
+                (Just(instance), option::of(interval))
+            },
+        )
         .prop_map(move |(mut instance, interval)| {
             let long = interval
                 .as_ref()
@@ -248,6 +282,7 @@ impl Instance {
         };
         if owner {
             self.tracked = None;
+            self.scripted = false;
         }
         if owner || self.state == Some("MASTER") {
             self.preempt = None;
@@ -361,6 +396,16 @@ pub(super) fn text(file: &File, style: u64) -> String {
             });
         });
     }
+    pen.block("vrrp_script check", |pen| {
+        for line in [
+            "script \"/bin/true\"",
+            "interval 3600",
+            "rise 2",
+            "user root",
+        ] {
+            pen.line(line);
+        }
+    });
     for (number, instance) in file.instances.iter().enumerate() {
         let grouped = file.grouped > 1 && number < file.grouped;
         one(&mut pen, instance, number, grouped);
@@ -392,7 +437,7 @@ fn one(pen: &mut Pen, instance: &Instance, number: usize, grouped: bool) {
     }
     if let Some(priority) = instance.priority {
         if instance.definition {
-            let _ = write!(pen.text, "$PRIORITY_{number}={priority}\n");
+            let _ = writeln!(pen.text, "$PRIORITY_{number}={priority}");
             line(format!("priority ${{PRIORITY_{number}}}"));
         } else if instance.quoted {
             line(format!("priority \"{priority}\""));
@@ -410,6 +455,21 @@ fn one(pen: &mut Pen, instance: &Instance, number: usize, grouped: bool) {
     if let Some(password) = &instance.password {
         let lines = vec!["auth_type PASS".into(), format!("auth_pass {password}")];
         parts.push(Part::Block("authentication".into(), lines));
+    }
+    for more in &instance.more {
+        let more = more.replace('N', &(number + 1).to_string());
+        match more
+            .strip_suffix(" }")
+            .and_then(|text| text.split_once(" { "))
+        {
+            Some((head, line)) => parts.push(Part::Block(head.to_owned(), vec![line.to_owned()])),
+            None => parts.push(Part::Line(more)),
+        }
+    }
+    if instance.scripted && !grouped {
+        // One that succeeds adds nothing, so that it does not matter when.
+        let lines = vec!["check weight -7".to_owned()];
+        parts.push(Part::Block("track_script".into(), lines));
     }
     if let Some(weight) = instance.tracked {
         let weight = if grouped || weight == 0 {
