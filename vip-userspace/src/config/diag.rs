@@ -362,6 +362,14 @@ impl Sink {
             help,
         } = finding;
         let locate = |span: Span| self.sources.locate(span);
+        let led_here = at.into_iter().flat_map(|at| {
+            let outermost = self.sources.uses_of(at).last().map(|(at, _)| at);
+            let inclusion = self.sources.inclusion(outermost.unwrap_or(at));
+            let used = outermost.map(|at| (at, "expanded from here".into()));
+            used.into_iter()
+                .chain(inclusion.map(|at| (at, "included from here".into())))
+        });
+        let see: Vec<_> = see.into_iter().chain(led_here).collect();
         let at = at.and_then(locate);
         let see = see
             .into_iter()
@@ -386,8 +394,8 @@ impl Sink {
         }
     }
 
-    /// Everything collected, in the order of the file; what concerns the whole
-    /// of it comes last.
+    /// Everything collected, file by file in the order of reading; what concerns
+    /// none of their lines comes last.
     pub(super) fn finish(self) -> Vec<Problem> {
         let Self {
             sources: _,
@@ -396,10 +404,11 @@ impl Sink {
             beyond,
         } = self;
         problems.sort_by_key(|problem| {
-            problem
-                .at
-                .as_ref()
-                .map_or((u32::MAX, 0), |at| (at.span.line, at.span.column))
+            let at = problem.at.as_ref().map(|at| at.span);
+            (
+                at.is_none(),
+                at.map(|at| (at.file, at.line, at.column)),
+            )
         });
         if beyond > 0 {
             problems.push(Problem {

@@ -11,20 +11,20 @@
 
 pub mod diag;
 pub mod diff;
+mod expand;
 pub mod keywords;
 pub mod lex;
 pub mod lists;
 mod lower;
+pub mod reading;
 pub mod source;
 pub mod tree;
 
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use vip_common::election::Garp;
@@ -33,6 +33,7 @@ use vip_common::time::Centis;
 use vip_common::wire::vrrp::Auth;
 
 pub use self::diag::{Location, Problem, Severity};
+pub use self::reading::{LARGEST_FILE, Reading};
 pub use self::source::Place;
 
 use self::diag::Sink;
@@ -40,9 +41,6 @@ use self::source::{Source, Sources};
 
 /// Where a configuration is looked for when none is named, in this order.
 pub const SEARCH: [&str; 2] = ["/etc/vip/vip.conf", "/etc/keepalived/keepalived.conf"];
-
-/// The largest file that is read.
-pub const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// What a file asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -175,40 +173,35 @@ pub fn choose(named: Option<&Path>) -> Result<PathBuf, ReadError> {
     }
 }
 
-/// Reads a file. Links are followed; what is there in the end must be a regular
-/// file, since anything else may keep the reader waiting for ever.
+/// Reads a file of this host, as [`Reading::of_host`] says. Links are followed;
+/// what is there in the end must be a regular file, since anything else may keep
+/// the reader waiting for ever.
+///
+/// # Errors
+/// The file itself cannot be read. What it includes is a [`Problem`].
 pub fn load(path: &Path) -> Result<Loaded, ReadError> {
-    let failed = |error: io::Error| {
-        let path = path.to_path_buf();
-        if error.kind() == io::ErrorKind::NotFound {
-            ReadError::Missing(path)
-        } else {
-            ReadError::Io { path, error }
-        }
-    };
-    // Asked before it is opened: opening a pipe waits for its writer.
-    let kind = fs::metadata(path).map_err(failed)?.file_type();
-    if kind.is_dir() {
-        return Err(ReadError::Directory(path.to_path_buf()));
-    }
-    if !kind.is_file() {
-        return Err(ReadError::NotAFile(path.to_path_buf()));
-    }
-    let mut bytes = Vec::new();
-    OpenOptions::new()
-        .read(true)
-        // Nothing to a file, and no waiting for what has come in its place.
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)
-        .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
-        .map_err(failed)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST_FILE) {
-        return Err(ReadError::TooLarge(path.to_path_buf()));
-    }
+    load_with(path, Reading::of_host(None))
+}
+
+/// The same, with the files, the environment and the id that are handed in.
+///
+/// # Errors
+/// The file itself cannot be read.
+pub fn load_with(path: &Path, reading: Reading<'_>) -> Result<Loaded, ReadError> {
+    let bytes = reading.files.read(path)?;
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(ReadError::Wide(path.to_path_buf()));
     }
-    Ok(parse_bytes(&bytes, &path.display().to_string()))
+    let directory = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    };
+    let reading = Reading {
+        directory: reading.files.real(directory),
+        ..reading
+    };
+    Ok(parse_with(&bytes, &path.display().to_string(), &reading))
 }
 
 /// Reads text; messages call it `name`.
@@ -220,9 +213,15 @@ pub fn parse(text: &str, name: &str) -> Loaded {
 /// Reads bytes, which should be UTF-8 outside comments; messages call them `name`.
 #[must_use]
 pub fn parse_bytes(bytes: &[u8], name: &str) -> Loaded {
+    parse_with(bytes, name, &Reading::default())
+}
+
+/// The same, with the files, the environment and the id that are handed in.
+#[must_use]
+pub fn parse_with(bytes: &[u8], name: &str, reading: &Reading<'_>) -> Loaded {
     let mut sink = Sink::new(name);
-    let statements = tree::parse(Source::from_bytes(name, bytes), &mut sink);
-    let configuration = lower::lower(&statements, &mut sink);
+    let mut statements = Statements::new(Source::from_bytes(name, bytes), reading, &mut sink);
+    let configuration = lower::lower(&mut statements, &mut sink);
     let sources = std::mem::take(&mut sink.sources);
     Loaded {
         configuration,

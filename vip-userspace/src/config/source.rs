@@ -1,6 +1,7 @@
 //! The files a configuration was read from, and places in them.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::diag::Location;
@@ -13,6 +14,8 @@ pub struct Source {
     /// Offsets in `text` of the characters that stand for bytes that are not
     /// UTF-8, ascending.
     broken: Vec<u32>,
+    /// The `include` that led to it.
+    included: Option<Span>,
 }
 
 impl Source {
@@ -34,6 +37,15 @@ impl Source {
             name: name.into(),
             text,
             broken,
+            included: None,
+        }
+    }
+
+    /// The same, read because of this `include`.
+    pub(super) fn included_by(self, at: Span) -> Self {
+        Self {
+            included: Some(at),
+            ..self
         }
     }
 
@@ -50,7 +62,7 @@ impl Source {
     }
 
     /// Whether bytes that are not UTF-8 stood in this range of the text.
-    pub(super) fn is_broken(&self, start: usize, end: usize) -> bool {
+    fn is_broken(&self, start: usize, end: usize) -> bool {
         let first = self
             .broken
             .partition_point(|&at| usize::try_from(at).is_ok_and(|at| at < start));
@@ -61,13 +73,26 @@ impl Source {
 }
 
 /// Which file of [`Sources`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FileId(u32);
 
-/// The files read, each once.
+/// Which use of a definition.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct UseId(NonZeroU32);
+
+/// The place where a definition was used, and which one it was.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    at: Span,
+    definition: u32,
+}
+
+/// The files read, an included one each time it is, and the uses of
+/// definitions in them.
 #[derive(Debug, Default)]
 pub struct Sources {
     files: Vec<Arc<Source>>,
+    uses: Vec<Use>,
 }
 
 impl Sources {
@@ -115,8 +140,73 @@ impl Sources {
             column: place.column,
             start: offset(from + start),
             end: offset(from + start + end),
+            via: None,
         };
         Some(Location::new(Arc::clone(source), span))
+    }
+
+    /// Takes note of the use of a definition; `None` beyond four thousand
+    /// million of them.
+    pub(super) fn add_use(&mut self, at: Span, definition: u32) -> Option<UseId> {
+        self.uses.push(Use { at, definition });
+        NonZeroU32::new(offset(self.uses.len())).map(UseId)
+    }
+
+    /// How many uses there are.
+    pub(super) fn uses(&self) -> usize {
+        self.uses.len()
+    }
+
+    /// Forgets all uses but the first ones; no span may refer to the others.
+    pub(super) fn forget_uses(&mut self, keep: usize) {
+        self.uses.truncate(keep);
+    }
+
+    /// The uses that led to a span, the innermost first, each with its
+    /// definition.
+    pub(super) fn uses_of(&self, span: Span) -> impl Iterator<Item = (Span, u32)> {
+        let step = |span: Span| self.used(span).map(|one| (one.at, one.definition));
+        std::iter::successors(step(span), move |(at, _)| step(*at))
+    }
+
+    fn used(&self, span: Span) -> Option<&Use> {
+        let UseId(number) = span.via?;
+        self.uses.get(usize::try_from(number.get()).ok()? - 1)
+    }
+
+    /// The `include` that led to the file of a span.
+    pub(super) fn inclusion(&self, span: Span) -> Option<Span> {
+        self.of(span)?.included
+    }
+
+    /// The smallest piece of what a person wrote that covers both. Where they
+    /// come out of different definitions, that is where these are used.
+    pub(super) fn join(&self, mut a: Span, mut b: Span) -> Span {
+        // A use within an expansion always comes after the one that led to it.
+        while a.via != b.via {
+            let later = if a.via > b.via { &mut a } else { &mut b };
+            match self.used(*later) {
+                Some(one) => *later = one.at,
+                None => break,
+            }
+        }
+        if a.is_beside(b) {
+            Span {
+                end: a.end.max(b.end),
+                ..a
+            }
+        } else {
+            a
+        }
+    }
+
+    /// Whether bytes that are not UTF-8 stood there.
+    pub(super) fn is_broken(&self, span: Span) -> bool {
+        let range = usize::try_from(span.start).ok().zip(usize::try_from(span.end).ok());
+        let (Some((start, end)), Some(source)) = (range, self.of(span)) else {
+            return false;
+        };
+        source.is_broken(start, end)
     }
 
     /// The file a span lies in.
@@ -125,8 +215,9 @@ impl Sources {
     }
 }
 
-/// A range of one file, on one line. What comes out of an expansion keeps the
-/// span of what a person wrote.
+/// A range of one file, on one line: of what a person wrote. What comes out of a
+/// definition lies in its text, and `via` is the use; what stands nowhere (the
+/// values of `~SEQ` and of built-ins) lies at its use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Span {
     /// The file.
@@ -139,13 +230,30 @@ pub struct Span {
     pub start: u32,
     /// Byte after the last.
     pub end: u32,
+    /// The use of the definition in whose text it lies.
+    pub via: Option<UseId>,
 }
 
 impl Span {
+    /// The beginning of the first file, for what has no place.
+    pub(super) const NOWHERE: Self = Self {
+        file: FileId(0),
+        line: 1,
+        column: 1,
+        start: 0,
+        end: 0,
+        via: None,
+    };
+
+    /// Whether both lie on one line, reached in the same way.
+    fn is_beside(self, other: Self) -> bool {
+        self.file == other.file && self.line == other.line && self.via == other.via
+    }
+
     /// From the start of this to the end of `last`, which stands on the same line
     /// or is cut off.
     pub(super) fn to(self, last: Self) -> Self {
-        if self.file == last.file && self.line == last.line && last.end > self.start {
+        if self.is_beside(last) && last.end > self.start {
             Self {
                 end: last.end,
                 ..self

@@ -1,8 +1,10 @@
 //! Words and braces to statements: generic, no keyword is known here.
 
-use super::diag::Finding;
-use super::diag::Sink;
+use std::collections::VecDeque;
+
+use super::diag::{Finding, Sink};
 use super::lex::{Lexeme, Lexer, Token};
+use super::reading::Reading;
 use super::source::{Source, Span};
 
 /// The words of one line and the block that belongs to them.
@@ -10,6 +12,9 @@ use super::source::{Source, Span};
 pub struct Statement {
     /// At least one.
     pub words: Box<[Token]>,
+    /// All of them as they stand, expanded, if there are quotes or backslashes
+    /// among them: for values with a quoting of their own.
+    pub raw: Option<Box<str>>,
     /// What stands in braces behind them, on the same or a following line.
     pub block: Option<Body>,
 }
@@ -44,150 +49,214 @@ impl Statement {
 /// Blocks within blocks beyond which nothing is read; the language itself
 /// needs four.
 const DEEPEST: usize = 16;
-/// Words beyond which nothing is read: some thirty thousand instances.
-const MOST_WORDS: usize = 1_000_000;
 
 /// A block that is still open, and what it hangs on; no words for one that has none.
 struct Open {
     words: Box<[Token]>,
+    raw: Option<Box<str>>,
     brace: Span,
     statements: Vec<Statement>,
 }
 
-/// Reads a file into statements. What is wrong with quotes and braces is
-/// reported and read as it was most likely meant: a brace that closes nothing
-/// is left out, one that is never closed closes at the end of the file, a block
-/// without a name is left out with what is in it.
-pub(super) fn parse(source: Source, sink: &mut Sink) -> Vec<Statement> {
-    let mut lexer = Lexer::new(source, sink);
-    let mut top = Vec::new();
-    let mut open: Vec<Open> = Vec::new();
-    let mut pending: Vec<Token> = Vec::new();
-    let mut line_ended = false;
-    let mut count = 0;
+/// The statements outside all blocks, one after the other, so that only one of
+/// them has to be kept.
+///
+/// What is wrong with quotes and braces is reported and read as it was most
+/// likely meant: a brace that closes nothing is left out, one that is never closed
+/// closes at the end of the file, a block without a name is left out with what is
+/// in it.
+pub(super) struct Statements<'r> {
+    lexer: Lexer<'r>,
+    ready: VecDeque<Statement>,
+    open: Vec<Open>,
+    /// The words of the line that is being read.
+    pending: Vec<Token>,
+    raw: Option<Box<str>>,
+    line_ended: bool,
+    /// Words so far: in all, and in the block outside all others.
+    words: usize,
+    block_words: usize,
+}
 
-    while let Some(lexeme) = lexer.next() {
-        match lexeme {
-            Lexeme::Newline => line_ended = true,
-            Lexeme::Word(token) => {
-                count += 1;
-                if count > MOST_WORDS {
-                    lexer.report(
-                        Finding::error(
-                            token.span,
-                            format!("the file has more than {MOST_WORDS} words"),
-                        )
-                        .help("what follows is not read"),
-                    );
-                    break;
-                }
-                if line_ended {
-                    flush(&mut pending, &mut open, &mut top);
-                }
-                line_ended = false;
-                pending.push(token);
+impl<'r> Statements<'r> {
+    /// Begins with a file.
+    pub(super) fn new(source: Source, reading: &'r Reading<'r>, sink: &mut Sink) -> Self {
+        Self {
+            lexer: Lexer::new(source, reading, sink),
+            ready: VecDeque::new(),
+            open: Vec::new(),
+            pending: Vec::new(),
+            raw: None,
+            line_ended: false,
+            words: 0,
+            block_words: 0,
+        }
+    }
+
+    /// The next one.
+    pub(super) fn next(&mut self, sink: &mut Sink) -> Option<Statement> {
+        loop {
+            if let Some(statement) = self.ready.pop_front() {
+                return Some(statement);
             }
-            Lexeme::Open(brace) => {
-                if open.len() == DEEPEST {
-                    lexer.report(Finding::error(
-                        brace,
-                        format!("blocks are nested deeper than {DEEPEST}; this one is skipped"),
-                    ));
-                    skip_block(&mut lexer);
-                    pending.clear();
-                    continue;
-                }
-                if pending.is_empty() {
-                    lexer.report(
-                        Finding::error(brace, "this block has no name; it is skipped")
-                            .help("write the keyword before the brace, or remove the block"),
-                    );
-                }
-                open.push(Open {
-                    words: std::mem::take(&mut pending).into_boxed_slice(),
-                    brace,
-                    statements: Vec::new(),
-                });
+            let Some(lexeme) = self.lexer.next(sink) else {
+                self.end(sink);
+                return self.ready.pop_front();
+            };
+            if !matches!(lexeme, Lexeme::Word(_)) && self.raw.is_none() {
+                self.raw = self.lexer.take_raw();
             }
-            Lexeme::Close(brace) => {
-                flush(&mut pending, &mut open, &mut top);
-                match open.pop() {
-                    Some(block) => close(block, &mut open, &mut top),
-                    None => lexer.report(
-                        Finding::error(brace, "this brace closes nothing")
-                            .help("remove it, or look for a missing `{` above"),
-                    ),
+            match lexeme {
+                Lexeme::Newline => self.line_ended = true,
+                Lexeme::Word(token) => self.word(token, sink),
+                Lexeme::Open(brace) => self.open(brace, sink),
+                Lexeme::Close(brace) => {
+                    self.flush();
+                    match self.open.pop() {
+                        Some(block) => self.close(block),
+                        None => sink.add(
+                            Finding::error(brace, "this brace closes nothing")
+                                .help("remove it, or look for a missing `{` above"),
+                        ),
+                    }
                 }
             }
         }
     }
-    flush(&mut pending, &mut open, &mut top);
-    while let Some(block) = open.pop() {
-        lexer.report(
-            Finding::error(block.brace, "this brace is never closed")
-                .help("add a `}` where the block ends"),
-        );
-        close(block, &mut open, &mut top);
-    }
-    top
-}
 
-/// Ends the line that is being read.
-fn flush(pending: &mut Vec<Token>, open: &mut [Open], top: &mut Vec<Statement>) {
-    if !pending.is_empty() {
-        let words = std::mem::take(pending).into_boxed_slice();
-        let statement = Statement { words, block: None };
-        match open.last_mut() {
+    fn word(&mut self, token: Token, sink: &mut Sink) {
+        if self.line_ended {
+            self.flush();
+        }
+        self.line_ended = false;
+        if self.open.is_empty() && self.pending.is_empty() {
+            self.block_words = 0;
+        }
+        self.words += 1;
+        self.block_words += 1;
+        let (words, block) = (self.lexer.limits().words, self.lexer.limits().block);
+        let beyond = if self.words > words {
+            Some(format!("there are more than {words} words"))
+        } else if self.block_words > block {
+            Some(format!("there are more than {block} words in one block"))
+        } else {
+            None
+        };
+        if let Some(message) = beyond {
+            sink.add(Finding::error(token.span, message).help("what follows is not read"));
+            self.lexer.stop();
+            return;
+        }
+        self.pending.push(token);
+    }
+
+    fn open(&mut self, brace: Span, sink: &mut Sink) {
+        if self.open.len() == DEEPEST {
+            sink.add(Finding::error(
+                brace,
+                format!("blocks are nested deeper than {DEEPEST}; this one is skipped"),
+            ));
+            self.skip_block(sink);
+            self.pending.clear();
+            self.raw = None;
+            return;
+        }
+        if self.pending.is_empty() {
+            sink.add(
+                Finding::error(brace, "this block has no name; it is skipped")
+                    .help("write the keyword before the brace, or remove the block"),
+            );
+        }
+        self.open.push(Open {
+            words: std::mem::take(&mut self.pending).into_boxed_slice(),
+            raw: self.raw.take(),
+            brace,
+            statements: Vec::new(),
+        });
+    }
+
+    /// Ends the line that is being read.
+    fn flush(&mut self) {
+        let raw = self.raw.take();
+        if !self.pending.is_empty() {
+            let words = std::mem::take(&mut self.pending).into_boxed_slice();
+            self.add(Statement {
+                words,
+                raw,
+                block: None,
+            });
+        }
+    }
+
+    fn add(&mut self, statement: Statement) {
+        match self.open.last_mut() {
             Some(block) => block.statements.push(statement),
-            None => top.push(statement),
+            None => self.ready.push_back(statement),
         }
     }
-}
 
-/// Hangs a block that has ended into the one around it.
-fn close(block: Open, open: &mut [Open], top: &mut Vec<Statement>) {
-    let Open {
-        words,
-        brace,
-        statements,
-    } = block;
-    if words.is_empty() {
-        return;
-    }
-    let statement = Statement {
-        words,
-        block: Some(Body {
-            open: brace,
+    /// Hangs a block that has ended into the one around it.
+    fn close(&mut self, block: Open) {
+        let Open {
+            words,
+            raw,
+            brace,
             statements,
-        }),
-    };
-    match open.last_mut() {
-        Some(around) => around.statements.push(statement),
-        None => top.push(statement),
+        } = block;
+        if words.is_empty() {
+            return;
+        }
+        self.add(Statement {
+            words,
+            raw,
+            block: Some(Body {
+                open: brace,
+                statements,
+            }),
+        });
     }
-}
 
-/// Reads on to the brace that closes the block just opened.
-fn skip_block(lexer: &mut Lexer<'_>) {
-    let mut depth = 1usize;
-    while depth > 0 {
-        match lexer.next() {
-            Some(Lexeme::Open(_)) => depth += 1,
-            Some(Lexeme::Close(_)) => depth -= 1,
-            Some(Lexeme::Word(_) | Lexeme::Newline) => {}
-            None => return,
+    /// At the end of everything.
+    fn end(&mut self, sink: &mut Sink) {
+        self.flush();
+        while let Some(block) = self.open.pop() {
+            sink.add(
+                Finding::error(block.brace, "this brace is never closed")
+                    .help("add a `}` where the block ends"),
+            );
+            self.close(block);
+        }
+    }
+
+    /// Reads on to the brace that closes the block just opened.
+    fn skip_block(&mut self, sink: &mut Sink) {
+        let mut depth = 1usize;
+        while depth > 0 {
+            match self.lexer.next(sink) {
+                Some(Lexeme::Open(_)) => depth += 1,
+                Some(Lexeme::Close(_)) => depth -= 1,
+                Some(Lexeme::Word(_) | Lexeme::Newline) => {}
+                None => return,
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::reading::Limits;
     use super::*;
 
     /// Statements in brackets, for comparing, and the problems' headlines.
     fn read(text: &str) -> (String, Vec<String>) {
         let mut sink = Sink::new("t");
-        let tree = parse(Source::from_bytes("t", text.as_bytes()), &mut sink);
+        let reading = Reading::default();
+        let source = Source::from_bytes("t", text.as_bytes());
+        let mut statements = Statements::new(source, &reading, &mut sink);
+        let mut tree = Vec::new();
+        while let Some(statement) = statements.next(&mut sink) {
+            tree.push(statement);
+        }
         let problems = sink.finish().iter().map(|p| p.headline()).collect();
         (show(&tree), problems)
     }
@@ -260,10 +329,35 @@ mod tests {
 
     #[test]
     fn words_are_bounded() {
-        let (_, problems) = read(&"a ".repeat(MOST_WORDS + 1));
+        let most = Limits::default().block;
+        let (_, problems) = read(&format!("a {{\n{}", "a\n".repeat(most + 1)));
         assert_eq!(
             problems,
-            ["t:1:2000001: error: the file has more than 1000000 words"]
+            [
+                "t:1:3: error: this brace is never closed".to_string(),
+                format!("t:{}:1: error: there are more than {most} words in one block", most + 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_with_quotes_is_kept_as_it_stands() {
+        let mut sink = Sink::new("t");
+        let reading = Reading::default();
+        let text = "a 'b  c' \"d\"e # f\ng \"h\" { i j\\\\k }\nl m";
+        let source = Source::from_bytes("t", text.as_bytes());
+        let mut statements = Statements::new(source, &reading, &mut sink);
+        let mut raw = Vec::new();
+        while let Some(statement) = statements.next(&mut sink) {
+            raw.push(statement.raw);
+            for inner in statement.block.into_iter().flat_map(|body| body.statements) {
+                raw.push(inner.raw);
+            }
+        }
+        let raw: Vec<Option<&str>> = raw.iter().map(Option::as_deref).collect();
+        assert_eq!(
+            raw,
+            [Some("a 'b  c' \"d\"e"), Some("g \"h\""), Some("i j\\\\k"), None]
         );
     }
 }

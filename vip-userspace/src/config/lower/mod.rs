@@ -8,7 +8,7 @@ mod address;
 mod instance;
 mod value;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ use self::value::Value;
 use super::Configuration;
 use super::diag::{Finding, Severity, Sink, nearest, quoted};
 use super::keywords::{Block, GlobalKey, Keyword, Shape, Status, blocks_of, find, names_in};
-use super::lex::{Token, is_include};
+use super::lex::Token;
 use super::source::Span;
-use super::tree::{Body, Statement};
+use super::tree::{Body, Statement, Statements};
 
 /// What `global_defs` says for all instances.
 struct Globals {
@@ -53,8 +53,6 @@ impl Default for Globals {
 /// The state of the walk.
 struct Lowering<'a> {
     sink: &'a mut Sink,
-    /// Names that the file defines with `$NAME=`.
-    defined: HashSet<Box<str>>,
     /// The load balancer has been mentioned; once is enough.
     load_balancer: bool,
 }
@@ -72,12 +70,9 @@ enum Read {
 }
 
 /// Lowers a whole configuration.
-pub(super) fn lower(statements: &[Statement], sink: &mut Sink) -> Configuration {
-    let mut defined = HashSet::new();
-    find_definitions(statements, &mut defined);
+pub(super) fn lower(statements: &mut Statements<'_>, sink: &mut Sink) -> Configuration {
     let mut lowering = Lowering {
         sink,
-        defined,
         load_balancer: false,
     };
     let mut router_id = None;
@@ -86,8 +81,8 @@ pub(super) fn lower(statements: &[Statement], sink: &mut Sink) -> Configuration 
     let mut names: HashMap<Box<str>, Span> = HashMap::new();
     let mut never: Option<&'static str> = None;
 
-    for statement in statements {
-        let keyword = match lowering.read(Block::Top, statement) {
+    while let Some(statement) = statements.next(lowering.sink) {
+        let keyword = match lowering.read(Block::Top, &statement) {
             Read::Mine(keyword, _) => keyword,
             Read::Decides(reason) => {
                 never.get_or_insert(reason);
@@ -269,54 +264,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether a statement uses what keepalived would expand and vip does not
-    /// yet, or holds a word that could not be read; reported.
-    fn is_unreadable(&mut self, statement: &Statement) -> bool {
-        let Some(head) = statement.head() else {
-            return true;
-        };
-        let text = &*head.text;
-        let what = if is_include(text) {
-            Some((head.span, "`include`"))
-        } else if text.starts_with('@') {
-            Some((head.span, "a line for certain hosts (`@id`)"))
-        } else if definition(text).is_some() {
-            Some((head.span, "a definition (`$NAME=`)"))
-        } else {
-            statement
-                .words
-                .iter()
-                .find_map(|word| self.expands(&word.text).map(|what| (word.span, what)))
-        };
-        if let Some((span, what)) = what {
-            self.sink.add(
-                Finding::error(span, format!("{what} is not supported yet"))
-                    .help("the line is skipped; write out what it stands for"),
-            );
-            return true;
-        }
-        statement.words.iter().any(|word| word.broken)
-    }
-
-    /// What in a word keepalived would expand. Names that are not defined are
-    /// literal text.
-    fn expands(&self, word: &str) -> Option<&'static str> {
-        if word.starts_with("~SEQ") || word.starts_with("~LST") {
-            return Some("a repetition (`~SEQ`, `~LST`)");
-        }
-        let mut rest = word;
-        while let Some((_, after)) = rest.split_once('$') {
-            let name = after.strip_prefix('{').unwrap_or(after);
-            let end = name
-                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .unwrap_or(name.len());
-            let braced = after.starts_with('{');
-            if self.defined.contains(&name[..end]) || (braced && name.starts_with('_')) {
-                return Some("the use of a definition (`$NAME`)");
-            }
-            rest = after;
-        }
-        None
+    /// Whether a statement holds a word that could not be read; reported.
+    fn is_unreadable(&self, statement: &Statement) -> bool {
+        statement.words.is_empty() || statement.words.iter().any(|word| word.broken)
     }
 
     fn global(
@@ -489,25 +439,5 @@ fn device_name(name: &str) -> Result<(), &'static str> {
         Err("it contains a character that the kernel refuses")
     } else {
         Ok(())
-    }
-}
-
-/// The name in `$NAME=…`.
-fn definition(word: &str) -> Option<&str> {
-    let (name, _) = word.strip_prefix('$')?.split_once('=')?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    (!name.is_empty() && name.chars().all(plain)).then_some(name)
-}
-
-/// The names that are defined anywhere in the file.
-fn find_definitions(statements: &[Statement], defined: &mut HashSet<Box<str>>) {
-    for statement in statements {
-        // An `@id` may stand before it.
-        for word in statement.words.iter().take(2) {
-            defined.extend(definition(&word.text).map(Box::from));
-        }
-        if let Some(body) = &statement.block {
-            find_definitions(&body.statements, defined);
-        }
     }
 }
