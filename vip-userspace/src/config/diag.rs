@@ -405,10 +405,7 @@ impl Sink {
         } = self;
         problems.sort_by_key(|problem| {
             let at = problem.at.as_ref().map(|at| at.span);
-            (
-                at.is_none(),
-                at.map(|at| (at.file, at.line, at.column)),
-            )
+            (at.is_none(), at.map(|at| (at.file, at.line, at.column)))
         });
         if beyond > 0 {
             problems.push(Problem {

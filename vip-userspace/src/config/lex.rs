@@ -38,6 +38,9 @@ pub(super) enum Lexeme {
     Newline,
 }
 
+/// How far the end of a template's expression is looked for, in bytes.
+const LONGEST_TEMPLATE: usize = 256;
+
 /// Lines that change how what follows is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Directive {
@@ -62,8 +65,6 @@ pub(super) struct Lexer<'r> {
     /// A line is being read.
     in_line: bool,
     position: Position,
-    /// The words since the position was `Start`, as they stand.
-    raw: String,
     directive: Option<(Directive, Vec<Box<str>>)>,
 }
 
@@ -96,7 +97,6 @@ impl<'r> Lexer<'r> {
             expander: Expander::new(source, reading, sink),
             in_line: false,
             position: Position::Start,
-            raw: String::new(),
             directive: None,
         }
     }
@@ -111,14 +111,6 @@ impl<'r> Lexer<'r> {
         self.in_line = false;
     }
 
-    /// After a line or a brace: the words before it as they stand, quotes
-    /// included, if that is more than words with blanks between them.
-    pub(super) fn take_raw(&mut self) -> Option<Box<str>> {
-        let raw = std::mem::take(&mut self.raw);
-        raw.contains(['"', '\'', '\\'])
-            .then(|| raw.trim_end_matches(is_blank).into())
-    }
-
     /// The next piece; `None` at the end of everything.
     pub(super) fn next(&mut self, sink: &mut Sink) -> Option<Lexeme> {
         loop {
@@ -127,7 +119,7 @@ impl<'r> Lexer<'r> {
                     return None;
                 }
                 self.in_line = true;
-                self.begin();
+                self.position = Position::Start;
             }
             let Some(c) = self.expander.peek() else {
                 self.in_line = false;
@@ -135,9 +127,6 @@ impl<'r> Lexer<'r> {
                 return Some(Lexeme::Newline);
             };
             if is_blank(c) {
-                if !self.raw.is_empty() {
-                    self.raw.push(c);
-                }
                 self.expander.bump();
                 continue;
             }
@@ -159,17 +148,13 @@ impl<'r> Lexer<'r> {
                 '"' => return Some(Lexeme::Word(self.in_quotes(sink))),
                 '$' => match self.expander.try_use(false, true, sink) {
                     Used::Replaced => {}
-                    literal => return Some(Lexeme::Word(self.bare(Some(literal), sink))),
+                    literal @ (Used::Literal | Used::LiteralBraced(..)) => {
+                        return Some(Lexeme::Word(self.bare(Some(literal), sink)));
+                    }
                 },
                 _ => return Some(Lexeme::Word(self.bare(None, sink))),
             }
         }
-    }
-
-    /// A line begins, or goes on behind a brace as if it did.
-    fn begin(&mut self) {
-        self.position = Position::Start;
-        self.raw.clear();
     }
 
     /// Nothing more belongs to the words before; what they change is changed.
@@ -177,10 +162,11 @@ impl<'r> Lexer<'r> {
         self.position = Position::Start;
         match self.directive.take() {
             Some((Directive::IncludeCheck, words)) => {
-                self.expander.check_includes(words.iter().map(|word| &**word));
+                self.expander
+                    .check_includes(words.iter().map(|word| &**word));
             }
             Some((Directive::RandomSeed, words)) => {
-                for word in words.first() {
+                if let Some(word) = words.first() {
                     self.expander.seed(word);
                 }
             }
@@ -221,6 +207,9 @@ impl<'r> Lexer<'r> {
     /// Reads an `include`, if it is one.
     fn include(&mut self, sink: &mut Sink) -> bool {
         let ahead = self.expander.ahead();
+        if !ahead.starts_with("include") {
+            return false;
+        }
         let end = ahead.find(is_blank).unwrap_or(ahead.len());
         let word = ahead.get(..end).unwrap_or_default();
         if !is_include(word) {
@@ -268,7 +257,8 @@ impl<'r> Lexer<'r> {
         } else {
             return None;
         };
-        Some(ahead.find(close)? + close.len())
+        let near = ahead.floor_char_boundary(LONGEST_TEMPLATE);
+        Some(ahead.get(..near)?.find(close)? + close.len())
     }
 
     fn is_template(&self) -> bool {
@@ -279,8 +269,7 @@ impl<'r> Lexer<'r> {
     /// became of the `$` it begins with.
     fn bare(&mut self, mut literal: Option<Used>, sink: &mut Sink) -> Token {
         let mut word = Word::default();
-        loop {
-            let Some(c) = self.expander.peek() else { break };
+        while let Some(c) = self.expander.peek() {
             match c {
                 '$' => {
                     let used = match literal.take() {
@@ -318,13 +307,11 @@ impl<'r> Lexer<'r> {
 
     fn in_quotes(&mut self, sink: &mut Sink) -> Token {
         let mut word = Word::default();
-        self.raw.push('"');
         self.take_place(&mut word.cover, sink);
         let mut closed = false;
         while let Some(c) = self.expander.peek() {
             match c {
                 '"' => {
-                    self.raw.push('"');
                     self.take_place(&mut word.cover, sink);
                     closed = true;
                     break;
@@ -375,7 +362,6 @@ impl<'r> Lexer<'r> {
         }
         word.cover.add(here, sink);
         word.text.push(c);
-        self.raw.push(c);
         self.expander.bump();
     }
 
@@ -443,6 +429,8 @@ mod tests {
                 Lexeme::Newline => "\n".into(),
             });
         }
+        // The last line ends even where no newline is.
+        assert_eq!(out.pop().as_deref(), Some("\n"));
         out
     }
 
@@ -484,6 +472,7 @@ mod tests {
         assert_eq!((first.span.line, first.span.column), (2, 2));
         assert_eq!((second.span.line, second.span.column), (2, 4));
         assert_eq!(&*second.text, "b");
+        assert_eq!(lexer.next(&mut sink), Some(Lexeme::Newline));
         assert_eq!(lexer.next(&mut sink), None);
     }
 

@@ -38,6 +38,7 @@ pub use self::source::Place;
 
 use self::diag::Sink;
 use self::source::{Source, Sources};
+use self::tree::Statements;
 
 /// Where a configuration is looked for when none is named, in this order.
 pub const SEARCH: [&str; 2] = ["/etc/vip/vip.conf", "/etc/keepalived/keepalived.conf"];

@@ -76,9 +76,8 @@ impl Reading<'static> {
 
 /// The host's name up to its first dot.
 fn host_id() -> String {
-    let name = nix::unistd::gethostname().unwrap_or_default();
-    let name = name.to_string_lossy();
-    name.split('.').next().unwrap_or_default().into()
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().split('.').next().unwrap_or_default().into()
 }
 
 /// Bounds of what is read. Beyond each of them reading ends with an error, so
@@ -163,7 +162,9 @@ pub(super) fn plain(path: &Path) -> PathBuf {
             Component::ParentDir => {
                 out.pop();
             }
-            other => out.push(other),
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
+                out.push(component);
+            }
         }
     }
     out

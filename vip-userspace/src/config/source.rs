@@ -202,7 +202,9 @@ impl Sources {
 
     /// Whether bytes that are not UTF-8 stood there.
     pub(super) fn is_broken(&self, span: Span) -> bool {
-        let range = usize::try_from(span.start).ok().zip(usize::try_from(span.end).ok());
+        let range = usize::try_from(span.start)
+            .ok()
+            .zip(usize::try_from(span.end).ok());
         let (Some((start, end)), Some(source)) = (range, self.of(span)) else {
             return false;
         };

@@ -12,9 +12,6 @@ use super::source::{Source, Span};
 pub struct Statement {
     /// At least one.
     pub words: Box<[Token]>,
-    /// All of them as they stand, expanded, if there are quotes or backslashes
-    /// among them: for values with a quoting of their own.
-    pub raw: Option<Box<str>>,
     /// What stands in braces behind them, on the same or a following line.
     pub block: Option<Body>,
 }
@@ -53,7 +50,6 @@ const DEEPEST: usize = 16;
 /// A block that is still open, and what it hangs on; no words for one that has none.
 struct Open {
     words: Box<[Token]>,
-    raw: Option<Box<str>>,
     brace: Span,
     statements: Vec<Statement>,
 }
@@ -71,7 +67,6 @@ pub(super) struct Statements<'r> {
     open: Vec<Open>,
     /// The words of the line that is being read.
     pending: Vec<Token>,
-    raw: Option<Box<str>>,
     line_ended: bool,
     /// Words so far: in all, and in the block outside all others.
     words: usize,
@@ -86,7 +81,6 @@ impl<'r> Statements<'r> {
             ready: VecDeque::new(),
             open: Vec::new(),
             pending: Vec::new(),
-            raw: None,
             line_ended: false,
             words: 0,
             block_words: 0,
@@ -103,9 +97,6 @@ impl<'r> Statements<'r> {
                 self.end(sink);
                 return self.ready.pop_front();
             };
-            if !matches!(lexeme, Lexeme::Word(_)) && self.raw.is_none() {
-                self.raw = self.lexer.take_raw();
-            }
             match lexeme {
                 Lexeme::Newline => self.line_ended = true,
                 Lexeme::Word(token) => self.word(token, sink),
@@ -158,7 +149,6 @@ impl<'r> Statements<'r> {
             ));
             self.skip_block(sink);
             self.pending.clear();
-            self.raw = None;
             return;
         }
         if self.pending.is_empty() {
@@ -169,7 +159,6 @@ impl<'r> Statements<'r> {
         }
         self.open.push(Open {
             words: std::mem::take(&mut self.pending).into_boxed_slice(),
-            raw: self.raw.take(),
             brace,
             statements: Vec::new(),
         });
@@ -177,14 +166,9 @@ impl<'r> Statements<'r> {
 
     /// Ends the line that is being read.
     fn flush(&mut self) {
-        let raw = self.raw.take();
         if !self.pending.is_empty() {
             let words = std::mem::take(&mut self.pending).into_boxed_slice();
-            self.add(Statement {
-                words,
-                raw,
-                block: None,
-            });
+            self.add(Statement { words, block: None });
         }
     }
 
@@ -199,7 +183,6 @@ impl<'r> Statements<'r> {
     fn close(&mut self, block: Open) {
         let Open {
             words,
-            raw,
             brace,
             statements,
         } = block;
@@ -208,7 +191,6 @@ impl<'r> Statements<'r> {
         }
         self.add(Statement {
             words,
-            raw,
             block: Some(Body {
                 open: brace,
                 statements,
@@ -335,29 +317,11 @@ mod tests {
             problems,
             [
                 "t:1:3: error: this brace is never closed".to_string(),
-                format!("t:{}:1: error: there are more than {most} words in one block", most + 1),
+                format!(
+                    "t:{}:1: error: there are more than {most} words in one block",
+                    most + 1
+                ),
             ]
-        );
-    }
-
-    #[test]
-    fn a_line_with_quotes_is_kept_as_it_stands() {
-        let mut sink = Sink::new("t");
-        let reading = Reading::default();
-        let text = "a 'b  c' \"d\"e # f\ng \"h\" { i j\\\\k }\nl m";
-        let source = Source::from_bytes("t", text.as_bytes());
-        let mut statements = Statements::new(source, &reading, &mut sink);
-        let mut raw = Vec::new();
-        while let Some(statement) = statements.next(&mut sink) {
-            raw.push(statement.raw);
-            for inner in statement.block.into_iter().flat_map(|body| body.statements) {
-                raw.push(inner.raw);
-            }
-        }
-        let raw: Vec<Option<&str>> = raw.iter().map(Option::as_deref).collect();
-        assert_eq!(
-            raw,
-            [Some("a 'b  c' \"d\"e"), Some("g \"h\""), Some("i j\\\\k"), None]
         );
     }
 }

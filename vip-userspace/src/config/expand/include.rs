@@ -113,7 +113,7 @@ impl Expander<'_> {
         files
             .filter_map(|input| match input {
                 Input::File { directory, .. } => Some(directory.as_path()),
-                Input::Body { .. } | Input::Repeat { .. } => None,
+                Input::Body { .. } | Input::Found { .. } | Input::Repeat { .. } => None,
             })
             .next()
             .unwrap_or(&self.reading.directory)
@@ -143,8 +143,10 @@ impl Expander<'_> {
             return;
         }
         if pattern.contains('"') {
-            let finding =
-                Finding::error(at, "an `include` takes no quotes; they are part of the name");
+            let finding = Finding::error(
+                at,
+                "an `include` takes no quotes; they are part of the name",
+            );
             sink.add(finding.help("remove them; the rest of the line is the pattern as it is"));
             return;
         }
@@ -155,7 +157,8 @@ impl Expander<'_> {
             .count();
         if nested > self.limits().depth {
             let depth = self.limits().depth;
-            let finding = Finding::error(at, format!("files include each other deeper than {depth}"));
+            let finding =
+                Finding::error(at, format!("files include each other deeper than {depth}"));
             sink.add(finding.help("it is not included"));
             return;
         }
@@ -165,7 +168,8 @@ impl Expander<'_> {
             glob::alternatives(pattern)
         };
         let Some(alternatives) = alternatives else {
-            let finding = Finding::error(at, "this pattern is too long or stands for too many others");
+            let finding =
+                Finding::error(at, "this pattern is too long or stands for too many others");
             sink.add(finding.help("it is not included"));
             return;
         };
@@ -234,7 +238,9 @@ impl Expander<'_> {
                 return;
             }
         };
-        self.bytes = self.bytes.saturating_add(bytes.len().try_into().unwrap_or(u64::MAX));
+        self.bytes = self
+            .bytes
+            .saturating_add(bytes.len().try_into().unwrap_or(u64::MAX));
         self.files += 1;
         let beyond = if self.files > limits.files {
             Some(format!("more than {} files are included", limits.files))
@@ -286,5 +292,7 @@ fn missing(pattern: &str, is_alternative: bool, checks: Checks, at: Span, sink: 
             Finding::warning(at, message)
         }
     };
-    sink.add(finding.help("nothing is included for it; relative names start at the directory of the including file"));
+    sink.add(finding.help(
+        "nothing is included for it; relative names start at the directory of the including file",
+    ));
 }

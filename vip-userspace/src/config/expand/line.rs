@@ -221,13 +221,23 @@ mod tests {
         }
         assert_eq!(
             places,
-            [(6, 5, 6), (7, 6, 8), (21, 20, 24), (21, 20, 24), (25, 24, 25)]
+            [
+                (6, 5, 6),
+                (7, 6, 8),
+                (21, 20, 24),
+                (21, 20, 24),
+                (25, 24, 25)
+            ]
         );
     }
 
     #[test]
     fn a_continuation_goes_with_the_blanks_around_it() {
-        let cut = |text: &str| Line::written(text, Span::NOWHERE).without_continuation().text;
+        let cut = |text: &str| {
+            Line::written(text, Span::NOWHERE)
+                .without_continuation()
+                .text
+        };
         assert_eq!(cut("a b \\ "), "a b");
         assert_eq!(cut("a\\"), "a");
         assert_eq!(cut("a\\ b"), "a\\ b");

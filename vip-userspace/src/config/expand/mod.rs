@@ -28,6 +28,11 @@ use super::diag::{Finding, Sink, quoted};
 use super::reading::{Limits, Reading};
 use super::source::{FileId, Source, Span, UseId, offset};
 
+/// Definitions that may be used between the parentheses of a repetition.
+const MOST_IN_PARAMETERS: usize = 100;
+/// What a line or the use of a definition costs besides its length, in bytes.
+const COST: u64 = 16;
+
 /// Where lines come from; the innermost is read first.
 enum Input {
     /// A file, from an offset and a line number on.
@@ -219,7 +224,7 @@ impl<'r> Expander<'r> {
 
     /// Accounts for text that is read.
     fn spend(&mut self, bytes: usize, at: Span, sink: &mut Sink) -> bool {
-        let cost = u64::from(offset(bytes)) + 1;
+        let cost = u64::from(offset(bytes)) + COST;
         match self.budget.checked_sub(cost) {
             Some(left) => {
                 self.budget = left;
@@ -378,8 +383,9 @@ impl<'r> Expander<'r> {
             );
             return true;
         };
+        let mut left = MOST_IN_PARAMETERS;
         let values = self
-            .resolve(inner, 0)
+            .resolve(inner, &mut left)
             .and_then(|inner| repeat::values(kind, &inner));
         match values {
             Ok(values) => {

@@ -31,9 +31,7 @@ fn used(text: &str) -> Option<Use<'_>> {
     let after = text.strip_prefix('$')?;
     if let Some(inner) = after.strip_prefix('{') {
         let end = inner.find(['}', '{', '"'])?;
-        let inner = inner
-            .get(..end)
-            .filter(|_| inner[end..].starts_with('}'))?;
+        let inner = inner.get(..end).filter(|_| inner[end..].starts_with('}'))?;
         let (name, arguments) = inner.split_once(is_blank).unwrap_or((inner, ""));
         return Some(Use {
             name,
@@ -72,7 +70,10 @@ impl Expander<'_> {
             sink.add(
                 Finding::warning(
                     Span { end, ..at },
-                    format!("{} is defined here, below a use of it", quoted(&format!("${name}"))),
+                    format!(
+                        "{} is defined here, below a use of it",
+                        quoted(&format!("${name}"))
+                    ),
                 )
                 .see(used, "there it stays as it is")
                 .help("move the definition up"),
@@ -110,7 +111,12 @@ impl Expander<'_> {
 
     /// At a `$`: replaces the name behind it, if it can be replaced. `alone`
     /// says that a word begins here.
-    pub(in super::super) fn try_use(&mut self, in_quotes: bool, alone: bool, sink: &mut Sink) -> Used {
+    pub(in super::super) fn try_use(
+        &mut self,
+        in_quotes: bool,
+        alone: bool,
+        sink: &mut Sink,
+    ) -> Used {
         let Some(one) = used(self.ahead()) else {
             return Used::Literal;
         };
@@ -123,7 +129,7 @@ impl Expander<'_> {
             braced,
             length,
         } = one;
-        let name = name.to_string();
+        let (name, arguments) = (name.to_string(), arguments.to_string());
         let after = self.ahead().get(length..).and_then(|s| s.chars().next());
         let after = after.or_else(|| self.below(1));
         // A value that stands nowhere is one place, however long.
@@ -153,7 +159,7 @@ impl Expander<'_> {
                 literal(true)
             };
         }
-        let value = match self.built_in(&name, arguments) {
+        let value = match self.built_in(&name, &arguments) {
             Some(Ok(value)) => value,
             Some(Err(why)) => {
                 sink.add(Finding::warning(at, why).help("it stays as it is"));
@@ -199,7 +205,10 @@ impl Expander<'_> {
                     sink.add(
                         Finding::error(
                             at,
-                            format!("{} has several lines and is not replaced within a line", shown(name)),
+                            format!(
+                                "{} has several lines and is not replaced within a line",
+                                shown(name)
+                            ),
                         )
                         .help("it must be the last thing on its line"),
                     );
@@ -254,23 +263,19 @@ impl Expander<'_> {
     /// Whether a definition may be used here: not in itself, and not too deep.
     fn may_nest(&mut self, at: Span, number: u32, name: &str, sink: &mut Sink) -> bool {
         let mut depth = 0;
-        for (_, outer) in sink.sources.uses_of(at) {
+        let in_itself = sink.sources.uses_of(at).any(|(_, outer)| {
             depth += 1;
-            if outer == number {
-                let finding = Finding::error(at, format!("{} contains itself", shown(name)));
-                sink.add(finding.help("it is not replaced here"));
-                return false;
-            }
-        }
-        if depth >= self.limits().depth {
-            let finding = Finding::error(
-                at,
-                format!("definitions are used within each other deeper than {depth}"),
-            );
-            sink.add(finding.help("it is not replaced here"));
-            return false;
-        }
-        true
+            outer == number
+        });
+        let message = if in_itself {
+            format!("{} contains itself", shown(name))
+        } else if depth >= self.limits().depth {
+            format!("definitions are used within each other deeper than {depth}")
+        } else {
+            return true;
+        };
+        sink.add(Finding::error(at, message).help("it is not replaced here"));
+        false
     }
 
     /// Whether nothing but blanks follows on the line after so many bytes.
@@ -333,8 +338,9 @@ impl Expander<'_> {
         };
         sink.add(match near {
             Some(near) => finding.help(format!("did you mean `${{{near}}}`? (it stays as it is)")),
-            None => finding
-                .help(format!("it stays as it is; define it above with `${name}=…` if it is no literal text")),
+            None => finding.help(format!(
+                "it stays as it is; define it above with `${name}=…` if it is no literal text"
+            )),
         });
     }
 
@@ -347,10 +353,7 @@ impl Expander<'_> {
             "_BANG" => "!".into(),
             "_ENV" => {
                 return Some((self.reading.environment)(arguments).ok_or_else(|| {
-                    format!(
-                        "there is no {} in the environment",
-                        quoted(arguments)
-                    )
+                    format!("there is no {} in the environment", quoted(arguments))
                 }));
             }
             "_RANDOM" => {
@@ -362,9 +365,7 @@ impl Expander<'_> {
                 match (bound(from, 0), bound(to, MOST_RANDOM), bounds.next()) {
                     (Some(from), Some(to), None) => self.draw(from, to).to_string(),
                     _ => {
-                        return Some(Err(
-                            "`${_RANDOM MIN MAX}` takes two decimal numbers".into()
-                        ));
+                        return Some(Err("`${_RANDOM MIN MAX}` takes two decimal numbers".into()));
                     }
                 }
             }
@@ -393,22 +394,23 @@ impl Expander<'_> {
     }
 
     /// Text with all its names replaced, for what is no part of a line.
-    pub(super) fn resolve(&mut self, text: &str, depth: usize) -> Result<String, String> {
+    pub(super) fn resolve(&mut self, text: &str, left: &mut usize) -> Result<String, String> {
         let mut out = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('$') {
             let (before, from) = rest.split_at(at);
             out.push_str(before);
             let one = used(from);
+            // Also ends what contains itself.
+            *left = left
+                .checked_sub(1)
+                .ok_or("there are too many definitions in it")?;
             let value = match &one {
                 Some(one) => match self.names.get(one.name).cloned() {
                     Some(Definition::Value(value)) => Some(value.to_string()),
                     Some(Definition::Text { lines, .. }) => {
-                        if depth >= self.limits().depth {
-                            return Err("definitions in it are nested too deep".into());
-                        }
                         let line = lines.first().map(|line| line.text().to_string());
-                        Some(self.resolve(&line.unwrap_or_default(), depth + 1)?)
+                        Some(self.resolve(&line.unwrap_or_default(), left)?)
                     }
                     None => self.built_in(one.name, one.arguments).transpose()?,
                 },

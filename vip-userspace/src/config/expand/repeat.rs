@@ -102,9 +102,7 @@ fn fields(inner: &str) -> Result<Vec<&str>, String> {
         match c {
             '{' => depth += 1,
             '}' => {
-                depth = depth
-                    .checked_sub(1)
-                    .ok_or("a `}` in it closes nothing")?;
+                depth = depth.checked_sub(1).ok_or("a `}` in it closes nothing")?;
             }
             ',' if depth == 0 => {
                 out.push(inner.get(from..at).unwrap_or_default().trim());
@@ -156,7 +154,9 @@ fn numbers(fields: &[&str], hex: bool) -> Result<Values, String> {
         return Err("its step is 0".into());
     }
     if (step > 0 && next > end) || (step < 0 && next < end) {
-        return Err(format!("with a step of {step} it never gets from {next} to {end}"));
+        return Err(format!(
+            "with a step of {step} it never gets from {next} to {end}"
+        ));
     }
     if hex && (next < 0 || end < 0) {
         return Err("hexadecimal numbers cannot be negative".into());

@@ -404,12 +404,8 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
         "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
         "virtual_ipaddress {\n192.0.2.2 use_vmac\n}",
         "version 3\nv3_checksum_as_v2",
-        "@other priority 3",
-        "include x.conf",
-        "$P=3",
         "notify \"\u{0}\"",
         "authentication {\nauth_type FOO\n}",
-        "virtual_ipaddress {\n~SEQ(a, 1, 3) 192.0.2.$a\n}",
     ] {
         let (instance, said) = with(lines);
         assert!(instance.unusable.is_some(), "{lines}");
@@ -423,16 +419,6 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
     }
     let everywhere = parse(&format!("net_namespace red\n{}", instance("")), "t");
     assert!(everywhere.configuration.instances[0].unusable.is_some());
-}
-
-#[test]
-fn definitions_are_text_unless_the_file_defines_them() {
-    let password = "authentication {\nauth_type PASS\nauth_pass $PW\n}";
-    assert_eq!(quietly(password).auth, Auth::Password(*b"$PW\0\0\0\0\0"));
-    let defined = parse(&format!("$PW=1\n{}", instance(password)), "t");
-    assert!(defined.configuration.instances[0].unusable.is_some());
-    let built_in = with("priority ${_ENV PRIORITY}").0;
-    assert!(built_in.unusable.is_some());
 }
 
 #[test]

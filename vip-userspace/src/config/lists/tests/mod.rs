@@ -14,14 +14,17 @@ mod vmac;
 
 use super::super::diag::{Problem, Sink};
 use super::super::lex::{Lexeme, Lexer, Token};
+use super::super::reading::Reading;
 use super::super::source::{Source, Span};
 
 /// The words of a line, and where findings about them go.
 pub(super) fn lexed(text: &str) -> (Vec<Token>, Sink) {
     let mut sink = Sink::new("t");
-    let mut lexer = Lexer::new(Source::from_bytes("t", text.as_bytes()), &mut sink);
+    let reading = Reading::default();
+    let source = Source::from_bytes("t", text.as_bytes());
+    let mut lexer = Lexer::new(source, &reading, &mut sink);
     let mut words = Vec::new();
-    while let Some(lexeme) = lexer.next() {
+    while let Some(lexeme) = lexer.next(&mut sink) {
         if let Lexeme::Word(token) = lexeme {
             words.push(token);
         }
