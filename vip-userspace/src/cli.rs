@@ -82,6 +82,10 @@ pub struct CheckArgs {
     /// The same, as run spells it
     #[arg(short, long = "file", value_name = "FILE")]
     pub file: Vec<PathBuf>,
+    /// Read lines for hosts (`@ID`) as the host with this id does. Again for each of several
+    /// files, or with one file for each node that shares it [default: this host's name]
+    #[arg(short, long = "id", alias = "config-id", value_name = "ID")]
+    pub ids: Vec<String>,
     /// Print a document for editors and pipelines on standard output, and nothing else
     #[arg(long)]
     pub json: bool,

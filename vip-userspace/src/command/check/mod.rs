@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use vip_common::wire::vrrp::Auth;
 
 use crate::cli::CheckArgs;
-use crate::config::{self, LARGEST_FILE, Loaded, Problem, Severity};
+use crate::config::{self, LARGEST_FILE, Loaded, Problem, Reading, Severity};
 use crate::error::{Exit, Failure};
 
 /// What the standard input is called.
@@ -123,7 +123,34 @@ fn nodes(arguments: &CheckArgs) -> Result<Vec<(PathBuf, Option<String>)>, Failur
         let message = "the standard input can be read once only; name `-` once";
         return Err(Failure::new(Exit::Usage, message));
     }
-    Ok(files.into_iter().map(|path| (path, None)).collect())
+    let ids = &arguments.ids;
+    match (files.as_slice(), ids.as_slice()) {
+        (_, []) => Ok(files.into_iter().map(|path| (path, None)).collect()),
+        ([one], [_, _, ..]) if is_stdin(one) => {
+            let message = "the standard input can be read once only; give one --id with it";
+            Err(Failure::new(Exit::Usage, message))
+        }
+        ([one], _) => Ok(ids
+            .iter()
+            .map(|id| (one.clone(), Some(id.clone())))
+            .collect()),
+        (_, [_]) => Ok(files
+            .into_iter()
+            .map(|path| (path, ids.first().cloned()))
+            .collect()),
+        (several, _) if several.len() == ids.len() => Ok(files
+            .into_iter()
+            .zip(ids.iter().cloned().map(Some))
+            .collect()),
+        (several, _) => {
+            let message = format!(
+                "{} files and {} ids: give one --id for all files, one for each, or several for one file",
+                several.len(),
+                ids.len()
+            );
+            Err(Failure::new(Exit::Usage, message))
+        }
+    }
 }
 
 fn is_stdin(path: &Path) -> bool {
@@ -133,9 +160,10 @@ fn is_stdin(path: &Path) -> bool {
 /// Reads one file and says what it says of itself.
 fn read(path: PathBuf, id: Option<String>) -> Checked {
     let (file, loaded) = if is_stdin(&path) {
-        (STDIN.to_owned(), read_stdin())
+        (STDIN.to_owned(), read_stdin(id.as_deref()))
     } else {
-        let loaded = config::load(&path).map_err(|error| error.to_string());
+        let reading = Reading::of_host(id.as_deref());
+        let loaded = config::load_with(&path, reading).map_err(|error| error.to_string());
         (path.display().to_string(), loaded)
     };
     match loaded {
@@ -165,7 +193,7 @@ fn read(path: PathBuf, id: Option<String>) -> Checked {
 }
 
 /// Reads the standard input, which an editor fills with what is not yet a file.
-fn read_stdin() -> Result<Loaded, String> {
+fn read_stdin(id: Option<&str>) -> Result<Loaded, String> {
     let mut bytes = Vec::new();
     io::stdin()
         .lock()
@@ -178,7 +206,12 @@ fn read_stdin() -> Result<Loaded, String> {
             LARGEST_FILE >> 20
         ));
     }
-    Ok(config::parse_bytes(&bytes, STDIN))
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let reading = Reading {
+        directory: here,
+        ..Reading::of_host(id)
+    };
+    Ok(config::parse_with(&bytes, STDIN, &reading))
 }
 
 /// A password in a file that everybody on the host may read.

@@ -59,6 +59,7 @@ fn arguments(files: &[PathBuf]) -> CheckArgs {
     CheckArgs {
         files: files.to_vec(),
         file: Vec::new(),
+        ids: Vec::new(),
         json: false,
         strict: false,
         host: false,
@@ -100,6 +101,48 @@ fn with_strict_a_warning_is_an_error() {
 fn the_standard_input_is_read_once() {
     let twice = arguments(&["-".into(), "-".into()]);
     assert_eq!(nodes(&twice).unwrap_err().exit, Exit::Usage);
+}
+
+#[test]
+fn which_file_is_read_as_which_node() {
+    let ask = |files: &[&str], ids: &[&str]| {
+        let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+        let mut arguments = arguments(&files);
+        arguments.ids = ids.iter().map(ToString::to_string).collect();
+        let nodes = nodes(&arguments).map_err(|failure| failure.exit)?;
+        let shown = nodes
+            .into_iter()
+            .map(|(path, id)| format!("{}@{}", path.display(), id.unwrap_or_default()));
+        Ok(shown.collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(ask(&["a", "b"], &[]), Ok("a@ b@".into()));
+    assert_eq!(ask(&["a", "b"], &["x"]), Ok("a@x b@x".into()));
+    assert_eq!(ask(&["a"], &["x", "y"]), Ok("a@x a@y".into()));
+    assert_eq!(ask(&["a", "b"], &["x", "y"]), Ok("a@x b@y".into()));
+    assert_eq!(ask(&["-"], &["x"]), Ok("-@x".into()));
+    assert_eq!(ask(&["a", "b", "c"], &["x", "y"]), Err(Exit::Usage));
+    assert_eq!(ask(&["-"], &["x", "y"]), Err(Exit::Usage));
+}
+
+#[test]
+fn one_file_as_several_nodes() {
+    let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\n@x priority 100\n@y priority 90\n@z priority 90\nvirtual_ipaddress {\n192.0.2.1/24\n}\n}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.conf");
+    fs::write(&path, text).unwrap();
+    let said = |ids: &[&str]| {
+        let mut nodes: Vec<Checked> = ids
+            .iter()
+            .map(|id| read(path.clone(), Some(id.to_string())))
+            .collect();
+        group::compare(&mut nodes);
+        let problems = nodes.iter().flat_map(|node| &node.problems);
+        problems
+            .map(|problem| problem.message().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(said(&["x", "y"]), Vec::<String>::new());
+    assert_eq!(said(&["x", "y", "z"]), ["`A`: both nodes have priority 90"]);
 }
 
 #[test]
