@@ -264,11 +264,12 @@ impl Names {
         sink: &mut Sink,
     ) -> Option<Number> {
         let text = &*word.text;
-        if let Some(number) = number_of(text) {
-            let least = u32::from(kind == Kind::Table);
-            if (least..=kind.most()).contains(&number) {
-                return Some(Number::Known(number));
-            }
+        let least = u32::from(kind == Kind::Table);
+        let number = number_of(text).filter(|number| (least..=kind.most()).contains(number));
+        if let Some(number) = number.or_else(|| self.get(kind, text)) {
+            return Some(Number::Known(number));
+        }
+        if number_of(text).is_some() || text.parse::<i64>().is_ok() {
             sink.add(Finding::error(
                 word.span,
                 format!(
@@ -279,9 +280,6 @@ impl Names {
                 ),
             ));
             return None;
-        }
-        if let Some(number) = self.get(kind, text) {
-            return Some(Number::Known(number));
         }
         let near = nearest(text, self.of(kind));
         let a_name = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

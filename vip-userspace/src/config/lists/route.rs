@@ -220,6 +220,7 @@ pub(in super::super) fn parse(
         to: None,
         family: None,
         typed: None,
+        only_ipv4: None,
         only_ipv6: None,
     };
     while let Some(word) = words.next() {
@@ -239,6 +240,8 @@ struct Draft<'t, 'n> {
     /// The family that was seen first, and where.
     family: Option<(Family, &'t Token)>,
     typed: Option<&'t Token>,
+    /// A word that only IPv4 knows.
+    only_ipv4: Option<&'t Token>,
     /// A word that only IPv6 knows.
     only_ipv6: Option<&'t Token>,
 }
@@ -308,7 +311,10 @@ impl<'t> Draft<'t, '_> {
                 });
             }
             "onlink" => self.line.on_link = true,
-            "realms" => self.line.realms = Some(hop::realms(word, self.names, words)?),
+            "realms" => {
+                self.only_ipv4 = Some(word);
+                self.line.realms = Some(hop::realms(word, self.names, words)?);
+            }
             "encap" => self.line.encap = Some(hop::encap(word, words)?),
             "features" => {
                 let value = words.value(word)?;
@@ -458,12 +464,14 @@ impl<'t> Draft<'t, '_> {
             return None;
         };
         self.line.destination = network.unwrap_or_else(|| Network::all(family));
-        if let Some(word) = self.only_ipv6
-            && family == Family::V4
-        {
+        let (foreign, other) = match family {
+            Family::V4 => (self.only_ipv6, Family::V6),
+            Family::V6 => (self.only_ipv4, Family::V4),
+        };
+        if let Some(word) = foreign {
             words.error(
                 word.span,
-                format!("only an IPv6 route has {}", quoted(&word.text)),
+                format!("only an {other} route has {}", quoted(&word.text)),
             );
             return None;
         }

@@ -347,12 +347,12 @@ impl<'t> Draft<'t, '_> {
             return None;
         };
         if let Some(word) = self.only_table
-            && !matches!(action, Action::Table(_))
+            && !matches!(action, Action::Table(_) | Action::VrfTable)
         {
             words.sink.add(
                 Finding::error(
                     word.span,
-                    format!("{} is for rules with a `table`", quoted(&word.text)),
+                    format!("{} is for rules that look into a table", quoted(&word.text)),
                 )
                 .help("it is left out, as in keepalived")
                 .see(at.span, "this one does something else"),

@@ -212,7 +212,10 @@ fn is_reversed(words: &mut Words<'_, '_>) -> bool {
         }
     }
     if let Some(extra) = words.next() {
-        words.unknown(extra, "behind a weight", &[]);
+        words.sink.add(
+            Finding::warning(extra.span, format!("{} is ignored", quoted(&extra.text)))
+                .help("`weight N reverse` ends the line"),
+        );
     }
     reverse
 }

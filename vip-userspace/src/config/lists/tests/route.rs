@@ -236,6 +236,7 @@ fn these_routes_are_left_out() {
             "192.168.13.0/24 dev eth0 table man",
             &["did you mean `main`?"],
         ),
+        ("192.168.13.0/24 dev eth0 table -1", &["its number is 1 to"]),
         ("192.168.13.0/24 dev eth0 table 0", &["its number is 1 to"]),
         (
             "192.168.13.0/24 dev eth0 table 4294967296",
@@ -260,6 +261,10 @@ fn these_routes_are_left_out() {
         (
             "192.168.31.0/24 dev eth0 expires 100",
             &["only an IPv6 route has `expires`"],
+        ),
+        (
+            "2001:db8::/64 dev eth0 realms 3",
+            &["only an IPv4 route has `realms`"],
         ),
         (
             "192.168.66.0/24 dev eth0 from 192.0.2.0/24",

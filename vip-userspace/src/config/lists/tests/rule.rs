@@ -65,6 +65,7 @@ fn a_rule_does_one_of_these() {
             Action::Table(Number::Known(254)),
         ),
         ("to 2001:db8::/32 l3mdev priority 5", Action::VrfTable),
+        ("l3mdev sup_group 5 priority 5", Action::VrfTable),
         ("from any goto 30000 priority 20000", Action::Goto(30_000)),
         ("from 192.0.2.1 nop priority 0", Action::Nop),
         ("from 192.0.2.1 blackhole priority 5", Action::Blackhole),
@@ -148,7 +149,7 @@ fn these_rules_are_left_out() {
         ),
         (
             "from all realms 3 goto 5 priority 4",
-            &["`realms` is for rules with a `table`"],
+            &["`realms` is for rules that look into a table"],
         ),
         ("from all goto 30000", &["`goto` needs a `preference`"]),
         ("from all goto 10 priority 10", &["`goto 10` leads back"]),

@@ -91,7 +91,7 @@ fn weights_out_of_range_are_said_and_do_what_keepalived_does() {
         (
             "c weight 10 reverse twice",
             Some((10, true)),
-            "unknown word `twice`",
+            "warning: `twice` is ignored",
         ),
         ("c weight 99999999999999999999", None, "a whole number"),
     ] {
