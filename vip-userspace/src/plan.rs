@@ -1,14 +1,14 @@
 //! What this daemon runs: the configuration laid out in slots and ports, the
 //! same for engine, hands and services, never changed while they run.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use vip_common::election::Params;
 use vip_common::ids::{Family, MacAddr, Priority, Vrid};
 use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
 use vip_common::wire::vrrp::Expect;
 
-use crate::config::{Configuration, Instance, VirtualAddress};
+use crate::config::{self, Configuration, Instance};
 use crate::kernel::Assignment;
 
 /// Everything.
@@ -27,6 +27,41 @@ pub struct PortPlan {
     pub name: String,
     /// Slots of the routers on it.
     pub routers: Vec<usize>,
+}
+
+/// An address that moves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Length of its prefix, 0 to 32.
+    pub prefix: u8,
+    /// Its label, up to 15 bytes.
+    pub label: Option<String>,
+    /// Its scope as the kernel numbers it; 0 is global.
+    pub scope: u8,
+    /// Its broadcast address, where one is asked for.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+impl VirtualAddress {
+    /// `None` for IPv6, which makes its instance unusable.
+    fn new(line: &config::VirtualAddress) -> Option<Self> {
+        Some(Self {
+            address: v4(line.address)?,
+            prefix: line.prefix,
+            label: line.label.clone(),
+            scope: line.scope,
+            broadcast: line.broadcast,
+        })
+    }
+}
+
+fn v4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// One virtual router.
@@ -123,16 +158,25 @@ impl RouterPlan {
                 format!("an address on another interface ({device}) is not supported yet")
             })
         });
+        let of_v4 = |list: &[config::VirtualAddress]| -> Vec<VirtualAddress> {
+            list.iter().filter_map(VirtualAddress::new).collect()
+        };
+        let excluded = of_v4(&instance.excluded);
+        let unusable = unusable.or_else(|| {
+            (excluded.len() < instance.excluded.len())
+                .then(|| "an excluded IPv6 address is not supported yet".to_owned())
+        });
+        let addresses = of_v4(&instance.addresses);
         Self {
             name: instance.name.clone(),
             port,
             params,
             expect,
-            group: instance.group,
-            source: instance.source,
-            addresses: instance.addresses.clone(),
-            listed: instance.addresses.iter().map(|one| one.address).collect(),
-            excluded: instance.excluded.clone(),
+            group: v4(instance.group).unwrap_or(Ipv4Addr::UNSPECIFIED),
+            source: instance.source.and_then(v4),
+            listed: addresses.iter().map(|one| one.address).collect(),
+            addresses,
+            excluded,
             unusable,
         }
     }

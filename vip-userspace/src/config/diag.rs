@@ -336,7 +336,8 @@ pub(super) struct Sink {
     pub(super) sources: Sources,
     file: Arc<str>,
     problems: Vec<Problem>,
-    beyond: usize,
+    /// How many were not kept, and the worst of them.
+    beyond: Option<(usize, Severity)>,
 }
 
 impl Sink {
@@ -345,13 +346,14 @@ impl Sink {
             sources: Sources::default(),
             file: name.into(),
             problems: Vec::new(),
-            beyond: 0,
+            beyond: None,
         }
     }
 
     pub(super) fn add(&mut self, finding: Finding) {
         if self.problems.len() >= MOST_KEPT {
-            self.beyond += 1;
+            let (count, worst) = self.beyond.unwrap_or((0, finding.severity));
+            self.beyond = Some((count + 1, worst.max(finding.severity)));
             return;
         }
         let Finding {
@@ -407,9 +409,9 @@ impl Sink {
             let at = problem.at.as_ref().map(|at| at.span);
             (at.is_none(), at.map(|at| (at.file, at.line, at.column)))
         });
-        if beyond > 0 {
+        if let Some((beyond, severity)) = beyond {
             problems.push(Problem {
-                severity: Severity::Error,
+                severity,
                 message: format!("{beyond} more problems are not shown"),
                 file,
                 at: None,

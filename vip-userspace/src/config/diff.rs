@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use vip_common::election::Garp;
 use vip_common::ids::{Priority, Version, Vrid};
@@ -131,7 +131,6 @@ fn named(configuration: &Configuration) -> impl Iterator<Item = (&str, &Instance
 /// What differs between two instances, their names and places apart.
 #[must_use]
 pub fn differences(old: &Instance, new: &Instance) -> Vec<Difference> {
-    let address = |source: Option<_>| source.map(IpAddr::from);
     let found = [
         sides(&old.interface, &new.interface).map(Difference::Interface),
         sides(&old.vrid, &new.vrid).map(Difference::Vrid),
@@ -140,8 +139,8 @@ pub fn differences(old: &Instance, new: &Instance) -> Vec<Difference> {
         sides(&old.interval, &new.interval).map(Difference::Interval),
         sides(&old.preempt, &new.preempt).map(Difference::Preempt),
         sides(&old.auth, &new.auth).map(Difference::Auth),
-        sides(&IpAddr::from(old.group), &IpAddr::from(new.group)).map(Difference::Group),
-        sides(&address(old.source), &address(new.source)).map(Difference::Source),
+        sides(&old.group, &new.group).map(Difference::Group),
+        sides(&old.source, &new.source).map(Difference::Source),
         lists(&old.addresses, &new.addresses).map(Difference::Addresses),
         lists(&old.excluded, &new.excluded).map(Difference::Excluded),
         sides(&old.garp, &new.garp).map(Difference::Garp),
@@ -178,7 +177,7 @@ fn lists(old: &[VirtualAddress], new: &[VirtualAddress]) -> Option<Lists> {
 }
 
 /// A list may be long, and is looked through for each of another one.
-type ByAddress<'a> = HashMap<Ipv4Addr, Vec<&'a VirtualAddress>>;
+type ByAddress<'a> = HashMap<IpAddr, Vec<&'a VirtualAddress>>;
 
 fn by_address(list: &[VirtualAddress]) -> ByAddress<'_> {
     let mut map = ByAddress::new();

@@ -2,8 +2,9 @@
 //!
 //! In order: [`source`] (the files and places in them), [`lex`] (words and
 //! braces), [`tree`] (statements and blocks), [`keywords`] (the one table of
-//! what each word is), `lower` (types, defaults, corrections), [`diag`] (what is
-//! wrong, with its place).
+//! what each word is), [`section`], [`value`] and [`lists`] (everything typed by
+//! that table), `lower` (defaults, corrections, what belongs together), [`diag`]
+//! (what is wrong, with its place).
 //!
 //! Reading never fails half-way: whatever can be understood comes out as
 //! [`Configuration`], everything else as a [`Problem`]. An instance that must not
@@ -17,14 +18,16 @@ pub mod lex;
 pub mod lists;
 mod lower;
 pub mod reading;
+pub mod section;
 pub mod source;
 pub mod tree;
+pub mod value;
 
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use vip_common::election::Garp;
@@ -37,6 +40,10 @@ pub use self::reading::{LARGEST_FILE, Reading};
 pub use self::source::Place;
 
 use self::diag::Sink;
+use self::keywords::Block;
+use self::lex::Token;
+use self::lists::AddressLine;
+use self::section::{Entry, Reader, Setting};
 use self::source::{Source, Sources};
 use self::tree::Statements;
 
@@ -73,10 +80,10 @@ pub struct Instance {
     pub preempt: bool,
     /// Version 2's password.
     pub auth: Auth,
-    /// The group it speaks to.
-    pub group: Ipv4Addr,
+    /// The group it speaks to, of its own family.
+    pub group: IpAddr,
     /// The source of its adverts, where it is not the interface's own address.
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// The addresses in its adverts, 255 at most.
     pub addresses: Vec<VirtualAddress>,
     /// Addresses that move with them but are not in the adverts.
@@ -92,12 +99,20 @@ pub struct Instance {
     pub place: Place,
 }
 
+impl Instance {
+    /// Whether it speaks IPv6.
+    #[must_use]
+    pub fn is_ipv6(&self) -> bool {
+        self.group.is_ipv6()
+    }
+}
+
 /// An address that moves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VirtualAddress {
     /// The address.
-    pub address: Ipv4Addr,
-    /// Length of its prefix, 0 to 32.
+    pub address: IpAddr,
+    /// Length of its prefix, 0 to 32, or 0 to 128.
     pub prefix: u8,
     /// The interface it goes to, where that is not the instance's.
     pub device: Option<String>,
@@ -109,11 +124,28 @@ pub struct VirtualAddress {
     pub broadcast: Option<Ipv4Addr>,
 }
 
+impl From<&AddressLine> for VirtualAddress {
+    fn from(line: &AddressLine) -> Self {
+        let text = |token: &Token| token.text.to_string();
+        Self {
+            address: line.address,
+            prefix: line.prefix,
+            device: line.device.as_ref().map(text),
+            label: line.label.as_ref().map(text),
+            scope: line.scope.unwrap_or(0),
+            broadcast: line.broadcast,
+        }
+    }
+}
+
 /// A configuration and what there is to say about it.
 #[derive(Debug)]
 pub struct Loaded {
     /// What could be understood.
     pub configuration: Configuration,
+    /// The same as it was written: the blocks outside of all others, in the order
+    /// of the file, without what was skipped.
+    pub settings: Vec<Setting>,
     /// What is wrong or worth knowing, in the order of the file.
     pub problems: Vec<Problem>,
     /// The files that were read, the one that was named first.
@@ -222,10 +254,21 @@ pub fn parse_bytes(bytes: &[u8], name: &str) -> Loaded {
 pub fn parse_with(bytes: &[u8], name: &str, reading: &Reading<'_>) -> Loaded {
     let mut sink = Sink::new(name);
     let mut statements = Statements::new(Source::from_bytes(name, bytes), reading, &mut sink);
-    let configuration = lower::lower(&mut statements, &mut sink);
+    let mut reader = Reader::default();
+    let mut settings = Vec::new();
+    let mut never = None;
+    while let Some(statement) = statements.next(&mut sink) {
+        if let Entry::Setting(setting, reason) = reader.read(Block::Top, statement, &mut sink) {
+            settings.push(setting);
+            never = never.or(reason);
+        }
+    }
+    reader.finish(&mut sink);
+    let configuration = lower::lower(&settings, never.as_deref(), &mut sink);
     let sources = std::mem::take(&mut sink.sources);
     Loaded {
         configuration,
+        settings,
         problems: sink.finish(),
         sources,
     }

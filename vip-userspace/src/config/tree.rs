@@ -31,11 +31,6 @@ impl Statement {
         self.words.first()
     }
 
-    /// The words after the first.
-    pub(super) fn arguments(&self) -> &[Token] {
-        self.words.get(1..).unwrap_or_default()
-    }
-
     /// All its words, as far as they stand on one line.
     pub(super) fn span(&self) -> Option<Span> {
         let (first, last) = (self.words.first()?, self.words.last()?);

@@ -1,6 +1,7 @@
 //! One `vrrp_instance`: its lines, then what follows from them.
 
-use std::net::Ipv4Addr;
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vip_common::election::Garp;
@@ -8,34 +9,34 @@ use vip_common::ids::{Priority, Version, Vrid};
 use vip_common::time::Centis;
 use vip_common::wire::vrrp::Auth;
 
-use super::super::diag::{Finding, quoted};
-use super::super::keywords::{AuthKey, Block, InstanceKey, Status};
+use super::super::diag::{Finding, Sink, quoted};
+use super::super::keywords::{AuthKey, InstanceKey, Key, Status};
 use super::super::lex::Token;
+use super::super::lists::AddressLine;
+use super::super::section::{Section, Setting};
 use super::super::source::Span;
-use super::super::tree::{Body, Statement};
+use super::super::value::{Value, decimal};
 use super::super::{Instance, VirtualAddress};
-use super::address::{self, Line};
-use super::value::{self, Value, decimal};
-use super::{Globals, Lowering, Read, device_name, repeat};
+use super::globals::{Globals, group, repeat, version};
 
 /// An instance as its lines say it, before defaults and corrections.
-pub(super) struct Draft {
-    pub(super) name: Token,
-    pub(super) interface: Option<Token>,
+pub(super) struct Draft<'s> {
+    pub(super) name: &'s Token,
+    pub(super) interface: Option<&'s Token>,
     pub(super) vrid: Option<(Vrid, Span)>,
-    pub(super) addresses: Vec<(VirtualAddress, Span)>,
-    pub(super) excluded: Vec<(VirtualAddress, Span)>,
+    pub(super) addresses: Vec<&'s AddressLine>,
+    pub(super) excluded: Vec<&'s AddressLine>,
     /// Why it must not run.
     unusable: Option<String>,
     master: Option<bool>,
-    version: Option<Version>,
+    version: Option<(Version, Span)>,
     priority: Option<Priority>,
     interval: Option<(u64, Span)>,
     no_preempt: Option<Span>,
     auth_type: Option<(&'static str, Span)>,
-    auth_pass: Option<Token>,
-    source: Option<Ipv4Addr>,
-    group: Option<Ipv4Addr>,
+    auth_pass: Option<&'s Token>,
+    source: Option<(IpAddr, Span)>,
+    group: Option<(IpAddr, Span)>,
     down_timer_adverts: Option<(u8, Span)>,
     strict: Option<bool>,
     checksum_as_v2: Option<bool>,
@@ -44,24 +45,26 @@ pub(super) struct Draft {
     garp_repeat: Option<u8>,
     garp_refresh: Option<Duration>,
     garp_refresh_repeat: Option<u8>,
-    seen: Vec<(InstanceKey, Span)>,
+    seen: Vec<InstanceKey>,
 }
 
 /// Addresses that one advert can carry (RFC 9568 section 5.2.5).
 const MOST_ADVERTISED: usize = 255;
+/// IPv6 addresses that fit behind the headers into 1500 bytes.
+const MOST_ADVERTISED_V6: usize = (1500 - 40 - 8) / 16;
 /// Bytes of a password (RFC 2338 section 5.3.10).
 const LONGEST_PASSWORD: usize = 8;
 
-impl Draft {
-    /// Reads the lines of a block.
-    pub(super) fn read(lowering: &mut Lowering<'_>, name: &Token, body: &Body) -> Self {
+impl<'s> Draft<'s> {
+    /// Takes the lines of a block in.
+    pub(super) fn read(section: &'s Section, name: &'s Token, sink: &mut Sink) -> Self {
         let mut draft = Self {
-            name: name.clone(),
+            name,
             interface: None,
             vrid: None,
             addresses: Vec::new(),
             excluded: Vec::new(),
-            unusable: None,
+            unusable: section.never.clone(),
             master: None,
             version: None,
             priority: None,
@@ -81,20 +84,13 @@ impl Draft {
             garp_refresh_repeat: None,
             seen: Vec::new(),
         };
-        for statement in &body.statements {
-            match lowering.read(Block::Instance, statement) {
-                Read::Mine(keyword, span) => {
-                    if let Status::Instance(key) = keyword.status {
-                        draft.once(lowering, key, keyword.name, span);
-                        let value = value::read(keyword, statement, lowering.sink);
-                        draft.set(lowering, key, value, statement, span);
-                    }
-                }
-                Read::Unreadable => draft.never("a line of it cannot be read"),
-                Read::Decides(reason) => draft.never(reason),
-                Read::Done => {}
+        for setting in &section.settings {
+            if let Status::Does(Key::Instance(key)) = setting.keyword.status {
+                draft.seen.push(key);
+                draft.set(key, setting, sink);
             }
         }
+        draft.one_family(sink);
         draft
     }
 
@@ -103,120 +99,76 @@ impl Draft {
         self.unusable.get_or_insert_with(|| reason.into());
     }
 
-    /// Says when a line overrides an earlier one.
-    fn once(&mut self, lowering: &mut Lowering<'_>, key: InstanceKey, name: &str, span: Span) {
-        let adds_up = matches!(
-            key,
-            InstanceKey::State
-                | InstanceKey::Authentication
-                | InstanceKey::VirtualIpAddress
-                | InstanceKey::VirtualIpAddressExcluded
-        );
-        match self.seen.iter_mut().find(|(seen, _)| *seen == key) {
-            Some((_, first)) if !adds_up => {
-                lowering.sink.add(
-                    Finding::warning(
-                        span,
-                        format!("`{name}` is given again; the last one counts"),
-                    )
-                    .see(*first, "first given here"),
-                );
-                *first = span;
-            }
-            Some(_) => {}
-            None => self.seen.push((key, span)),
-        }
+    /// Whether it speaks IPv6: as its first address says.
+    pub(super) fn is_ipv6(&self) -> bool {
+        let first = self.addresses.first().map(|line| line.address);
+        first
+            .or(self.source.map(|(source, _)| source))
+            .is_some_and(|address| address.is_ipv6())
     }
 
-    /// Takes one line in. `value` is `None` when it was refused.
-    fn set(
-        &mut self,
-        lowering: &mut Lowering<'_>,
-        key: InstanceKey,
-        value: Option<Value<'_>>,
-        statement: &Statement,
-        span: Span,
-    ) {
-        let body = statement.block.as_ref();
+    /// Takes one line in.
+    fn set(&mut self, key: InstanceKey, setting: &'s Setting, sink: &mut Sink) {
+        let Setting { value, span, .. } = setting;
+        let span = *span;
         match key {
-            InstanceKey::State => self.set_state(lowering, value, span),
-            InstanceKey::Interface => {
-                if let Some(token) = value.and_then(Value::word) {
-                    self.set_interface(lowering, token);
-                }
-            }
+            InstanceKey::State => self.set_state(value, span, sink),
+            InstanceKey::Interface => self.interface = value.word().or(self.interface),
             InstanceKey::VirtualRouterId => {
-                let vrid = value
-                    .and_then(Value::whole)
-                    .and_then(|id| Vrid::new(u8::try_from(id).ok()?));
+                let vrid = value.whole().and_then(Vrid::new);
                 self.vrid = vrid.map(|vrid| (vrid, span)).or(self.vrid);
             }
-            InstanceKey::Version => self.version = value.and_then(version).or(self.version),
+            InstanceKey::Version => {
+                self.version = version(value).map(|v| (v, span)).or(self.version);
+            }
             InstanceKey::Priority => {
-                let priority = value
-                    .and_then(Value::whole)
-                    .and_then(|p| Priority::new(u8::try_from(p).ok()?));
+                let priority = value.whole().and_then(Priority::new);
                 self.priority = Some(priority.unwrap_or(Priority::DEFAULT));
             }
             InstanceKey::AdvertInt => {
-                if let Some(micros) = value.and_then(Value::micros) {
-                    self.interval = Some((micros, span));
-                }
+                self.interval = value
+                    .micros()
+                    .map(|micros| (micros, span))
+                    .or(self.interval);
             }
-            InstanceKey::Authentication => self.set_authentication(lowering, body),
-            InstanceKey::VirtualIpAddress => {
-                let addresses = self.read_addresses(lowering, body);
-                self.addresses.extend(addresses);
-            }
-            InstanceKey::VirtualIpAddressExcluded => {
-                let addresses = self.read_addresses(lowering, body);
-                self.excluded.extend(addresses);
-            }
+            InstanceKey::Authentication => self.set_authentication(value.section()),
+            InstanceKey::VirtualIpAddress => self.addresses.extend(value.addresses()),
+            InstanceKey::VirtualIpAddressExcluded => self.excluded.extend(value.addresses()),
             InstanceKey::NoVirtualIpAddress => self.without_addresses = true,
             InstanceKey::Preempt => self.no_preempt = None,
             InstanceKey::NoPreempt => self.no_preempt = Some(span),
-            InstanceKey::SourceAddress => self.source = value.and_then(Value::ipv4).or(self.source),
+            InstanceKey::SourceAddress => {
+                self.source = value.address().map(|a| (a, span)).or(self.source);
+            }
             InstanceKey::McastDstIp => {
-                self.group = value.and_then(|v| lowering.group(v, span)).or(self.group);
+                self.group = group(value, span, sink).map(|g| (g, span)).or(self.group);
             }
             InstanceKey::DownTimerAdverts => {
-                if let Some(adverts) = value
-                    .and_then(Value::whole)
-                    .and_then(|n| u8::try_from(n).ok())
-                {
-                    self.down_timer_adverts = Some((adverts, span));
-                }
+                let adverts = value.whole().map(|adverts| (adverts, span));
+                self.down_timer_adverts = adverts.or(self.down_timer_adverts);
             }
-            InstanceKey::StrictMode => self.strict = value.map(Value::is_on).or(self.strict),
-            InstanceKey::ChecksumAsV2 => {
-                self.checksum_as_v2 = value.map(Value::is_on).or(self.checksum_as_v2);
-            }
-            InstanceKey::GarpDelay => {
-                self.garp_delay = value.and_then(duration).or(self.garp_delay)
-            }
+            InstanceKey::StrictMode => self.strict = Some(value.is_on()),
+            InstanceKey::ChecksumAsV2 => self.checksum_as_v2 = Some(value.is_on()),
+            InstanceKey::GarpDelay => self.garp_delay = value.duration().or(self.garp_delay),
             InstanceKey::GarpRepeat => {
-                self.garp_repeat = value
-                    .and_then(|v| repeat(lowering.sink, v, span))
-                    .or(self.garp_repeat);
+                self.garp_repeat = repeat(value, span, sink).or(self.garp_repeat);
             }
             InstanceKey::GarpRefresh => {
-                self.garp_refresh = value.and_then(duration).or(self.garp_refresh);
+                self.garp_refresh = value.duration().or(self.garp_refresh);
             }
             InstanceKey::GarpRefreshRepeat => {
-                self.garp_refresh_repeat = value
-                    .and_then(|v| repeat(lowering.sink, v, span))
-                    .or(self.garp_refresh_repeat);
+                self.garp_refresh_repeat = repeat(value, span, sink).or(self.garp_refresh_repeat);
             }
         }
     }
 
-    fn set_state(&mut self, lowering: &mut Lowering<'_>, value: Option<Value<'_>>, span: Span) {
-        let Some(word) = value.and_then(Value::choice) else {
+    fn set_state(&mut self, value: &Value, span: Span, sink: &mut Sink) {
+        let Some(word) = value.choice() else {
             return;
         };
         let master = word == "MASTER";
         if self.master == Some(true) && !master {
-            lowering.sink.add(Finding::warning(
+            sink.add(Finding::warning(
                 span,
                 "`state BACKUP` after `state MASTER` is ignored, as in keepalived",
             ));
@@ -225,57 +177,64 @@ impl Draft {
         }
     }
 
-    fn set_interface(&mut self, lowering: &mut Lowering<'_>, token: &Token) {
-        match device_name(&token.text) {
-            Ok(()) => self.interface = Some(token.clone()),
-            Err(why) => lowering.sink.add(Finding::error(
-                token.span,
-                format!("{} is not an interface name: {why}", quoted(&token.text)),
-            )),
-        }
-    }
-
-    fn set_authentication(&mut self, lowering: &mut Lowering<'_>, body: Option<&Body>) {
-        for statement in body.iter().flat_map(|body| &body.statements) {
-            match lowering.read(Block::Authentication, statement) {
-                Read::Mine(keyword, _) => {
-                    let value = value::read(keyword, statement, lowering.sink);
-                    match (keyword.status, value) {
-                        (Status::Auth(AuthKey::Type), Some(Value::Choice(word))) => {
-                            self.auth_type = statement.span().map(|span| (word, span));
-                        }
-                        (Status::Auth(AuthKey::Password), Some(Value::Word(token))) => {
-                            self.auth_pass = Some(token.clone());
-                        }
-                        _ => self.never("its authentication cannot be read"),
-                    }
+    fn set_authentication(&mut self, section: Option<&'s Section>) {
+        for setting in section.iter().flat_map(|section| &section.settings) {
+            match (setting.keyword.status, &setting.value) {
+                (Status::Does(Key::Auth(AuthKey::Type)), Value::Choice(word)) => {
+                    self.auth_type = Some((word, setting.span));
                 }
-                Read::Unreadable => self.never("its authentication cannot be read"),
-                Read::Decides(reason) => self.never(reason),
-                Read::Done => {}
+                (Status::Does(Key::Auth(AuthKey::Password)), Value::Word(token)) => {
+                    self.auth_pass = Some(token);
+                }
+                _ => self.never("its authentication cannot be read"),
             }
         }
     }
 
-    fn read_addresses(
-        &mut self,
-        lowering: &mut Lowering<'_>,
-        body: Option<&Body>,
-    ) -> Vec<(VirtualAddress, Span)> {
-        let mut addresses = Vec::new();
-        for statement in body.iter().flat_map(|body| &body.statements) {
-            match address::line(lowering, statement) {
-                Line::Address(address, span) => addresses.push((address, span)),
-                Line::Decides(reason) => self.never(reason),
-                Line::Skipped => {}
+    /// Leaves out what is not of the instance's family.
+    fn one_family(&mut self, sink: &mut Sink) {
+        let ipv6 = self.is_ipv6();
+        let (speaks, other) = if ipv6 {
+            ("IPv6", "IPv4")
+        } else {
+            ("IPv4", "IPv6")
+        };
+        let first = self.addresses.first().map(|line| line.span);
+        self.addresses.retain(|line| {
+            let same = line.address.is_ipv6() == ipv6;
+            if !same {
+                let mut finding = Finding::error(
+                    line.span,
+                    format!("{} is {other}, but the instance's first address is {speaks}", line.address),
+                );
+                if let Some(first) = first {
+                    finding = finding.see(first, "the first address is here");
+                }
+                sink.add(finding.help(
+                    "it is left out, as in keepalived; write it in `virtual_ipaddress_excluded`, or in an instance of its own",
+                ));
+            }
+            same
+        });
+        for given in [&mut self.source, &mut self.group] {
+            if let Some((address, span)) = *given
+                && address.is_ipv6() != ipv6
+            {
+                sink.add(
+                    Finding::error(
+                        span,
+                        format!("{address} is {other}, but the instance speaks {speaks}"),
+                    )
+                    .help("the line is skipped"),
+                );
+                *given = None;
             }
         }
-        addresses
     }
 
     /// Defaults and keepalived's corrections.
-    pub(super) fn finish(mut self, lowering: &mut Lowering<'_>, globals: &Globals) -> Instance {
-        let version = self.version.or(globals.version).unwrap_or(Version::V2);
+    pub(super) fn finish(mut self, globals: &Globals, sink: &mut Sink) -> Instance {
+        let version = self.version(globals, sink);
         let strict = self.strict.unwrap_or(globals.strict);
         let name = quoted(&self.name.text);
         let at = self.name.span;
@@ -296,10 +255,10 @@ impl Draft {
             if given {
                 continue;
             }
-            if self.seen.iter().any(|(seen, _)| *seen == key) {
+            if self.seen.contains(&key) {
                 self.never(format!("its `{word}` is not valid"));
             } else {
-                lowering.sink.add(
+                sink.add(
                     Finding::error(at, format!("instance {name} has no `{word}`"))
                         .help("keepalived does not start without one"),
                 );
@@ -308,16 +267,15 @@ impl Draft {
         }
         if version == Version::V3 && self.checksum_as_v2.unwrap_or(globals.checksum_as_v2) {
             let reason = "the checksum of `v3_checksum_as_v2` is not built yet";
-            lowering
-                .sink
-                .add(Finding::error(at, format!("instance {name}: {reason}")));
+            sink.add(Finding::error(at, format!("instance {name}: {reason}")));
             self.never(reason);
         }
-        let auth = self.auth(lowering, version, strict);
-        let interval = self.interval(lowering, version);
-        self.check_addresses(lowering, version, strict);
+        let auth = self.auth(version, strict, sink);
+        let interval = self.interval(version, sink);
+        self.check_addresses(version, strict, sink);
+        self.without_ipv6(sink);
         if master && let Some(span) = self.no_preempt.take() {
-            lowering.sink.add(
+            sink.add(
                 Finding::warning(
                     span,
                     "`nopreempt` is ignored with `state MASTER`, as in keepalived",
@@ -327,7 +285,7 @@ impl Draft {
         }
         let down_timer_adverts = match self.down_timer_adverts {
             Some((adverts, span)) if strict && adverts != 3 => {
-                lowering.sink.add(Finding::warning(
+                sink.add(Finding::warning(
                     span,
                     "`down_timer_adverts` is 3 in strict mode, as in keepalived",
                 ));
@@ -337,7 +295,7 @@ impl Draft {
         };
         let priority = self.priority.unwrap_or_else(|| {
             if master {
-                lowering.sink.add(
+                sink.add(
                     Finding::warning(
                         at,
                         format!("instance {name} has `state MASTER` and no priority: it is 255, as in keepalived"),
@@ -360,13 +318,18 @@ impl Draft {
                 .garp_refresh_repeat
                 .unwrap_or(globals.garp.refresh_repeat),
         };
-        let bare = |list: Vec<(VirtualAddress, Span)>| list.into_iter().map(|(a, _)| a).collect();
+        let ipv6 = self.is_ipv6();
+        let usual_group = if ipv6 {
+            globals.group6.into()
+        } else {
+            globals.group4.into()
+        };
         Instance {
-            place: lowering.sink.place(at),
-            name: self.name.text.into(),
+            place: sink.place(at),
+            name: self.name.text.to_string(),
             interface: self
                 .interface
-                .map(|token| token.text.into())
+                .map(|token| token.text.to_string())
                 .unwrap_or_default(),
             vrid: self.vrid.map_or(PLACEHOLDER, |(vrid, _)| vrid),
             version,
@@ -374,20 +337,48 @@ impl Draft {
             interval,
             preempt: self.no_preempt.is_none(),
             auth,
-            group: self.group.unwrap_or(globals.group),
-            source: self.source,
-            addresses: bare(self.addresses),
-            excluded: bare(self.excluded),
+            group: self.group.map_or(usual_group, |(group, _)| group),
+            source: self.source.map(|(source, _)| source),
+            addresses: virtual_addresses(&self.addresses),
+            excluded: virtual_addresses(&self.excluded),
             garp,
             down_timer_adverts,
             unusable: self.unusable,
         }
     }
 
-    fn auth(&mut self, lowering: &mut Lowering<'_>, version: Version, strict: bool) -> Auth {
+    fn version(&mut self, globals: &Globals, sink: &mut Sink) -> Version {
+        if !self.is_ipv6() {
+            let given = self.version.map(|(version, _)| version);
+            return given.or(globals.version).unwrap_or(Version::V2);
+        }
+        if let Some((Version::V2, span)) = self.version {
+            sink.add(
+                Finding::warning(span, "IPv6 is spoken in version 3 only; it is 3")
+                    .help("write `version 3` on every node"),
+            );
+        }
+        Version::V3
+    }
+
+    /// What is not built yet and decides who holds the address.
+    fn without_ipv6(&mut self, sink: &mut Sink) {
+        let lines = self.addresses.iter().chain(&self.excluded);
+        let first = lines.copied().find(|line| line.address.is_ipv6());
+        let at = match (first, self.source) {
+            (Some(line), _) => line.span,
+            (None, Some((address, span))) if address.is_ipv6() => span,
+            _ => return,
+        };
+        let reason = "IPv6 is not supported yet";
+        sink.add(Finding::error(at, reason).help("the instance is FAULT until then"));
+        self.never(reason);
+    }
+
+    fn auth(&mut self, version: Version, strict: bool, sink: &mut Sink) -> Auth {
         let Some((word, span)) = self.auth_type else {
             if let Some(password) = &self.auth_pass {
-                lowering.sink.add(
+                sink.add(
                     Finding::warning(password.span, "`auth_pass` without `auth_type` is ignored")
                         .help("add `auth_type PASS`, or remove it"),
                 );
@@ -395,14 +386,14 @@ impl Draft {
             return Auth::None;
         };
         if version == Version::V3 {
-            lowering.sink.add(
+            sink.add(
                 Finding::warning(span, "VRRP version 3 has no authentication; it is ignored")
                     .help("remove the block, or set `version 2` on every node"),
             );
             return Auth::None;
         }
         if strict {
-            lowering.sink.add(Finding::warning(
+            sink.add(Finding::warning(
                 span,
                 "strict mode has no authentication; it is ignored, as in keepalived",
             ));
@@ -410,14 +401,12 @@ impl Draft {
         }
         if word == "AH" {
             let reason = "`auth_type AH` is not supported";
-            lowering
-                .sink
-                .add(Finding::error(span, reason).help("use `auth_type PASS` on every node"));
+            sink.add(Finding::error(span, reason).help("use `auth_type PASS` on every node"));
             self.never(reason);
             return Auth::None;
         }
         let Some(token) = &self.auth_pass else {
-            lowering.sink.add(
+            sink.add(
                 Finding::error(span, "`auth_type PASS` without `auth_pass`; it is ignored")
                     .help("add `auth_pass` with a password of up to 8 bytes"),
             );
@@ -425,7 +414,7 @@ impl Draft {
         };
         let bytes = token.text.as_bytes();
         if bytes.len() > LONGEST_PASSWORD {
-            lowering.sink.add(
+            sink.add(
                 Finding::warning(
                     token.span,
                     format!(
@@ -443,7 +432,7 @@ impl Draft {
         Auth::Password(password)
     }
 
-    fn interval(&self, lowering: &mut Lowering<'_>, version: Version) -> Centis {
+    fn interval(&self, version: Version, sink: &mut Sink) -> Centis {
         let Some((micros, span)) = self.interval else {
             return Centis::ONE_SECOND;
         };
@@ -468,7 +457,7 @@ impl Draft {
                 span,
                 format!("an interval of {} s becomes {interval}", decimal(micros)),
             );
-            lowering.sink.add(finding.help(format!(
+            sink.add(finding.help(format!(
                 "VRRP version {} speaks in {speaks}, {most}",
                 version.get()
             )));
@@ -476,48 +465,48 @@ impl Draft {
         interval
     }
 
-    fn check_addresses(&mut self, lowering: &mut Lowering<'_>, version: Version, strict: bool) {
+    fn check_addresses(&mut self, version: Version, strict: bool, sink: &mut Sink) {
         let name = quoted(&self.name.text);
         let at = self.name.span;
-        let mut seen: std::collections::HashMap<Ipv4Addr, Span> = std::collections::HashMap::new();
+        let mut seen: HashMap<IpAddr, Span> = HashMap::new();
         for list in [&mut self.addresses, &mut self.excluded] {
-            list.retain(
-                |(address, span)| match seen.insert(address.address, *span) {
-                    Some(first) => {
-                        lowering.sink.add(
-                            Finding::warning(
-                                *span,
-                                format!("{} stands here twice", address.address),
-                            )
+            list.retain(|line| match seen.insert(line.address, line.span) {
+                Some(first) => {
+                    sink.add(
+                        Finding::warning(line.span, format!("{} stands here twice", line.address))
                             .see(first, "first given here"),
-                        );
-                        false
-                    }
-                    None => true,
-                },
-            );
+                    );
+                    false
+                }
+                None => true,
+            });
         }
-        if let Some((_, span)) = self.addresses.get(MOST_ADVERTISED) {
-            let surplus = self.addresses.len() - MOST_ADVERTISED;
-            lowering.sink.add(Finding::warning(
-                *span,
+        let most = if self.is_ipv6() {
+            MOST_ADVERTISED_V6
+        } else {
+            MOST_ADVERTISED
+        };
+        if let Some(line) = self.addresses.get(most) {
+            let surplus = self.addresses.len() - most;
+            sink.add(Finding::warning(
+                line.span,
                 format!(
-                    "an advert holds {MOST_ADVERTISED} addresses: from here on, {surplus} move with the others but are not advertised"
+                    "an advert holds {most} addresses: from here on, {surplus} move with the others but are not advertised"
                 ),
             ));
-            let surplus = self.addresses.split_off(MOST_ADVERTISED);
+            let surplus = self.addresses.split_off(most);
             self.excluded.splice(0..0, surplus);
         }
         if self.addresses.is_empty() && self.unusable.is_none() && !self.without_addresses {
             if version == Version::V3 || strict {
-                lowering.sink.add(
+                sink.add(
                     Finding::error(at, format!("instance {name} has no virtual address")).help(
                         "add one in `virtual_ipaddress { … }`; keepalived does not start without",
                     ),
                 );
                 self.never("it has no virtual address");
             } else {
-                lowering.sink.add(Finding::warning(
+                sink.add(Finding::warning(
                     at,
                     format!(
                         "instance {name} has no virtual address: it takes part and holds nothing"
@@ -528,21 +517,15 @@ impl Draft {
     }
 }
 
+fn virtual_addresses(lines: &[&AddressLine]) -> Vec<VirtualAddress> {
+    lines
+        .iter()
+        .map(|line| VirtualAddress::from(*line))
+        .collect()
+}
+
 /// Stands where a file gives no VRID; such an instance is unusable.
 const PLACEHOLDER: Vrid = match Vrid::new(1) {
     Some(vrid) => vrid,
     None => unreachable!(),
 };
-
-/// The version of a value that the table has limited to 2 and 3.
-pub(super) fn version(value: Value<'_>) -> Option<Version> {
-    match value.whole()? {
-        2 => Some(Version::V2),
-        3 => Some(Version::V3),
-        _ => None,
-    }
-}
-
-pub(super) fn duration(value: Value<'_>) -> Option<Duration> {
-    value.micros().map(Duration::from_micros)
-}

@@ -134,7 +134,7 @@ fn large_nonsense_ends_with_an_error_and_bounded_output() {
         // Comments, definitions and lines of other hosts make an empty file,
         // which keepalived starts with.
         let severity = match pattern {
-            "#" | "$A=\\n" | "@\n" => Severity::Warning,
+            "#" | "$A=\\\n" | "@\n" => Severity::Warning,
             _ => Severity::Error,
         };
         assert!(loaded.count(severity) > 0, "{pattern:?}");

@@ -34,10 +34,10 @@ fn the_seed_pair_is_read_as_it_is() {
                 interval: Centis::ONE_SECOND,
                 preempt: true,
                 auth: Auth::Password(*b"1111\0\0\0\0"),
-                group: Ipv4Addr::new(224, 0, 0, 18),
+                group: Ipv4Addr::new(224, 0, 0, 18).into(),
                 source: None,
                 addresses: vec![VirtualAddress {
-                    address: Ipv4Addr::new(192, 168, 8, 100),
+                    address: Ipv4Addr::new(192, 168, 8, 100).into(),
                     prefix: 24,
                     device: None,
                     label: None,
@@ -105,7 +105,7 @@ fn each_keyword_of_an_instance_does_what_it_says() {
     assert!(!quietly("nopreempt").preempt);
     assert_eq!(
         quietly("mcast_src_ip 192.0.2.9").source,
-        Some(Ipv4Addr::new(192, 0, 2, 9))
+        Some(Ipv4Addr::new(192, 0, 2, 9).into())
     );
     assert_eq!(
         quietly("mcast_dst_ip 224.0.0.99").group,
@@ -294,7 +294,7 @@ fn addresses_have_their_whole_syntax() {
         virtual_ipaddress_excluded {\n198.51.100.1/0 brd +\n}\n}";
     let instance = &fine(text).instances[0];
     let plain = |last, prefix| VirtualAddress {
-        address: Ipv4Addr::new(192, 0, 2, last),
+        address: Ipv4Addr::new(192, 0, 2, last).into(),
         prefix,
         device: None,
         label: None,
@@ -342,36 +342,40 @@ fn a_bad_address_costs_its_line_only() {
             "error: label `1234567890123456` is longer than 15",
         ),
         ("priority 5", "error: `priority` is not an address"),
-        (
-            "x { 192.0.2.9\n }",
-            "error: a list of addresses holds no blocks",
-        ),
+        ("x { 192.0.2.9\n }", "error: a list holds no blocks"),
         ("192.0.2.1/24", "warning: 192.0.2.1 stands here twice"),
     ] {
         let instance = saying(&format!("virtual_ipaddress {{\n{line}\n}}"), said);
         assert_eq!(instance.addresses.len(), 1, "{line}");
         assert_eq!(instance.unusable, None, "{line}");
     }
-    for (line, said) in [
+    for (line, said, kept) in [
         (
             "192.0.2.8 192.0.2.9",
             "error: unknown word `192.0.2.9` behind an address",
+            true,
         ),
-        ("192.0.2.8 lable x:1 ", "error: unknown word `lable`"),
-        ("192.0.2.8 dev", "error: `dev` needs a value"),
-        ("192.0.2.8 dev a/b", "error: `a/b` is not an interface name"),
-        ("192.0.2.8/33", "error: the prefix of `192.0.2.8/33`"),
-        ("192.0.2.8/", "error: the prefix of `192.0.2.8/`"),
-        ("192.0.2.8 scope here", "error: `here` is not a scope"),
-        ("192.0.2.8 brd x", "error: `x` is not a broadcast"),
+        ("192.0.2.8 lable x:1 ", "error: unknown word `lable`", true),
+        ("192.0.2.8 dev", "error: `dev` needs a value", false),
+        (
+            "192.0.2.8 dev a/b",
+            "error: `a/b` is not an interface name",
+            false,
+        ),
+        ("192.0.2.8/33", "error: the prefix of `192.0.2.8/33`", true),
+        ("192.0.2.8/", "error: the prefix of `192.0.2.8/`", true),
+        ("192.0.2.8 scope here", "error: `here` is not a scope", true),
+        ("192.0.2.8 brd x", "error: `x` is not a broadcast", false),
         (
             "192.0.2.8 no_track",
             "warning: `no_track` is not supported yet",
+            true,
         ),
     ] {
         let (instance, said_all) = with(&format!("virtual_ipaddress {{\n{line}\n}}"));
-        assert_eq!(instance.addresses.len(), 2, "{line}");
-        assert_eq!(instance.addresses[1].prefix, 32, "{line}");
+        let held: Vec<u8> = instance.addresses.iter().map(|one| one.prefix).collect();
+        let wanted: &[u8] = if kept { &[24, 32] } else { &[24] };
+        assert_eq!(held, wanted, "{line}: {said_all:?}");
         assert!(said_all[0].contains(said), "{line}: {said_all:?}");
     }
 }
@@ -400,7 +404,6 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
         "vrf red",
         "auth_hmac {\nkey 1 hex:00\n}",
         "authentication {\nauth_type AH\nauth_pass 1\n}",
-        "virtual_ipaddress {\n2001:db8::1/64\n}",
         "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
         "virtual_ipaddress {\n192.0.2.2 use_vmac\n}",
         "version 3\nv3_checksum_as_v2",
@@ -419,6 +422,76 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
     }
     let everywhere = parse(&format!("net_namespace red\n{}", instance("")), "t");
     assert!(everywhere.configuration.instances[0].unusable.is_some());
+}
+
+#[test]
+fn the_first_address_tells_the_family() {
+    let of_v6 = parse(
+        &instance("").replace("192.0.2.1/24", "2001:db8::1/64\n192.0.2.1"),
+        "t",
+    );
+    assert_eq!(
+        headlines(&of_v6),
+        [
+            "t:5:1: error: IPv6 is not supported yet",
+            "t:6:1: error: 192.0.2.1 is IPv4, but the instance's first address is IPv6",
+        ]
+    );
+    let [instance] = &of_v6.configuration.instances[..] else {
+        panic!("one instance");
+    };
+    assert!(instance.is_ipv6() && instance.unusable.is_some());
+    assert_eq!(instance.version, Version::V3);
+    assert_eq!(instance.addresses.len(), 1);
+    let mixed = saying(
+        "virtual_ipaddress {\n2001:db8::1/64\n}",
+        "error: 2001:db8::1 is IPv6, but the instance's first address is IPv4",
+    );
+    assert_eq!((mixed.addresses.len(), mixed.unusable), (1, None));
+}
+
+#[test]
+fn what_is_named_must_be_there() {
+    let text = instance("track_script {\nchk\n}")
+        + "vrrp_script chck {\nscript \"/bin/true\"\n}\n"
+        + "vrrp_sync_group G {\ngroup {\nA\nB\n}\n}\nvrrp_sync_group H {\ngroup {\nA\n}\n}\n"
+        + "vrrp_script empty {\ninterval 1\n}\n";
+    let said = headlines(&parse(&text, "t"));
+    let said: Vec<&str> = said
+        .iter()
+        .map(String::as_str)
+        .filter(|said| !said.contains("not supported yet"))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "t:8:1: error: there is no vrrp_script `chk`",
+            "t:11:13: note: vrrp_script `chck` is not used by any instance",
+            "t:17:1: error: there is no instance `B`",
+            "t:22:1: error: `A` is a member of two sync groups",
+            "t:22:1: warning: `A` is alone in its sync group",
+            "t:25:13: error: vrrp_script `empty` has no `script`",
+            "t:25:13: note: vrrp_script `empty` is not used by any instance",
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_done_is_said_once() {
+    let text = instance("notify_master /bin/true")
+        + &instance("notify_master /bin/true\nvirtual_router_id 2")
+            .replace("instance A", "instance B")
+            .replace("192.0.2.1", "192.0.2.2");
+    let loaded = parse(&text, "t");
+    let said: Vec<&Problem> = loaded
+        .problems
+        .iter()
+        .filter(|said| said.message().contains("notify_master"))
+        .collect();
+    let [said] = said[..] else {
+        panic!("{:?}", headlines(&loaded))
+    };
+    assert_eq!(said.help(), Some("it stands in one more place"));
 }
 
 #[test]
@@ -548,8 +621,8 @@ fn what_is_not_done_says_what_that_means() {
         "warning: `notify_master` is not supported yet: the script is not run",
     );
     saying(
-        "track_script {\nchk weight -20\n}",
-        "warning: `track_script` is not supported yet: nothing is tracked",
+        "track_interface {\neth1 weight -20\n}",
+        "warning: `track_interface` is not supported yet: nothing is tracked",
     );
     saying("accept", "note: `accept` changes nothing here: ");
     let group = instance("") + "vrrp_sync_group G {\ngroup {\nA\n}\nnotify_mister x\n}\n";
@@ -557,6 +630,7 @@ fn what_is_not_done_says_what_that_means() {
         headlines(&parse(&group, "t")),
         [
             "t:9:1: warning: `vrrp_sync_group` is not supported yet: its instances change state each for itself",
+            "t:11:1: warning: `A` is alone in its sync group",
             "t:13:1: error: unknown keyword `notify_mister` in vrrp_sync_group",
         ]
     );

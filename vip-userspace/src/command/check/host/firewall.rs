@@ -92,7 +92,7 @@ fn bites(
     instance: &Instance,
     link: &Link,
 ) -> Option<(Severity, String, String)> {
-    let IpAddr::V4(group) = IpAddr::from(instance.group) else {
+    let IpAddr::V4(group) = instance.group else {
         return None;
     };
     let name = link.name.as_str();

@@ -86,7 +86,7 @@ fn ours(instances: &[&Instance]) -> HashSet<IpAddr> {
         .filter(|one| one.priority != Priority::OWNER);
     movable
         .flat_map(|one| one.addresses.iter().chain(&one.excluded))
-        .map(|one| IpAddr::from(one.address))
+        .map(|one| one.address)
         .collect()
 }
 
@@ -104,7 +104,7 @@ fn speaks(report: &mut Report<'_>, link: &Link, instances: &[&Instance], ours: &
     let has_own = own(link, ours).next().is_some();
     let mut said = false;
     for instance in instances {
-        match instance.source.map(IpAddr::from) {
+        match instance.source {
             None if !has_own && !said => {
                 said = true;
                 let message = format!("{} has no IPv4 address to speak from", link.name);
@@ -146,7 +146,7 @@ fn comes_home(
             }
         },
     };
-    let IpAddr::V4(virtual_address) = IpAddr::from(address.address) else {
+    let IpAddr::V4(virtual_address) = address.address else {
         return;
     };
     let subnets: Vec<(Ipv4Addr, u8)> = own(link, ours).collect();
@@ -181,7 +181,7 @@ fn is_free_here(
 ) {
     let holder = links.iter().find(|link| {
         let mut held = link.addresses.iter();
-        held.any(|(held, _)| IpAddr::V4(*held) == IpAddr::from(address.address))
+        held.any(|(held, _)| IpAddr::V4(*held) == address.address)
     });
     if let Some(link) = holder {
         let message = format!(
