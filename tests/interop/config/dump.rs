@@ -78,10 +78,11 @@ fn instance(lines: &[&str]) -> Result<Facts> {
     let (name, rest) = lines.split_first().map_or(("", lines), |(n, r)| (*n, r));
     let lines = Lines { name, lines: rest };
     let interface = lines.get("Interface")?;
-    // `vrrp.13, vmac on eth0`: the second one is configured.
+    // `vrrp.13, vmac on eth0, xmit base i/f`: the second one is configured.
     let interface = interface
-        .rsplit_once(" on ")
+        .split_once(" on ")
         .map_or(interface, |(_, base)| base);
+    let interface = interface.split(',').next().unwrap_or(interface);
     let addresses = |title| lines.list(title).map(address).collect::<Result<_>>();
     let source = lines.get("Using src_ip")?;
     let source = match source.strip_suffix(" (from configuration)") {
@@ -203,7 +204,7 @@ fn a_dump_is_read() {
    Flags:
      Using unicast
    Master down timer = 853515 usecs
-   Interface = vrrp.10, vmac on eth0
+   Interface = vrrp.10, vmac on eth0, xmit base i/f
    Using src_ip = 192.0.2.1 (from configuration)
    Multicast address ff02::12, ifindex 5
    Gratuitous ARP delay = 2

@@ -19,8 +19,11 @@ use super::facts::Facts;
 /// that the traps and the generator use.
 pub(super) const INTERFACES: [&str; 4] = ["eth0", "eth1", "eth2", "eth3"];
 
-/// The file as keepalived and we see it; the host's `/run` is its own.
-pub(super) const FILE: &str = "/run/keepalived.conf";
+/// The host's own, where all files lie.
+const DIRECTORY: &str = "/run";
+
+/// The file as keepalived and we see it.
+const FILE: &str = "/run/keepalived.conf";
 
 /// `keepalived -t` takes some 20 ms, or does not end at all.
 const LONGEST_TEST: Duration = Duration::from_secs(5);
@@ -82,6 +85,11 @@ impl Oracle {
         Ok(Self { host, _lab: lab })
     }
 
+    /// Writes a file beside the configuration.
+    pub(super) fn write(&self, name: &str, text: &str) -> Result<()> {
+        Ok(self.host.write(&format!("{DIRECTORY}/{name}"), text)?)
+    }
+
     /// `keepalived -t`, and what it wrote.
     pub(super) fn verdict(&self, text: &str) -> Result<(Verdict, String)> {
         self.host.write(FILE, text)?;
@@ -117,10 +125,9 @@ impl Oracle {
         ])?;
         let end = Instant::now() + PATIENCE;
         let mut asked = false;
-        let mut running = true;
-        while running && Instant::now() < end {
+        while Instant::now() < end {
             // Before its words are looked at, so that its last ones are seen.
-            running = daemon.is_running();
+            let running = daemon.is_running();
             if !running {
                 daemon.wait(PATIENCE)?;
             }
@@ -129,11 +136,11 @@ impl Oracle {
             if has("keepalived has no configuration to run") {
                 return Ok(Dumped::Instances(Vec::new()));
             }
-            if has("exited with permanent error CONFIG") {
-                return Ok(Dumped::Refused);
-            }
             if has("Can't initialize ipvs") {
                 return Ok(Dumped::NoLoadBalancer);
+            }
+            if !running {
+                return Ok(Dumped::Refused);
             }
             if !asked && has("Startup complete") {
                 // To the parent only: it passes the signal on, and a second one

@@ -36,7 +36,7 @@ fn runner(cases: u32) -> TestRunner {
 
 fn disagreement(file: &File, style: u64, expected: Verdict) -> Option<String> {
     let text = written::text(file, style);
-    match Trial::of(&text) {
+    match Trial::of(&text, &[]) {
         Ok(trial) => trial.disagreement(expected),
         Err(error) => Some(format!("{error:#}\n{text}")),
     }

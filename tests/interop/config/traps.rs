@@ -12,6 +12,8 @@ use super::trial::{Allowed, Trial};
 struct Trap {
     rule: String,
     text: String,
+    /// Files beside it, by name.
+    beside: Vec<(String, String)>,
     allowed: Allowed,
 }
 
@@ -59,7 +61,8 @@ impl Place {
 /// priority 50
 /// ```
 ///
-/// What stands before the first one is for people.
+/// A line `--- NAME` begins a file of that name beside it. What stands before the
+/// first trap is for people.
 fn read(file: &str) -> Result<Vec<Trap>> {
     let all = file.split("\n=== ").skip(1);
     all.map(|trap| {
@@ -86,15 +89,27 @@ fn one(rule: &str, rest: &str) -> Result<Trap> {
             _ => bail!("unknown line {line}"),
         }
     }
-    let mut lines = lines.trim_end().to_owned();
-    if !lines.is_empty() {
-        lines.push('\n');
-    }
+    let mut files = lines.split("--- ");
+    let lines = whole_lines(files.next().unwrap_or_default());
+    let beside = files.map(|file| {
+        let (name, lines) = file.split_once('\n').context("a file without lines")?;
+        Ok((name.to_owned(), whole_lines(lines)))
+    });
     Ok(Trap {
         rule: rule.to_owned(),
         text: place.context("no line `in …`")?.around(&lines),
+        beside: beside.collect::<Result<_>>()?,
         allowed,
     })
+}
+
+/// Without the empty line before the next trap.
+fn whole_lines(text: &str) -> String {
+    let mut text = text.trim_end().to_owned();
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
 }
 
 /// At a time: a trap is mostly waiting for a daemon.
@@ -102,7 +117,7 @@ const ABREAST: usize = 4;
 
 /// Runs traps; all that is wrong comes out at once.
 fn spring(traps: &[Trap]) -> Result<()> {
-    let run = |trap: &Trap| match Trial::of(&trap.text) {
+    let run = |trap: &Trap| match Trial::of(&trap.text, &trap.beside) {
         Ok(trial) => trial.against(&trap.rule, &trap.allowed),
         Err(error) => Some(format!("{}: {error:#}\n{}", trap.rule, trap.text)),
     };
@@ -166,6 +181,7 @@ fn line_ends_and_blanks() -> Result<()> {
     spring(&traps.map(|(rule, text)| Trap {
         rule: rule.to_owned(),
         text,
+        beside: Vec::new(),
         allowed: Allowed::default(),
     }))
 }

@@ -33,8 +33,12 @@ pub(super) struct Trial {
 const SHOWN: usize = 16;
 
 impl Trial {
-    pub(super) fn of(text: &str) -> Result<Self> {
+    /// `beside` are files in the same directory, by name.
+    pub(super) fn of(text: &str, beside: &[(String, String)]) -> Result<Self> {
         let oracle = Oracle::new()?;
+        for (name, text) in beside {
+            oracle.write(name, text)?;
+        }
         let (mut verdict, said) = oracle.verdict(text)?;
         let ours = oracle.ours(text)?;
         let mut found = Vec::new();
@@ -124,6 +128,11 @@ impl Trial {
             text
         };
         let lines: Vec<_> = differences.iter().take(SHOWN).cloned().collect();
+        let said: String = said
+            .lines()
+            .take(SHOWN)
+            .map(|line| format!("{line}\n"))
+            .collect();
         let words: Vec<_> = self.ours.words().take(SHOWN).collect();
         format!(
             "{text}keepalived: {verdict:?}\n{said}we (silent on {passed_over:?}):\n{}{}",

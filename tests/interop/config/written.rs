@@ -267,7 +267,7 @@ struct Built {
 const BUILT: Built = Built {
     ipv6: false,
     unicast: false,
-    definitions: false,
+    definitions: true,
 };
 
 impl Instance {
