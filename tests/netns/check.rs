@@ -315,3 +315,65 @@ fn a_firewall_is_judged_by_whom_it_bites() -> Tested {
     );
     Ok(())
 }
+
+#[test]
+fn the_standard_input_as_an_editor_gives_it() -> Tested {
+    let pair = new_pair()?;
+    pair.a
+        .write("/run/check.conf", "vrrp_instance A {\n  prioritty 7\n}\n")?;
+    let program = pair.program.display();
+    let line = format!("{program} check --json - < /run/check.conf");
+    let (lines, code) = said(&pair.a.spawn(["sh", "-c", &line])?)?;
+    assert_eq!(code, Some(4));
+    assert!(
+        has(&lines, "error", "unknown keyword `prioritty`"),
+        "{lines:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn scripts_and_who_may_change_them() -> Tested {
+    let pair = new_pair()?;
+    let host = &pair.a;
+    host.output(["mkdir", "-m", "777", "/run/open"])?
+        .success()?;
+    for (path, mode) in [
+        ("/run/open/one", "755"),
+        ("/run/two", "644"),
+        ("/run/three", "755"),
+    ] {
+        host.write(path, "#!/bin/sh\n")?;
+        host.output(["chmod", mode, path])?.success()?;
+    }
+    let script = |name: &str, lines: &str| format!("vrrp_script {name} {{\n{lines}\n}}\n");
+    let text = [
+        script("one", "script /run/open/one\nuser root"),
+        script("two", "script /run/two\nuser root"),
+        script("three", "script \"/run/three with arguments\"\nuser root"),
+        script("four", "script /run/absent\nuser root"),
+        script("five", "script /run/three\nuser nobody-of-this-name"),
+        "track_file six {\nfile /run/not/there\n}\n".to_owned(),
+        fast(100),
+    ]
+    .concat();
+    let (lines, code) = said(&start(&pair, host, &text, &["--listen", "0"])?)?;
+    assert_eq!(code, Some(4));
+    for (severity, words) in [
+        (
+            "warning",
+            "/run/open/one is run as root, and /run/open can be changed by everybody (mode 777)",
+        ),
+        ("error", "root may not run /run/two"),
+        ("error", "/run/absent is not here"),
+        ("error", "there is no user `nobody-of-this-name` here"),
+        ("warning", "the directory /run/not is not here"),
+    ] {
+        assert!(has(&lines, severity, words), "{words}: {lines:?}");
+    }
+    assert!(
+        !lines.iter().any(|line| line.contains("/run/three")),
+        "{lines:?}"
+    );
+    Ok(())
+}

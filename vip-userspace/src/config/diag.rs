@@ -1,5 +1,6 @@
 //! What is wrong with a configuration, said with its place.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -239,7 +240,7 @@ fn shown<'a>(group: Group<'a>, file: &'a str, at: Option<&'a Location>) -> Group
     let line = usize::try_from(span.line).unwrap_or(usize::MAX);
     match line_around(source.text(), *span) {
         Some((text, range)) => group.element(
-            Snippet::source(text)
+            Snippet::source(without_secrets(text))
                 .path(file)
                 .line_start(line)
                 .annotation(AnnotationKind::Primary.span(range)),
@@ -250,6 +251,43 @@ fn shown<'a>(group: Group<'a>, file: &'a str, at: Option<&'a Location>) -> Group
                 .char_column(usize::try_from(span.column).unwrap_or(usize::MAX)),
         ),
     }
+}
+
+/// A line fit to be shown to whoever reads the output, a pipeline's log perhaps:
+/// what follows the words that take passwords becomes stars, byte for byte, so that
+/// places on the line stay true.
+fn without_secrets(line: &str) -> Cow<'_, str> {
+    const TAKERS: [&str; 2] = ["auth_pass", "key"];
+    let secret = TAKERS.iter().find_map(|taker| {
+        let (start, _) = line.match_indices(taker).find(|(start, _)| {
+            let alone = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || "{}\"".contains(c));
+            let after = line.get(start + taker.len()..);
+            alone(
+                line.get(..*start)
+                    .and_then(|before| before.chars().next_back()),
+            ) && alone(after.and_then(|after| after.chars().next()))
+        })?;
+        let from = start + taker.len();
+        let rest = line.get(from..)?;
+        let end = rest.find(['#', '!']).unwrap_or(rest.len());
+        Some(from..from + end)
+    });
+    let Some(secret) = secret else {
+        return Cow::Borrowed(line);
+    };
+    let hidden = |byte: u8| match byte {
+        b' ' | b'\t' | b'{' | b'}' | b'"' => char::from(byte),
+        _ => '*',
+    };
+    let mut shown = line.to_owned();
+    let stars: String = line
+        .get(secret.clone())
+        .unwrap_or_default()
+        .bytes()
+        .map(hidden)
+        .collect();
+    shown.replace_range(secret, &stars);
+    Cow::Owned(shown)
 }
 
 /// The line a span starts on and the span's range within it.
@@ -497,6 +535,25 @@ mod tests {
         assert_eq!(find("Priority"), Some("priority"));
         assert_eq!(find("zebra"), None);
         assert_eq!(find("x"), None);
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (line, shown) in [
+            ("  auth_pass 1111", "  auth_pass ****"),
+            ("auth_pass \"a b\" # mine", "auth_pass \"* *\" # mine"),
+            (
+                "authentication { auth_pass é }",
+                "authentication { auth_pass ** }",
+            ),
+            ("key 7 hex:00ff", "key * ********"),
+            ("auth_type PASS", "auth_type PASS"),
+            ("no_auth_pass 1111", "no_auth_pass 1111"),
+            ("auth_pass", "auth_pass"),
+        ] {
+            assert_eq!(without_secrets(line), shown);
+            assert_eq!(without_secrets(line).len(), line.len());
+        }
     }
 
     #[test]

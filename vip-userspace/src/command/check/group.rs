@@ -7,11 +7,14 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::mem::discriminant;
+use std::net::IpAddr;
 
 use vip_common::ids::{Priority, Version};
 
 use super::Checked;
+use super::written::Written;
 use crate::config::diff::{Difference, Lists, differences};
+use crate::config::section::Setting;
 use crate::config::{Instance, Location, Problem, Severity, VirtualAddress};
 
 /// How many problems are said; beyond them files are not of one group.
@@ -26,7 +29,13 @@ pub(super) fn compare(checked: &mut [Checked]) {
     if checked.len() < 2 {
         return;
     }
-    let group = Group { nodes: checked };
+    let group = Group {
+        nodes: checked,
+        written: checked
+            .iter()
+            .map(|node| node.loaded.as_ref().map(Written::new))
+            .collect(),
+    };
     let mut found = Vec::new();
     for router in group.routers() {
         group.judge(&router, &mut found);
@@ -44,12 +53,23 @@ pub(super) fn compare(checked: &mut [Checked]) {
 
 struct Group<'a> {
     nodes: &'a [Checked],
+    /// Where things are written, by node; nothing of a file that could not be read.
+    written: Vec<Option<Written<'a>>>,
 }
 
 impl<'a> Group<'a> {
     fn instances(&self, node: usize) -> &'a [Instance] {
         let loaded = self.nodes.get(node).and_then(|node| node.loaded.as_ref());
         loaded.map_or(&[], |loaded| &loaded.configuration.instances)
+    }
+
+    /// What makes an instance one router on the wire; none for what has no VRID to
+    /// speak of.
+    fn router(&self, node: usize, instance: &Instance) -> Option<(u8, bool)> {
+        let written = self.written.get(node)?.as_ref()?;
+        written
+            .has_vrid(instance)
+            .then(|| (instance.vrid.get(), instance.is_ipv6()))
     }
 
     fn instance(&self, (node, index): Member) -> Option<&'a Instance> {
@@ -62,16 +82,18 @@ impl<'a> Group<'a> {
         for node in 0..self.nodes.len() {
             let mut matching = Matching::new(&routers, self.instances(node).len());
             // From what must be the same router to what was probably meant to be.
-            matching.by(self, node, |one| Some((one.name.as_str(), router(one)?)));
-            matching.by(self, node, |one| {
-                Some((one.interface.as_str(), router(one)?))
+            matching.by(self, node, |node, one| {
+                Some((one.name.as_str(), self.router(node, one)?))
             });
-            matching.by(self, node, |one| {
-                Some((one.addresses.first()?.address, router(one)?))
+            matching.by(self, node, |node, one| {
+                Some((one.interface.as_str(), self.router(node, one)?))
             });
-            matching.by(self, node, router);
-            matching.by(self, node, |one| Some(one.name.as_str()));
-            matching.by(self, node, |one| Some(one.addresses.first()?.address));
+            matching.by(self, node, |node, one| {
+                Some((one.addresses.first()?.address, self.router(node, one)?))
+            });
+            matching.by(self, node, |node, one| self.router(node, one));
+            matching.by(self, node, |_, one| Some(one.name.as_str()));
+            matching.by(self, node, |_, one| Some(one.addresses.first()?.address));
             let Matching { taken, .. } = matching;
             for (index, router) in taken.into_iter().enumerate() {
                 match router.and_then(|router| routers.get_mut(router)) {
@@ -99,9 +121,9 @@ impl<'a> Group<'a> {
             let Some(instance) = self.instance(*other) else {
                 continue;
             };
-            // What must not run is said where it stands, and its values are not
-            // those that somebody wrote.
-            if reference.unusable.is_some() || instance.unusable.is_some() {
+            // Without a VRID an instance is not whole, which has been said.
+            if self.router(first.0, reference).is_none() || self.router(other.0, instance).is_none()
+            {
                 continue;
             }
             for difference in differences(reference, instance) {
@@ -113,11 +135,37 @@ impl<'a> Group<'a> {
             }
         }
         found.extend(self.same_priority(router));
+        found.extend(self.all_masters(router));
+    }
+
+    /// All nodes say `state MASTER`.
+    fn all_masters(&self, router: &[Member]) -> Option<(usize, Problem)> {
+        let [first, .., last] = router else {
+            return None;
+        };
+        let is_master = |member: &Member| {
+            let setting = self.setting(*member, "state");
+            setting.and_then(|setting| setting.value.choice()) == Some("MASTER")
+        };
+        if !router.iter().all(is_master) {
+            return None;
+        }
+        let judged = Judged::new(
+            Severity::Note,
+            format!(
+                "`{}`: all nodes say `state MASTER`, which decides nothing",
+                self.instance(*last)?.name
+            ),
+            "the priority decides; BACKUP on all of them is the usual",
+        );
+        self.problem(judged, "state", *first, *last)
     }
 
     /// A router that one node has.
     fn alone(&self, member: Member, instance: &Instance) -> Option<(usize, Problem)> {
-        // A file that could not be read says enough.
+        // What is not whole says enough itself, and so does a file that could not
+        // be read.
+        self.router(member.0, instance)?;
         if self.nodes.iter().any(|node| node.loaded.is_none()) {
             return None;
         }
@@ -139,31 +187,28 @@ impl<'a> Group<'a> {
             let Some(instance) = self.instance(*member) else {
                 continue;
             };
-            if instance.unusable.is_some() {
+            if self.router(member.0, instance).is_none() {
                 continue;
             }
             let Some(first) = holders.get(&instance.priority) else {
                 holders.insert(instance.priority, *member);
                 continue;
             };
-            let judged = if instance.priority == Priority::OWNER {
-                Judged {
-                    severity: Severity::Error,
-                    message: format!(
-                        "`{}`: both nodes say that they own the address (priority 255)",
-                        instance.name
+            let (name, priority) = (&instance.name, instance.priority);
+            let judged = if priority == Priority::OWNER {
+                Judged::new(
+                    Severity::Error,
+                    format!(
+                        "`{name}`: both nodes say that they own the address (priority {priority})"
                     ),
-                    help: "both are master from their start; give 255 to one, or to none".into(),
-                }
+                    "both are master from their start; give 255 to one, or to none",
+                )
             } else {
-                Judged {
-                    severity: Severity::Warning,
-                    message: format!(
-                        "`{}`: both nodes have priority {}",
-                        instance.name, instance.priority
-                    ),
-                    help: "the higher address of the interface decides then, which nobody wrote down; give them different ones".into(),
-                }
+                Judged::new(
+                    Severity::Warning,
+                    format!("`{name}`: both nodes have priority {priority}"),
+                    "the higher address of the interface decides then, which nobody wrote down; give them different ones",
+                )
             };
             found.extend(self.problem(judged, "priority", *first, *member));
         }
@@ -178,25 +223,38 @@ impl<'a> Group<'a> {
         first: Member,
         other: Member,
     ) -> Option<(usize, Problem)> {
-        let at = self.spot(other, keyword)?;
+        let (here, there) = judged.addresses;
+        let spot = |member, address: Option<IpAddr>| {
+            let exact = address.and_then(|address| self.address(member, address));
+            exact.or_else(|| self.spot(member, keyword))
+        };
+        let at = spot(other, here)?;
         let mut problem = Problem::at(judged.severity, at, judged.message).with_help(judged.help);
-        if let Some(there) = self.spot(first, keyword) {
-            problem = problem.see(there, "the other node has it here");
+        if let Some(there) = spot(first, there) {
+            // One file as several nodes: the place does not tell which.
+            let id = self.nodes.get(first.0).and_then(|node| node.id.as_deref());
+            let node = id.map_or_else(String::new, |id| format!(" ({id})"));
+            problem = problem.see(there, format!("the other node{node} has it here"));
         }
         Some((other.0, problem))
     }
 
-    /// Where a value of an instance is written.
-    fn spot(&self, member: Member, _keyword: &str) -> Option<Location> {
-        let loaded = self.nodes.get(member.0)?.loaded.as_ref()?;
-        loaded.sources.word_at(&self.instance(member)?.place)
+    fn setting(&self, member: Member, keyword: &str) -> Option<&'a Setting> {
+        let written = self.written.get(member.0)?.as_ref()?;
+        written.setting(self.instance(member)?, keyword)
     }
-}
 
-/// What makes it one router on the wire; none for what cannot run, whose VRID may
-/// be nobody's.
-fn router(instance: &Instance) -> Option<u8> {
-    instance.unusable.is_none().then_some(instance.vrid.get())
+    /// Where an address of an instance is written.
+    fn address(&self, member: Member, address: IpAddr) -> Option<Location> {
+        let written = self.written.get(member.0)?.as_ref()?;
+        written.address(self.instance(member)?, address)
+    }
+
+    /// Where a value of an instance is written.
+    fn spot(&self, member: Member, keyword: &str) -> Option<Location> {
+        let written = self.written.get(member.0)?.as_ref()?;
+        written.spot(self.instance(member)?, keyword)
+    }
 }
 
 /// Which router each instance of a node belongs to.
@@ -222,7 +280,7 @@ impl<'a> Matching<'a> {
         &mut self,
         group: &Group<'a>,
         node: usize,
-        key: impl Fn(&'a Instance) -> Option<K>,
+        key: impl Fn(usize, &'a Instance) -> Option<K>,
     ) {
         /// The one that has a key; none where several have.
         type Only<K> = HashMap<K, Option<usize>>;
@@ -234,7 +292,7 @@ impl<'a> Matching<'a> {
         let mut ours: Only<K> = HashMap::new();
         for (index, instance) in group.instances(node).iter().enumerate() {
             if self.taken.get(index) == Some(&None)
-                && let Some(key) = key(instance)
+                && let Some(key) = key(node, instance)
             {
                 note(&mut ours, key, index);
             }
@@ -245,8 +303,9 @@ impl<'a> Matching<'a> {
         let mut theirs: Only<K> = HashMap::new();
         for (index, router) in self.routers.iter().enumerate() {
             let open = self.complete.get(index) == Some(&false);
-            let first = router.first().and_then(|first| group.instance(*first));
-            if open && let Some(key) = first.and_then(&key) {
+            let first = router.first().filter(|_| open);
+            let first = first.and_then(|first| Some((first.0, group.instance(*first)?)));
+            if let Some(key) = first.and_then(|(node, first)| key(node, first)) {
                 note(&mut theirs, key, index);
             }
         }
@@ -269,6 +328,19 @@ struct Judged {
     severity: Severity,
     message: String,
     help: String,
+    /// The addresses that it is about, on the later and on the earlier node.
+    addresses: (Option<IpAddr>, Option<IpAddr>),
+}
+
+impl Judged {
+    fn new(severity: Severity, message: String, help: &str) -> Self {
+        Self {
+            severity,
+            message,
+            help: help.to_owned(),
+            addresses: (None, None),
+        }
+    }
 }
 
 /// What a difference means to the group; `None` where nodes may well differ.
@@ -278,13 +350,8 @@ fn judge(difference: &Difference, first: &Instance, other: &Instance) -> Option<
     let differs = difference.values().map(|(there, here)| {
         format!("`{name}`: {keyword} is {here} here and {there} on the other node")
     });
-    let judged = |severity, message: Option<String>, help: &str| {
-        Some(Judged {
-            severity,
-            message: message?,
-            help: help.to_owned(),
-        })
-    };
+    let judged =
+        |severity, message: Option<String>, help: &str| Some(Judged::new(severity, message?, help));
     let deaf = "the nodes refuse each other's adverts, and both become master";
     match difference {
         Difference::Vrid(_) => judged(
@@ -333,8 +400,8 @@ fn judge(difference: &Difference, first: &Instance, other: &Instance) -> Option<
 fn addresses(name: &str, keyword: &str, lists: &Lists, severity: Severity) -> Option<Judged> {
     let only = |these: &[VirtualAddress], those: &[VirtualAddress]| {
         let known: HashSet<_> = those.iter().map(|one| one.address).collect();
-        let these = these.iter().filter(|one| !known.contains(&one.address));
-        these.map(|one| one.address.to_string()).collect::<Vec<_>>()
+        let these = these.iter().map(|one| one.address);
+        these.filter(|one| !known.contains(one)).collect::<Vec<_>>()
     };
     let here = only(&lists.added, &lists.removed);
     let there = only(&lists.removed, &lists.added);
@@ -345,27 +412,29 @@ fn addresses(name: &str, keyword: &str, lists: &Lists, severity: Severity) -> Op
             let there = there.find(|there| there.address == here.address)?;
             (here.prefix != there.prefix).then_some((here, there))
         })?;
+        let message = format!(
+            "`{name}`: {} has prefix /{} here and /{} on the other node",
+            here.address, here.prefix, there.prefix
+        );
+        let help = "a takeover would change the routes of the subnet, too";
         return Some(Judged {
-            severity: Severity::Warning,
-            message: format!(
-                "`{name}`: {} has prefix /{} here and /{} on the other node",
-                here.address, here.prefix, there.prefix
-            ),
-            help: "a takeover would change the routes of the subnet, too".into(),
+            addresses: (Some(here.address), Some(there.address)),
+            ..Judged::new(Severity::Warning, message, help)
         });
     }
     let mut parts = Vec::new();
-    for (list, on) in [(here, "here"), (there, "on the other node")] {
+    for (list, on) in [(&here, "here"), (&there, "on the other node")] {
         match list.as_slice() {
             [] => {}
             [one] => parts.push(format!("{one} only {on}")),
             [one, rest @ ..] => parts.push(format!("{one} and {} more only {on}", rest.len())),
         }
     }
+    let message = format!("`{name}`: {keyword} differs: {}", parts.join(", "));
+    let help = "an address that one node does not know is gone after a takeover, and keepalived up to 2.3.2 refuses adverts with other addresses than its own";
     Some(Judged {
-        severity,
-        message: format!("`{name}`: {keyword} differs: {}", parts.join(", ")),
-        help: "an address that one node does not know is gone after a takeover, and keepalived up to 2.3.2 refuses adverts with other addresses than its own".into(),
+        addresses: (here.first().copied(), there.first().copied()),
+        ..Judged::new(severity, message, help)
     })
 }
 
@@ -378,12 +447,12 @@ fn preempt(first: &Instance, other: &Instance) -> Option<Judged> {
     };
     // It is the node of higher priority that could take over again.
     let useless = !lower.preempt && higher.preempt && lower.priority < higher.priority;
-    useless.then(|| Judged {
-        severity: Severity::Warning,
-        message: format!(
+    useless.then(|| {
+        let message = format!(
             "`{}`: nopreempt only on the node of lower priority changes nothing: the one with {} takes over again",
             other.name, higher.priority
-        ),
-        help: "nopreempt counts on the node of higher priority; write it on both".into(),
+        );
+        let help = "nopreempt counts on the node of higher priority; write it on both";
+        Judged::new(Severity::Warning, message, help)
     })
 }

@@ -7,16 +7,19 @@
 mod group;
 mod host;
 pub mod json;
+mod written;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use vip_common::wire::vrrp::Auth;
-
+use self::written::sections;
 use crate::cli::CheckArgs;
+use crate::config::keywords::Block;
 use crate::config::{self, LARGEST_FILE, Loaded, Problem, Reading, Severity};
 use crate::error::{Exit, Failure};
 
@@ -169,7 +172,7 @@ fn read(path: PathBuf, id: Option<String>) -> Checked {
     match loaded {
         Ok(loaded) => {
             let mut problems = loaded.problems.clone();
-            problems.extend(readable_password(&loaded));
+            problems.extend(readable_passwords(&loaded));
             Checked {
                 file,
                 id,
@@ -214,22 +217,35 @@ fn read_stdin(id: Option<&str>) -> Result<Loaded, String> {
     Ok(config::parse_with(&bytes, STDIN, &reading))
 }
 
-/// A password in a file that everybody on the host may read.
-fn readable_password(loaded: &Loaded) -> Option<Problem> {
-    let instances = loaded.configuration.instances.iter();
-    let mut with_password = instances.filter(|one| one.auth != Auth::None);
-    let first = with_password.next()?;
-    let file = first.place.file.as_ref();
-    let mode = fs::metadata(file).ok()?.mode();
-    if mode & 0o004 == 0 {
-        return None;
+/// Passwords in files that everybody on the host may read, one for each file.
+fn readable_passwords(loaded: &Loaded) -> Vec<Problem> {
+    let mut seen: HashSet<Arc<str>> = HashSet::new();
+    let mut found = Vec::new();
+    let instances = sections(&loaded.settings).filter(|one| one.block == Block::Instance);
+    let passwords = instances
+        .flat_map(|instance| sections(&instance.settings))
+        .flat_map(|inner| inner.all("auth_pass").chain(inner.all("key")));
+    for setting in passwords {
+        let Some(at) = loaded.sources.locate(setting.span) else {
+            continue;
+        };
+        let file = Arc::clone(at.file());
+        if !seen.insert(Arc::clone(&file)) {
+            continue;
+        }
+        let Ok(mode) = fs::metadata(&*file).map(|metadata| metadata.mode()) else {
+            continue;
+        };
+        if mode & 0o004 != 0 {
+            let message = format!(
+                "everybody on this host may read this password (mode {:o})",
+                mode & 0o7777
+            );
+            let problem = Problem::at(Severity::Warning, at, message);
+            found.push(problem.with_help(format!("chmod o-rwx {file}")));
+        }
     }
-    let message = format!(
-        "it holds a password, and everybody on this host may read it (mode {:o})",
-        mode & 0o7777
-    );
-    let problem = Problem::of_file(Severity::Warning, file, message);
-    Some(problem.with_help(format!("chmod o-rwx {file}")))
+    found
 }
 
 /// Makes warnings errors.

@@ -196,22 +196,29 @@ fn nodes_that_agree_have_nothing_to_say() {
 #[test]
 fn what_makes_two_masters_is_an_error() {
     let a = instance("A", 1, "priority 100");
-    for (lines, words) in [
-        ("version 3", "version is 3 here and 2 on the other node"),
-        ("advert_int 2", "advert_int is 2 s here and 1 s"),
+    for (lines, place, words) in [
+        (
+            "version 3",
+            "5:1",
+            "version is 3 here and 2 on the other node",
+        ),
+        ("advert_int 2", "5:1", "advert_int is 2 s here and 1 s"),
         (
             "authentication {\nauth_type PASS\nauth_pass x\n}",
+            "7:1",
             "authentication is a password here and none",
         ),
         (
             "mcast_dst_ip 224.0.0.99",
+            "5:1",
             "mcast_dst_ip is 224.0.0.99 here and 224.0.0.18",
         ),
     ] {
         let b = instance("A", 1, &format!("priority 90\n{lines}"));
         let said = disagreements(&[&a, &b]);
         assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].starts_with("b:1:15: error: `A`: "), "{said:?}");
+        let start = format!("b:{place}: error: `A`: ");
+        assert!(said[0].starts_with(&start), "{said:?}");
         assert!(said[0].contains(words), "{said:?}");
     }
 }
@@ -228,7 +235,7 @@ fn a_password_is_compared_and_never_shown() {
     let said = disagreements(&[&a, &b]);
     assert_eq!(
         said,
-        ["b:1:15: error: `A`: the password is another one on the other node"]
+        ["b:7:1: error: `A`: the password is another one on the other node"]
     );
     let changes = config::diff::diff(
         &config::parse(&a, "a").configuration,
@@ -247,7 +254,7 @@ fn another_vrid_is_found_by_the_name() {
     let b = instance("A", 1, "priority 90").replace("virtual_router_id 1", "virtual_router_id 2");
     assert_eq!(
         disagreements(&[&a, &b]),
-        ["b:1:15: error: `A`: virtual_router_id is 2 here and 1 on the other node"]
+        ["b:3:1: error: `A`: virtual_router_id is 2 here and 1 on the other node"]
     );
     // Names that are swapped mean nothing on the wire.
     let a = [
@@ -291,17 +298,17 @@ fn addresses_are_compared_whatever_their_order() {
     assert_eq!(said("192.0.2.2/24\n192.0.2.1/24"), Vec::<String>::new());
     assert_eq!(
         said("192.0.2.1/24"),
-        ["b:1:15: error: `A`: virtual_ipaddress differs: 192.0.2.2 only on the other node"]
+        ["b:5:1: error: `A`: virtual_ipaddress differs: 192.0.2.2 only on the other node"]
     );
     assert_eq!(
         said("192.0.2.1/24\n192.0.2.3/24"),
         [
-            "b:1:15: error: `A`: virtual_ipaddress differs: 192.0.2.3 only here, 192.0.2.2 only on the other node"
+            "b:7:1: error: `A`: virtual_ipaddress differs: 192.0.2.3 only here, 192.0.2.2 only on the other node"
         ]
     );
     assert_eq!(
         said("192.0.2.1/24\n192.0.2.2/32"),
-        ["b:1:15: warning: `A`: 192.0.2.2 has prefix /32 here and /24 on the other node"]
+        ["b:7:1: warning: `A`: 192.0.2.2 has prefix /32 here and /24 on the other node"]
     );
 }
 
@@ -314,7 +321,7 @@ fn priorities_that_are_equal() {
     assert_eq!(said(100, 90, 80), Vec::<String>::new());
     assert_eq!(
         said(100, 90, 90),
-        ["c:1:15: warning: `A`: both nodes have priority 90"]
+        ["c:4:1: warning: `A`: both nodes have priority 90"]
     );
     let owners = said(255, 255, 80);
     assert_eq!(owners.len(), 1);
@@ -335,17 +342,61 @@ fn nopreempt_counts_on_the_higher_node() {
 
 #[test]
 fn a_disagreement_shows_both_places() {
-    let mut nodes = [
-        named(&instance("A", 1, "version 3"), "a"),
-        named(&instance("A", 1, "priority 90"), "b"),
-    ];
+    let a = format!(
+        "global_defs {{\nvrrp_version 3\n}}\n{}",
+        instance("A", 1, "")
+    );
+    let b = instance("A", 1, "priority 90").replace("192.0.2.1/24", "192.0.2.1/24\n192.0.2.2/24");
+    let mut nodes = [named(&a, "a"), named(&b, "b")];
     group::compare(&mut nodes);
-    let shown = nodes[1].problems.last().unwrap().render(false);
-    assert!(shown.contains("--> b:1:15"), "{shown}");
+    let places: Vec<_> = nodes[1]
+        .problems
+        .iter()
+        .map(|problem| {
+            let there = problem.related().next().unwrap().0.place();
+            format!("{} {there}", problem.place().unwrap())
+        })
+        .collect();
+    // The instance's name stands for what it has by default, and the list for an
+    // address that is not in it.
+    assert_eq!(places, ["b:1:15 a:2:1", "b:7:1 a:8:1"]);
+    let shown = nodes[1].problems[0].render(false);
     assert!(
-        shown.contains("::: a:1:15") || shown.contains("--> a:1:15"),
+        shown.contains("a:2:1") && shown.contains("vrrp_version 3"),
         "{shown}"
     );
+}
+
+#[test]
+fn the_state_decides_nothing() {
+    let nodes = [100, 90].map(|p| instance("A", 1, &format!("priority {p}\nstate MASTER")));
+    assert_eq!(
+        disagreements(&nodes.each_ref().map(String::as_str)),
+        ["b:5:1: note: `A`: all nodes say `state MASTER`, which decides nothing"]
+    );
+}
+
+#[test]
+fn what_cannot_run_yet_is_compared_all_the_same() {
+    let unusable = |priority, password| {
+        let lines = format!(
+            "priority {priority}\nuse_vmac\nauthentication {{\nauth_type PASS\nauth_pass {password}\n}}"
+        );
+        named(&instance("A", 1, &lines), "x")
+    };
+    let mut nodes = [unusable(100, "one"), unusable(90, "two")];
+    assert!(nodes.iter().all(|node| node.unusable() == 1));
+    let before = nodes[1].problems.len();
+    group::compare(&mut nodes);
+    assert!(nodes[1].problems[before].message().contains("password"));
+    // Without a VRID there is nothing to compare.
+    let mut nodes = [
+        named("vrrp_instance A {\ninterface e0\n}\n", "x"),
+        unusable(100, "one"),
+    ];
+    let before = nodes[1].problems.len();
+    group::compare(&mut nodes);
+    assert_eq!(nodes[1].problems.len(), before);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn list() -> Result<Ruleset, String> {
     let listed = match listed {
         Ok(listed) => listed,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err("nft is not installed".to_owned());
+            return Err("nft is not found".to_owned());
         }
         Err(error) => return Err(format!("nft cannot be started: {error}")),
     };
@@ -70,7 +70,7 @@ pub(super) fn judge(report: &mut Report<'_>, instance: &Instance, link: &Link, r
         Ok(ruleset) => {
             for chain in ruleset.hooked() {
                 if let Some((severity, message, help)) = bites(ruleset, chain, instance, link) {
-                    report.of(severity, instance, message, &help);
+                    report.of(severity, instance, "interface", message, &help);
                 }
             }
         }

@@ -20,7 +20,7 @@ pub(super) fn absent(report: &mut Report<'_>, instance: &Instance, name: &str, l
         None => format!("there are {}; it is FAULT until it appears", listed(links)),
     };
     let message = format!("interface `{name}` does not exist here");
-    report.of(Severity::Error, instance, message, &help);
+    report.of(Severity::Error, instance, "interface", message, &help);
 }
 
 fn listed(links: &[Link]) -> String {
@@ -56,16 +56,17 @@ pub(super) fn judge(
     let name = &link.name;
     if !link.up {
         let help = format!("ip link set {name} up; it is FAULT until then");
-        report.of(Severity::Warning, first, format!("{name} is down"), &help);
+        let message = format!("{name} is down");
+        report.of(Severity::Warning, first, "interface", message, &help);
     } else if !link.running {
         let message = format!("{name} has no carrier");
         let help = "it is FAULT until the cable or the switch is there";
-        report.of(Severity::Warning, first, message, help);
+        report.of(Severity::Warning, first, "interface", message, help);
     }
     if !multicasts(name) {
         let message = format!("{name} does not multicast, and adverts are multicast");
         let help = "take an Ethernet interface; `lo`, tunnels and NOARP devices cannot";
-        report.of(Severity::Error, first, message, help);
+        report.of(Severity::Error, first, "interface", message, help);
     }
     let ours = ours(instances);
     speaks(report, link, instances, &ours);
@@ -105,17 +106,17 @@ fn speaks(report: &mut Report<'_>, link: &Link, instances: &[&Instance], ours: &
     let mut said = false;
     for instance in instances {
         match instance.source {
-            None if !has_own && !said => {
+            None if !has_own && !said && !instance.is_ipv6() => {
                 said = true;
                 let message = format!("{} has no IPv4 address to speak from", link.name);
                 let help =
                     "give it one of its own besides the virtual ones; it is FAULT until then";
-                report.of(Severity::Error, instance, message, help);
+                report.of(Severity::Error, instance, "interface", message, help);
             }
             Some(IpAddr::V4(source)) if !own(link, ours).any(|(own, _)| own == source) => {
                 let message = format!("mcast_src_ip {source} is not an address of {}", link.name);
                 let help = "adverts would come from an address that is not here";
-                report.of(Severity::Warning, instance, message, help);
+                report.of(Severity::Warning, instance, "mcast_src_ip", message, help);
             }
             _ => {}
         }
@@ -141,7 +142,7 @@ fn comes_home(
                     "interface `{device}` of {} does not exist here",
                     address.address
                 );
-                report.of(Severity::Error, instance, message, "");
+                report.of_address(Severity::Error, instance, address.address, message, "");
                 return;
             }
         },
@@ -163,7 +164,7 @@ fn comes_home(
         known.join(", ")
     );
     let help = "neighbours there do not look for it by ARP; is it the right address and interface?";
-    report.of(Severity::Warning, instance, message, help);
+    report.of_address(Severity::Warning, instance, address.address, message, help);
 }
 
 /// Whether an address is in the subnet of another one.
@@ -192,7 +193,7 @@ fn is_free_here(
             "whoever put it there keeps it, as backup too; if it was left behind: `vip release`, or ip address del {}/{} dev {}",
             address.address, address.prefix, link.name
         );
-        report.of(Severity::Warning, instance, message, &help);
+        report.of_address(Severity::Warning, instance, address.address, message, &help);
     }
 }
 
@@ -236,10 +237,7 @@ mod tests {
         );
         let loaded = config::parse(&text, "t");
         assert_eq!(loaded.count(Severity::Error), 0, "{:?}", loaded.problems);
-        let mut report = Report {
-            loaded: &loaded,
-            problems: Vec::new(),
-        };
+        let mut report = Report::new(&loaded);
         let instances: Vec<_> = loaded.configuration.instances.iter().collect();
         judge(
             &mut report,
@@ -329,10 +327,7 @@ mod tests {
         let text =
             format!("vrrp_instance A {{\ninterface eht0\nvirtual_router_id 1\n{ADDRESS}\n}}\n");
         let loaded = config::parse(&text, "t");
-        let mut report = Report {
-            loaded: &loaded,
-            problems: Vec::new(),
-        };
+        let mut report = Report::new(&loaded);
         let links = [link("lo", &[]), link("eth0", &[])];
         let instance = &loaded.configuration.instances[0];
         absent(&mut report, instance, "eht0", &links);

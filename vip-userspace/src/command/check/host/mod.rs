@@ -5,15 +5,19 @@
 mod firewall;
 mod links;
 mod nft;
+mod paths;
 mod rung;
 mod wire;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use caps::Capability;
 use vip_common::ids::Vrid;
 
 use super::Checked;
+use super::written::Written;
+use crate::config::source::Span;
 use crate::config::{Instance, Loaded, Location, Problem, Severity};
 use crate::error::{Exit, Failure};
 use crate::kernel::speakers::{Bound, first_claimed, foreign_holders};
@@ -54,10 +58,7 @@ pub(super) fn look(checked: &mut [Checked], listen: Option<Duration>) -> Result<
         let Some(loaded) = &one.loaded else {
             continue;
         };
-        let mut report = Report {
-            loaded,
-            problems: Vec::new(),
-        };
+        let mut report = Report::new(loaded);
         host.judge(&mut report, listen);
         let mut problems = report.problems;
         problems.truncate(MOST_SAID);
@@ -69,13 +70,49 @@ pub(super) fn look(checked: &mut [Checked], listen: Option<Duration>) -> Result<
 /// What is said of one file.
 struct Report<'a> {
     loaded: &'a Loaded,
+    written: Written<'a>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Report<'a> {
-    /// A problem of an instance, at its name.
-    fn of(&mut self, severity: Severity, instance: &Instance, message: String, help: &str) {
-        let at = self.loaded.sources.word_at(&instance.place);
+    fn new(loaded: &'a Loaded) -> Self {
+        Self {
+            loaded,
+            written: Written::new(loaded),
+            problems: Vec::new(),
+        }
+    }
+
+    /// A problem of an instance that comes from this keyword of it.
+    fn of(
+        &mut self,
+        severity: Severity,
+        instance: &Instance,
+        keyword: &str,
+        message: String,
+        help: &str,
+    ) {
+        let at = self.written.spot(instance, keyword);
+        self.at(severity, at, message, help);
+    }
+
+    /// A problem of one address of an instance.
+    fn of_address(
+        &mut self,
+        severity: Severity,
+        instance: &Instance,
+        address: IpAddr,
+        message: String,
+        help: &str,
+    ) {
+        let at = self.written.address(instance, address);
+        let at = at.or_else(|| self.written.spot(instance, ""));
+        self.at(severity, at, message, help);
+    }
+
+    /// A problem of what stands there.
+    fn written_at(&mut self, severity: Severity, at: Span, message: String, help: &str) {
+        let at = self.loaded.sources.locate(at);
         self.at(severity, at, message, help);
     }
 
@@ -125,7 +162,7 @@ impl Host {
                 .routers
                 .iter()
                 .filter_map(|slot| report.instances().get(*slot))
-                .filter(|instance| instance.unusable.is_none())
+                .filter(|instance| !instance.interface.is_empty())
                 .collect();
             let Some(first) = instances.first() else {
                 continue;
@@ -137,7 +174,7 @@ impl Host {
             let running = running_here(link, &plan.vrids(index));
             links::judge(report, link, &instances, &self.links, running.is_some());
             if let Some(running) = &running {
-                report.of(Severity::Note, first, running.clone(), "");
+                report.of(Severity::Note, first, "interface", running.clone(), "");
             } else {
                 rung::judge(report, first, link, &mut self.inventory);
             }
@@ -145,6 +182,7 @@ impl Host {
             heard.push((index, link));
         }
         wire::judge(report, &plan, &heard, listen);
+        paths::judge(report);
     }
 }
 

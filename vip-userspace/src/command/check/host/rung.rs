@@ -49,7 +49,7 @@ pub(super) fn judge(
         Rung::PacketSocket => "it elects as well as on the others; refused packets reach the stack",
         Rung::Native | Rung::Generic | Rung::Tcx => "",
     };
-    report.of(Severity::Note, instance, message, help);
+    report.of(Severity::Note, instance, "interface", message, help);
 }
 
 fn has_tcx() -> bool {

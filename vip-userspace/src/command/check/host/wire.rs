@@ -6,7 +6,7 @@
 //! a vip among them, and this is only a check.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,6 +25,9 @@ use crate::plan::{Plan, RouterPlan};
 /// least and at most this long.
 const LEAST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(3);
+
+/// Addresses that are asked for on one interface: a question is a broadcast.
+const MOST_ASKED: usize = 256;
 
 /// An advert that was accepted.
 struct Spoken {
@@ -80,6 +83,18 @@ pub(super) fn judge(
     }
     let heard = listen_for(plan, &mut listeners, span);
     for listener in &listeners {
+        let routers = &plan.ports[listener.port].routers;
+        let addresses = routers
+            .iter()
+            .flat_map(|slot| plan.routers[*slot].all_addresses());
+        let beyond = addresses.count().saturating_sub(MOST_ASKED);
+        if beyond > 0 {
+            let message = format!(
+                "{beyond} of the addresses on {} were not asked for on the LAN",
+                listener.link.name
+            );
+            report.of_file(Severity::Note, message, "each question is a broadcast");
+        }
         for slot in &plan.ports[listener.port].routers {
             let (Some(router), Some(instance)) =
                 (plan.routers.get(*slot), report.instances().get(*slot))
@@ -189,12 +204,14 @@ fn ask(plan: &Plan, listener: &Listener<'_>) {
     let Some(sender) = &listener.sender else {
         return;
     };
-    for slot in &plan.ports[listener.port].routers {
-        for address in plan.routers[*slot].all_addresses() {
-            let question = arp::question(listener.link.mac, listener.own, address.address);
-            // A question that does not get out is not answered.
-            let _ = sender.send(&question);
-        }
+    let routers = &plan.ports[listener.port].routers;
+    let addresses = routers
+        .iter()
+        .flat_map(|slot| plan.routers[*slot].all_addresses());
+    for address in addresses.take(MOST_ASKED) {
+        let question = arp::question(listener.link.mac, listener.own, address.address);
+        // A question that does not get out is not answered.
+        let _ = sender.send(&question);
     }
 }
 
@@ -271,20 +288,32 @@ fn tell(
                 span.as_secs_f64()
             );
             let help = format!("--listen {}", interval.span().as_secs() + 1);
-            report.of(Severity::Note, instance, message, &help);
+            report.of(
+                Severity::Note,
+                instance,
+                "virtual_router_id",
+                message,
+                &help,
+            );
         }
         return;
     };
     for (source, spoken) in &heard.accepted {
         let (severity, message, help) = accepted(router, name, *source, spoken);
-        report.of(severity, instance, message, help);
+        report.of(severity, instance, "virtual_router_id", message, help);
     }
     for (source, reason) in &heard.refused {
         let message = format!(
             "{source} speaks for VRID {vrid} on {name}, and its adverts would be refused: {reason}"
         );
         let help = "if it is a node of this group, make both alike; if not, take another VRID";
-        report.of(Severity::Error, instance, message, help);
+        report.of(
+            Severity::Error,
+            instance,
+            "virtual_router_id",
+            message,
+            help,
+        );
     }
     let masters: Vec<MacAddr> = heard.accepted.values().map(|one| one.mac).collect();
     for (address, claimants) in &heard.claims {
@@ -304,7 +333,13 @@ fn tell(
                 )
             };
             let help = "take another address, or free it there first; a node of the group that has lost its daemon: `vip release` there";
-            report.of(Severity::Error, instance, message, help);
+            report.of_address(
+                Severity::Error,
+                instance,
+                IpAddr::V4(*address),
+                message,
+                help,
+            );
         }
     }
 }
