@@ -5,6 +5,7 @@ mod build;
 mod capability;
 mod clean_room;
 mod debian;
+mod docs;
 mod lint;
 mod run;
 mod setup;
@@ -48,6 +49,8 @@ enum Command {
     Bench(bench::Args),
     /// Hold the rules of the crates against the code
     Lint,
+    /// Renew the pages of docs/ that come out of the code
+    Docs,
     /// The inside of `test --clean-room`
     #[command(hide = true)]
     InCleanRoom(clean_room::Inside),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::command(&args),
         Command::Bench(args) => bench::command(&args),
         Command::Lint => lint::command(),
+        Command::Docs => docs::command(),
         Command::InCleanRoom(inside) => clean_room::inside(&inside),
     };
     outcome.unwrap_or_else(|error| {

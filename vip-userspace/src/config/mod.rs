@@ -13,6 +13,7 @@
 pub mod diag;
 pub mod diff;
 mod expand;
+mod forms;
 pub mod keywords;
 pub mod lex;
 pub mod lists;

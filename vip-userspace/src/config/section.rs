@@ -6,7 +6,8 @@
 
 use super::diag::{Finding, Sink, nearest, quoted};
 use super::keywords::{
-    Block, InstanceKey, Key, Keyword, Lines, Missing, Shape, Status, blocks_of, find, names_in,
+    Block, InstanceKey, Key, Keyword, Lines, Missing, Shape, Status, blocks_of, find, is_unread,
+    names_in,
 };
 use super::lex::Token;
 use super::lists::address::List;
@@ -140,7 +141,10 @@ impl Reader {
             }
             (_, None) => value::read(keyword, words.into_vec(), span, sink),
         };
-        let never = never.or(self.say(keyword, span, sink));
+        // What stands in a block that is not done has been said with it.
+        if !is_unread(block) {
+            never = never.or(self.say(keyword, span, sink));
+        }
         let setting = Setting {
             keyword,
             value,

@@ -5,9 +5,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::diag::{Finding, Sink, nearest, quoted};
+use super::forms;
 use super::keywords::{InstanceKey, Key, Keyword, Shape, Status};
 use super::lex::Token;
-use super::lists::{AddressLine, Command, TrackLine, User, Weight, command, track};
+use super::lists::{
+    AddressLine, Command, Fifo, HmacKey, InitFile, Ipvlan, Names, TrackLine, User, Vmac, Weight,
+    command, hmac, track, vmac,
+};
 use super::section::Section;
 use super::source::Span;
 
@@ -46,6 +50,16 @@ pub enum Value {
     Command(Box<Command>),
     /// Who runs commands.
     User(Box<User>),
+    /// A FIFO, and whose it is.
+    Fifo(Box<Fifo>),
+    /// What a tracked file begins with.
+    InitFile(InitFile),
+    /// An interface with a virtual MAC.
+    Vmac(Box<Vmac>),
+    /// An ipvlan interface.
+    Ipvlan(Box<Ipvlan>),
+    /// A key that signs adverts.
+    HmacKey(Box<HmacKey>),
 }
 
 impl Value {
@@ -168,7 +182,10 @@ pub(super) fn read(keyword: &Keyword, words: Vec<Token>, span: Span, sink: &mut 
     let arguments = words.get(1..).unwrap_or_default();
     let (least, most) = match keyword.shape {
         Shape::Any => return Value::Words(arguments.into()),
-        Shape::Command => return or_refused(command::parse(arguments, span, sink), Value::Command),
+        Shape::MaybeCommand if arguments.is_empty() => return Value::Nothing,
+        Shape::Command | Shape::MaybeCommand => {
+            return or_refused(command::parse(arguments, span, sink), Value::Command);
+        }
         Shape::BareCommand => {
             return or_refused(command::parse_bare(arguments, span, sink), Value::Command);
         }
@@ -177,23 +194,50 @@ pub(super) fn read(keyword: &Keyword, words: Vec<Token>, span: Span, sink: &mut 
             return track::weight(arguments, most, span, sink)
                 .map_or(Value::Refused, Value::Weight);
         }
+        Shape::Fifo => {
+            return or_refused(command::parse_fifo(arguments, span, sink), Value::Fifo);
+        }
+        Shape::InitFile => {
+            return track::init_file(arguments, sink).map_or(Value::Refused, Value::InitFile);
+        }
+        Shape::Vmac => {
+            let names = Names::well_known();
+            return or_refused(vmac::vmac(arguments, names, sink), Value::Vmac);
+        }
+        Shape::Ipvlan => {
+            let names = Names::well_known();
+            return or_refused(vmac::ipvlan(arguments, names, sink), Value::Ipvlan);
+        }
+        Shape::HmacKey => return or_refused(hmac::parse(arguments, span, sink), Value::HmacKey),
         Shape::Flag => (0, 0),
-        Shape::Switch | Shape::WholeOr(..) => (0, 1),
+        Shape::Switch
+        | Shape::WholeOr(..)
+        | Shape::MaybeWord
+        | Shape::MaybePath
+        | Shape::Maybe(_) => (0, 1),
         Shape::Words(least, most) => (usize::from(least), usize::from(most)),
         Shape::Word
+        | Shape::Path
         | Shape::Choice(_)
+        | Shape::ChoiceOrWhole(..)
         | Shape::Whole(..)
         | Shape::Seconds(..)
+        | Shape::WholeSeconds(..)
+        | Shape::Millis(..)
+        | Shape::MacPrefix
         | Shape::Interface
         | Shape::Ipv4
         | Shape::Ipv6
         | Shape::Address => (1, 1),
-        Shape::Vmac
-        | Shape::Ipvlan
-        | Shape::HmacKey
+        Shape::Numbers(..)
+        | Shape::AfterAll(..)
+        | Shape::Signed(_)
+        | Shape::Umask
         | Shape::Block(_)
         | Shape::Named(_)
-        | Shape::Lines(_) => return Value::Refused,
+        | Shape::Lines(_) => {
+            return forms::read(keyword, arguments, span, sink).unwrap_or(Value::Refused);
+        }
     };
     if let (Some(extra), Some(last)) = (arguments.get(most), arguments.last()) {
         sink.add(
@@ -207,7 +251,7 @@ pub(super) fn read(keyword: &Keyword, words: Vec<Token>, span: Span, sink: &mut 
     if arguments.len() < least {
         sink.add(
             Finding::error(span, format!("`{}` needs a value", keyword.name))
-                .help(format!("it takes {}", describe(keyword.shape))),
+                .help(format!("it takes {}", keyword.shape)),
         );
         return Value::Refused;
     }
@@ -215,7 +259,8 @@ pub(super) fn read(keyword: &Keyword, words: Vec<Token>, span: Span, sink: &mut 
         (_, Shape::Flag) => Value::Nothing,
         (_, Shape::Words(..)) => Value::Words(arguments.iter().take(most).cloned().collect()),
         (None, Shape::WholeOr(_, _, unsaid)) => Value::Whole(unsaid),
-        (None, _) => Value::Switch(true),
+        (None, Shape::Switch) => Value::Switch(true),
+        (None, _) => Value::Nothing,
         (Some(token), _) => one(keyword, token, sink),
     }
 }
@@ -228,7 +273,9 @@ fn or_refused<T>(read: Option<T>, value: impl Fn(Box<T>) -> Value) -> Value {
 pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
     let text = &*token.text;
     let value = match keyword.shape {
-        Shape::Word => (!text.is_empty()).then(|| Value::Word(token.clone())),
+        Shape::Word | Shape::MaybeWord | Shape::Path | Shape::MaybePath => {
+            (!text.is_empty()).then(|| Value::Word(token.clone()))
+        }
         Shape::Interface => match device_name(text) {
             Ok(()) => Some(Value::Word(token.clone())),
             Err(why) => {
@@ -247,16 +294,29 @@ pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
             "off" | "false" | "no" => Some(Value::Switch(false)),
             _ => None,
         },
-        Shape::Choice(words) => words
+        Shape::Choice(words) | Shape::Maybe(words) => words
             .iter()
             .find(|word| **word == text)
             .copied()
             .map(Value::Choice),
-        Shape::Whole(min, max) | Shape::WholeOr(min, max, _) => text
-            .parse()
-            .ok()
-            .filter(|number| (min..=max).contains(number))
-            .map(Value::Whole),
+        Shape::ChoiceOrWhole(words, min, max) => words
+            .iter()
+            .find(|word| **word == text)
+            .copied()
+            .map(Value::Choice)
+            .or_else(|| whole(text, min, max).map(Value::Whole)),
+        Shape::Whole(min, max) | Shape::WholeOr(min, max, _) => {
+            whole(text, min, max).map(Value::Whole)
+        }
+        Shape::WholeSeconds(min, max) => whole(text, min.into(), max.into())
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .and_then(|seconds| seconds.checked_mul(1_000_000))
+            .map(Value::Micros),
+        Shape::Millis(min, max) => seconds(text)
+            .map(|(micros, _)| micros / 1000)
+            .filter(|micros| (min..=max).contains(micros))
+            .map(Value::Micros),
+        Shape::MacPrefix => forms::is_mac_prefix(text).then(|| Value::Word(token.clone())),
         Shape::Seconds(min, max) => seconds(text).and_then(|(micros, exact)| {
             if !exact {
                 sink.add(Finding::warning(
@@ -277,8 +337,15 @@ pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
         Shape::Any
         | Shape::Flag
         | Shape::Words(..)
+        | Shape::Numbers(..)
+        | Shape::AfterAll(..)
+        | Shape::Signed(_)
+        | Shape::InitFile
+        | Shape::Umask
+        | Shape::Fifo
         | Shape::Weight(_)
         | Shape::Command
+        | Shape::MaybeCommand
         | Shape::BareCommand
         | Shape::User
         | Shape::Vmac
@@ -294,11 +361,11 @@ pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
             format!(
                 "`{}` takes {}, not {}",
                 keyword.name,
-                describe(keyword.shape),
+                keyword.shape,
                 quoted(text)
             ),
         );
-        let near = if let Shape::Choice(words) = keyword.shape {
+        let near = if let Shape::Choice(words) | Shape::Maybe(words) = keyword.shape {
             nearest(text, words.iter().copied())
         } else {
             None
@@ -328,6 +395,13 @@ fn otherwise(status: Status) -> &'static str {
     }
 }
 
+/// A whole number of this range.
+fn whole(text: &str, min: i64, max: i64) -> Option<i64> {
+    text.parse()
+        .ok()
+        .filter(|number| (min..=max).contains(number))
+}
+
 /// Decimal seconds in microseconds, and whether nothing was rounded away.
 fn seconds(text: &str) -> Option<(u64, bool)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -351,43 +425,6 @@ fn seconds(text: &str) -> Option<(u64, bool)> {
         micros = micros.checked_add(1)?;
     }
     Some((micros, rest.bytes().all(|digit| digit == b'0')))
-}
-
-/// What a shape takes, to stand behind "it takes".
-pub(super) fn describe(shape: Shape) -> String {
-    match shape {
-        Shape::Any => "words".into(),
-        Shape::Flag => "nothing".into(),
-        Shape::Switch => "`on` or `off`".into(),
-        Shape::Word => "a word".into(),
-        Shape::Words(least, most) if least == most => Words(most.into()).to_string(),
-        Shape::Words(least, most) => format!("{least} to {}", Words(most.into())),
-        Shape::Choice(words) => {
-            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-            words.join(" or ")
-        }
-        Shape::Whole(min, max) | Shape::WholeOr(min, max, _) if max >= i64::from(u32::MAX) => {
-            format!("a whole number from {min}")
-        }
-        Shape::Whole(min, max) | Shape::WholeOr(min, max, _) => {
-            format!("a whole number from {min} to {max}")
-        }
-        Shape::Seconds(min, max) => {
-            format!("seconds from {} to {}", decimal(min), decimal(max))
-        }
-        Shape::Ipv4 => "an IPv4 address".into(),
-        Shape::Ipv6 => "an IPv6 address".into(),
-        Shape::Address => "an address".into(),
-        Shape::Interface => "the name of an interface".into(),
-        Shape::Weight(most) => format!("a number from -{most} to {most}, and `reverse`"),
-        Shape::Command => "a command, and who runs it".into(),
-        Shape::BareCommand => "a command".into(),
-        Shape::User => "a user, and a group".into(),
-        Shape::Vmac => "a name, a MAC address and `group N`, each if wanted".into(),
-        Shape::Ipvlan => "a name, an address and a mode, each if wanted".into(),
-        Shape::HmacKey => "a number and a key".into(),
-        Shape::Block(_) | Shape::Named(_) | Shape::Lines(_) => "a block in braces".into(),
-    }
 }
 
 /// Microseconds as seconds, without needless zeros.

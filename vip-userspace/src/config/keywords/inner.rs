@@ -1,122 +1,135 @@
-//! Words in all other blocks.
+//! Words in all other blocks. What stands in a block that is not done is not done
+//! either, with the block's reason.
 
 use super::Lines::*;
 use super::Shape::*;
-use super::Status::NoEffect;
 use super::row::*;
 use super::{AddressKey, AuthKey, Keyword};
 
 #[rustfmt::skip] // one word a line
 pub(super) const AUTHENTICATION: &[Keyword] = &[
-    k("auth_type", Choice(&["PASS", "AH"]), auth(AuthKey::Type)),
-    k("auth_pass", Word, auth(AuthKey::Password)),
+    k("auth_type", Choice(&["PASS", "AH"]), auth(AuthKey::Type), "a password in clear text, or IPsec AH, which is refused"),
+    k("auth_pass", Word, auth(AuthKey::Password), "up to 8 bytes; what is longer is cut"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const HMAC: &[Keyword] = &[
-    k("key", Any, OPENS),
-    k("active_key", Any, OPENS),
-    k("anti_replay", Any, OPENS),
-    k("time_window", Any, OPENS),
-    k("mode", Any, OPENS),
+    k("key", HmacKey, planned(NO_HMAC), "a key of 32 to 64 bytes and its number; several are fine").since(V2_4),
+    k("active_key", Whole(1, 255), planned(NO_HMAC), "the key that signs").since(V2_4),
+    k("anti_replay", Choice(&["time", "monotonic"]), planned(NO_HMAC), "how an old advert is told from a new one").since(V2_4),
+    k("time_window", WholeSeconds(1, 300), planned(NO_HMAC), "how old an advert may be").or("5, or 3 times advert_int").since(V2_4),
+    k("mode", Choice(&["enforce", "permissive", "receive-only"]), planned(NO_HMAC), "what becomes of adverts that are not signed, and whether ours are").since(V2_4),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const ADDRESS: &[Keyword] = &[
-    k("dev", Word, address(AddressKey::Device)),
-    k("label", Word, address(AddressKey::Label)),
-    k("scope", Word, address(AddressKey::Scope)),
-    k("brd", Word, address(AddressKey::Broadcast)),
-    k("broadcast", Word, address(AddressKey::Broadcast)),
-    k("peer", Word, planned("the address is installed without a peer")),
-    k("noprefixroute", Flag, planned("the kernel adds its route for the prefix")),
-    k("autojoin", Flag, planned("no group is joined")),
-    k("no_track", Flag, planned("the address is put back when others remove it")),
-    k("preferred_lft", Word, planned("the address is installed without a lifetime")),
-    k("home", Flag, NoEffect(ONLY_IPV6)),
-    k("-nodad", Flag, NoEffect(ONLY_IPV6)),
-    k("mngtmpaddr", Flag, NoEffect(ONLY_IPV6)),
-    k("track_group", Word, planned("it only stands behind static addresses")),
-    k("use_vmac", Any, planned_and_decides(NO_VMAC)),
+    k("dev", Interface, address(AddressKey::Device), "on this interface").or("interface"),
+    k("label", Word, address(AddressKey::Label), "the address's label, up to 15 bytes; IPv4 only"),
+    k("scope", Word, address(AddressKey::Scope), "how far it reaches: a name or a number").or("global"),
+    k("brd", Word, address(AddressKey::Broadcast), "broadcast address; `+` and `-` are all ones and all zeros"),
+    k("broadcast", Word, address(AddressKey::Broadcast), "broadcast address; `+` and `-` are all ones and all zeros"),
+    k("peer", Word, planned("the address is installed without a peer"), "the other end of a point-to-point link"),
+    k("home", Flag, planned(ONLY_IPV6), "a home address of Mobile IPv6"),
+    k("-nodad", Flag, planned(ONLY_IPV6), "let the kernel look for duplicates first"),
+    k("mngtmpaddr", Flag, planned(ONLY_IPV6), "a template for temporary addresses"),
+    k("noprefixroute", Flag, planned("the kernel adds its route for the prefix"), "without the kernel's route for the prefix"),
+    k("autojoin", Flag, planned("no group is joined"), "join the group that a multicast address names"),
+    k("no_track", Flag, planned("the address is put back when others remove it"), "it does not matter when others remove the address"),
+    k("preferred_lft", Word, planned("the address is installed without a lifetime"), "seconds that the kernel prefers it as source, or `forever`").or("forever; 0 for an IPv6 address without prefix"),
+    k("track_group", Word, planned("it only stands behind static addresses"), "a static address follows this group"),
+    k("use_vmac", MaybeWord, planned_and_decides(NO_VMAC), "a virtual MAC for this address"),
+];
+
+#[rustfmt::skip] // one word a line
+pub(super) const PEER: &[Keyword] = &[
+    k("min_ttl", Whole(0, 255), planned(ONLY_UNICAST), "least time to live with which its adverts may come").or("0"),
+    k("max_ttl", Whole(0, 255), planned(ONLY_UNICAST), "largest time to live with which its adverts may come").or("255"),
+];
+
+#[rustfmt::skip] // one word a line
+pub(super) const TRACK: &[Keyword] = &[
+    k("weight", Weight(254), planned(NO_TRACK), "what it counts here, instead of the tracker's own weight; up to 253 for interfaces, scripts and BFD sessions"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const SYNC_GROUP: &[Keyword] = &[
-    k("group", Lines(Names), OPENS),
-    k("track_interface", Lines(TrackInterfaces), OPENS),
-    k("track_script", Lines(TrackScripts), OPENS),
-    k("track_file", Lines(TrackFiles), OPENS),
-    k("track_process", Lines(TrackProcesses), OPENS),
-    k("track_bfd", Lines(TrackBfds), OPENS),
-    k("notify_master", Any, OPENS),
-    k("notify_backup", Any, OPENS),
-    k("notify_fault", Any, OPENS),
-    k("notify_stop", Any, OPENS),
-    k("notify", Any, OPENS),
-    k("notify_priority_changes", Any, OPENS),
-    k("smtp_alert", Any, OPENS),
-    k("global_tracking", Any, OPENS),
-    k("sync_group_tracking_weight", Any, OPENS),
+    k("group", Lines(Names), planned(NO_SYNC), "the instances"),
+    k("track_interface", Lines(TrackInterfaces), planned(NO_SYNC), "interfaces that must be up"),
+    k("track_script", Lines(TrackScripts), planned(NO_SYNC), "scripts that must succeed"),
+    k("track_file", Lines(TrackFiles), planned(NO_SYNC), "files whose number counts"),
+    k("track_process", Lines(TrackProcesses), planned(NO_SYNC), "processes that must run"),
+    k("track_bfd", Lines(TrackBfds), not_supported(NO_BFD), "BFD sessions that must be up"),
+    k("notify_master", Command, planned(NO_SYNC), "runs when the group becomes master"),
+    k("notify_backup", Command, planned(NO_SYNC), "runs when it becomes backup"),
+    k("notify_fault", Command, planned(NO_SYNC), "runs when it becomes FAULT"),
+    k("notify_stop", Command, planned(NO_SYNC), "runs when the daemon stops"),
+    k("notify", Command, planned(NO_SYNC), "runs at every change, with `GROUP`, name, state and 0 behind its arguments"),
+    k("notify_priority_changes", Switch, planned(NO_SYNC), "changes of the priority are written to the FIFO").or("off"),
+    k("smtp_alert", Switch, not_supported(NO_MAIL), "mail about this group").or("smtp_alert_vrrp"),
+    k("global_tracking", Flag, planned(NO_SYNC), "what one member tracks counts for all").or("off"),
+    k("sync_group_tracking_weight", Flag, planned(NO_SYNC), "trackers with a weight are allowed in the group").or("off"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const SCRIPT: &[Keyword] = &[
-    k("script", Any, OPENS),
-    k("interval", Any, OPENS),
-    k("timeout", Any, OPENS),
-    k("weight", Any, OPENS),
-    k("rise", Any, OPENS),
-    k("fall", Any, OPENS),
-    k("user", Any, OPENS),
-    k("init_fail", Any, OPENS),
+    k("script", BareCommand, planned(NO_SCRIPT), "the command; no shell runs it"),
+    k("interval", Seconds(0, LONGEST), planned(NO_SCRIPT), "time from one start to the next").or("1"),
+    k("timeout", Seconds(0, LONGEST), planned(NO_SCRIPT), "it has failed when it takes longer").or("interval"),
+    k("weight", Weight(253), planned(NO_SCRIPT), "what success adds (above 0) or failure takes off (below 0); at 0, failure is FAULT").or("0"),
+    k("rise", Whole(1, i32::MAX as i64), planned(NO_SCRIPT), "successes in a row that count").or("1"),
+    k("fall", Whole(1, i32::MAX as i64), planned(NO_SCRIPT), "failures in a row that count").or("1"),
+    k("user", User, planned(NO_SCRIPT), "who runs it").or("script_user"),
+    k("init_fail", Flag, planned(NO_SCRIPT), "it counts as failed until it has run").or("off"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const PROCESS: &[Keyword] = &[
-    k("process", Any, OPENS),
-    k("param_match", Any, OPENS),
-    k("full_command", Any, OPENS),
-    k("quorum", Any, OPENS),
-    k("quorum_max", Any, OPENS),
-    k("delay", Any, OPENS),
-    k("fork_delay", Any, OPENS),
-    k("terminate_delay", Any, OPENS),
-    k("weight", Any, OPENS),
+    k("process", BareCommand, planned(NO_WATCH), "its name, and parameters if they matter"),
+    k("param_match", Maybe(&["initial", "partial"]), planned(NO_WATCH), "the parameters are the first ones, or anywhere among them").or("all of them"),
+    k("full_command", Flag, planned(NO_WATCH), "the name is compared with the whole command").or("off"),
+    k("quorum", Whole(1, 65_535), planned(NO_WATCH), "least number of such processes").or("1"),
+    k("quorum_max", Whole(0, 65_535), planned(NO_WATCH), "largest number of such processes").or("any"),
+    k("delay", Seconds(1, 3600 * SECOND), planned(NO_WATCH), "a change counts when it has lasted so long").or("0"),
+    k("fork_delay", Seconds(1, 3600 * SECOND), planned(NO_WATCH), "the same, for a process that appears").or("0"),
+    k("terminate_delay", Seconds(1, 3600 * SECOND), planned(NO_WATCH), "the same, for a process that ends").or("0"),
+    k("weight", Weight(254), planned(NO_WATCH), "what it adds (above 0) or takes off when it fails (below 0); at 0, failure is FAULT").or("0"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const FILE: &[Keyword] = &[
-    k("file", Any, OPENS),
-    k("weight", Any, OPENS),
-    k("init_file", Any, OPENS),
+    k("file", Path, planned(NO_FILE), "the file"),
+    k("weight", Weight(254), planned(NO_FILE), "the number in the file times this is added; at 0, any other number than 0 is FAULT").or("1"),
+    k("init_file", InitFile, planned(NO_FILE), "write this number into it at the start, over what is there with `overwrite`").or("not written"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const BFD: &[Keyword] = &[
-    k("neighbor_ip", Any, OPENS),
-    k("neighbour_ip", Any, OPENS),
-    k("source_ip", Any, OPENS),
-    k("min_rx", Any, OPENS),
-    k("min_tx", Any, OPENS),
-    k("idle_tx", Any, OPENS),
-    k("multiplier", Any, OPENS),
-    k("passive", Any, OPENS),
-    k("ttl", Any, OPENS),
-    k("hoplimit", Any, OPENS),
-    k("max_hops", Any, OPENS),
-    k("multihop", Any, OPENS),
-    k("weight", Any, OPENS),
-    k("vrrp", Any, OPENS),
-    k("checker", Any, OPENS),
+    k("neighbor_ip", Address, not_supported(NO_BFD), "the other end"),
+    k("neighbour_ip", Address, not_supported(NO_BFD), "the other end"),
+    k("source_ip", Address, not_supported(NO_BFD), "this end"),
+    k("min_rx", Millis(MILLI, 4_294_967 * MILLI), not_supported(NO_BFD), "least time between packets that come").or("10"),
+    k("min_tx", Millis(MILLI, 4_294_967 * MILLI), not_supported(NO_BFD), "least time between packets that go").or("10"),
+    k("idle_tx", Millis(1000 * MILLI, 4_294_967 * MILLI), not_supported(NO_BFD), "the same while the session is down").or("1000"),
+    k("multiplier", Whole(1, 255), not_supported(NO_BFD), "packets that may be missing").or("5"),
+    k("passive", Flag, not_supported(NO_BFD), "wait for the other end to begin").or("off"),
+    k("ttl", Whole(1, 255), not_supported(NO_BFD), "time to live of its packets").or("255, 64 for IPv6"),
+    k("hoplimit", Whole(1, 255), not_supported(NO_BFD), "time to live of its packets").or("255, 64 for IPv6"),
+    k("max_hops", Whole(-1, 255), not_supported(NO_BFD), "routers that may lie between").or("0"),
+    k("multihop", Switch, not_supported(NO_BFD), "speak on the port for sessions over routers").or("off").since(NEWER),
+    k("weight", Weight(253), not_supported(NO_BFD), "what it adds (above 0) or takes off when it fails (below 0); at 0, failure is FAULT").or("0"),
+    k("vrrp", Flag, not_supported(NO_BFD), "for VRRP only"),
+    k("checker", Flag, not_supported(NO_BFD), "for the load balancer only"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const GARP_GROUP: &[Keyword] = &[
-    k("garp_interval", Any, OPENS),
-    k("gna_interval", Any, OPENS),
-    k("interface", Any, OPENS),
-    k("interfaces", Lines(Names), OPENS),
+    k("garp_interval", Seconds(0, i32::MAX as u64), planned(NO_SPACING), "least time between two gratuitous ARPs").or("0"),
+    k("gna_interval", Seconds(0, i32::MAX as u64), planned(NO_SPACING), "least time between two neighbour advertisements").or("0"),
+    k("interface", Interface, planned(NO_SPACING), "an interface of the group"),
+    k("interfaces", Lines(Names), planned(NO_SPACING), "interfaces of the group"),
 ];
 
 #[rustfmt::skip] // one word a line
-pub(super) const TRACK_GROUP: &[Keyword] = &[k("group", Lines(Names), OPENS)];
+pub(super) const TRACK_GROUP: &[Keyword] = &[
+    k("group", Lines(Names), planned("nothing refers to it yet"), "the instances"),
+];

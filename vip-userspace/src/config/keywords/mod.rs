@@ -8,16 +8,21 @@
 mod global;
 mod inner;
 mod instance;
+mod path;
+pub mod reference;
 mod row;
+mod shape;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use self::global::{GLOBAL, TOP};
 use self::inner::{
-    ADDRESS, AUTHENTICATION, BFD, FILE, GARP_GROUP, HMAC, PROCESS, SCRIPT, SYNC_GROUP, TRACK_GROUP,
+    ADDRESS, AUTHENTICATION, BFD, FILE, GARP_GROUP, HMAC, PEER, PROCESS, SCRIPT, SYNC_GROUP, TRACK,
+    TRACK_GROUP,
 };
 use self::instance::INSTANCE;
+use self::path::{ROUTE, RULE};
 
 /// A block of the language, and which words may stand in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -34,6 +39,14 @@ pub enum Block {
     Hmac,
     /// What may follow an address in a list of addresses.
     Address,
+    /// What may follow an address in a list of peers.
+    Peer,
+    /// What may follow a name in a list of trackers.
+    Track,
+    /// What may stand in the line of a route.
+    Route,
+    /// What may stand in the line of a rule.
+    Rule,
     /// `vrrp_sync_group NAME { … }`.
     SyncGroup,
     /// `vrrp_script NAME { … }`.
@@ -61,6 +74,10 @@ impl Block {
             Self::Authentication => "in authentication",
             Self::Hmac => "in auth_hmac",
             Self::Address => "behind an address",
+            Self::Peer => "behind a peer",
+            Self::Track => "behind a tracker's name",
+            Self::Route => "in a route",
+            Self::Rule => "in a rule",
             Self::SyncGroup => "in vrrp_sync_group",
             Self::Script => "in vrrp_script",
             Self::Process => "in vrrp_track_process",
@@ -83,16 +100,42 @@ pub enum Shape {
     Switch,
     /// One word.
     Word,
+    /// One word, or none.
+    MaybeWord,
+    /// The path of a file or directory.
+    Path,
+    /// The path of a file, or nothing.
+    MaybePath,
     /// Words, at least and at most so many.
     Words(u8, u8),
     /// One of these.
     Choice(&'static [&'static str]),
+    /// Nothing, or one of these.
+    Maybe(&'static [&'static str]),
+    /// Any of these, each with `+` or `-` before it if wanted; or nothing.
+    Signed(&'static [&'static str]),
+    /// One of these, or a whole number of this range.
+    ChoiceOrWhole(&'static [&'static str], i64, i64),
     /// A whole number of this range, both ends included.
     Whole(i64, i64),
     /// Nothing, or a whole number of this range; the third where nothing is said.
     WholeOr(i64, i64, i64),
+    /// Whole numbers of this range, at least one.
+    Numbers(i64, i64),
+    /// `all` if wanted, and a whole number of this range.
+    AfterAll(i64, i64),
+    /// `[NUMBER] [overwrite]`.
+    InitFile,
     /// A decimal number of seconds of this range, in microseconds.
     Seconds(u64, u64),
+    /// A whole number of seconds of this range.
+    WholeSeconds(u32, u32),
+    /// A decimal number of milliseconds of this range, in microseconds.
+    Millis(u64, u64),
+    /// The first five octets of a MAC address.
+    MacPrefix,
+    /// An octal number, or names of rights as in C with `|` between them.
+    Umask,
     /// An IPv4 address.
     Ipv4,
     /// An IPv6 address.
@@ -106,8 +149,12 @@ pub enum Shape {
     Weight(u8),
     /// A command, and who runs it: `"COMMAND ARGUMENT…" [USER [GROUP]]`.
     Command,
+    /// The same, or nothing.
+    MaybeCommand,
     /// A command without a user behind it.
     BareCommand,
+    /// The path of a FIFO, and whose it is: `PATH [USER [GROUP]]`.
+    Fifo,
     /// `USER [[:]GROUP]`.
     User,
     /// `use_vmac [NAME] [MAC] [netlink_notify_msg] [group N]`.
@@ -275,6 +322,15 @@ pub struct Keyword {
     pub shape: Shape,
     /// What becomes of it.
     pub status: Status,
+    /// What it asks for, in few words.
+    pub meaning: &'static str,
+    /// What holds where it does not stand: a value, or the word of an outer block
+    /// that decides. `None` where nothing does.
+    pub default: Option<&'static str>,
+    /// The keepalived that first knew it, where that is one after 2.2.7.
+    pub since: Option<&'static str>,
+    /// What to write instead, where keepalived calls it an old spelling.
+    pub instead: Option<&'static str>,
 }
 
 /// Every block with its words.
@@ -285,6 +341,10 @@ pub static TABLE: &[(Block, &[Keyword])] = &[
     (Block::Authentication, AUTHENTICATION),
     (Block::Hmac, HMAC),
     (Block::Address, ADDRESS),
+    (Block::Peer, PEER),
+    (Block::Track, TRACK),
+    (Block::Route, ROUTE),
+    (Block::Rule, RULE),
     (Block::SyncGroup, SYNC_GROUP),
     (Block::Script, SCRIPT),
     (Block::Process, PROCESS),
@@ -307,6 +367,29 @@ pub fn find(block: Block, name: &str) -> Option<&'static Keyword> {
     INDEX.get(&(block, name)).copied()
 }
 
+/// Blocks that nothing reads, because each word that opens them is not done.
+static UNREAD: LazyLock<HashSet<Block>> = LazyLock::new(|| {
+    let mut unread = HashSet::new();
+    let mut read = HashSet::new();
+    for keyword in TABLE.iter().flat_map(|(_, keywords)| *keywords) {
+        if let Shape::Block(block) | Shape::Named(block) = keyword.shape {
+            match keyword.status {
+                Status::Planned(..) | Status::NotSupported(..) => unread.insert(block),
+                Status::Does(_) | Status::NoEffect(_) | Status::LoadBalancer => read.insert(block),
+            };
+        }
+    }
+    unread.retain(|block| !read.contains(block));
+    unread
+});
+
+/// Whether nothing in this block is done, because the block itself is not: then
+/// to say so for the block is enough.
+#[must_use]
+pub fn is_unread(block: Block) -> bool {
+    UNREAD.contains(&block)
+}
+
 /// The words that may stand in a block.
 pub fn names_in(block: Block) -> impl Iterator<Item = &'static str> {
     TABLE
@@ -324,21 +407,4 @@ pub fn blocks_of(name: &str) -> impl Iterator<Item = Block> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_word_stands_once_in_its_block() {
-        let words: usize = TABLE.iter().map(|(_, keywords)| keywords.len()).sum();
-        assert_eq!(INDEX.len(), words);
-        let blocks: std::collections::HashSet<_> = TABLE.iter().map(|(block, _)| block).collect();
-        assert_eq!(blocks.len(), TABLE.len());
-    }
-
-    #[test]
-    fn words_are_found_in_their_block_only() {
-        assert!(find(Block::Instance, "priority").is_some());
-        assert!(find(Block::Top, "priority").is_none());
-        assert_eq!(blocks_of("priority").collect::<Vec<_>>(), [Block::Instance]);
-    }
-}
+mod tests;

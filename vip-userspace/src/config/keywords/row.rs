@@ -2,13 +2,58 @@
 
 use super::{AddressKey, AuthKey, GlobalKey, InstanceKey, Key, Keyword, Missing, Shape, Status};
 
-pub(super) const fn k(name: &'static str, shape: Shape, status: Status) -> Keyword {
+/// One line: the word, what it takes, what becomes of it, what it means.
+pub(super) const fn k(
+    name: &'static str,
+    shape: Shape,
+    status: Status,
+    meaning: &'static str,
+) -> Keyword {
     Keyword {
         name,
         shape,
         status,
+        meaning,
+        default: None,
+        since: None,
+        instead: None,
     }
 }
+
+/// A word of the load balancer.
+pub(super) const fn lvs(name: &'static str) -> Keyword {
+    k(
+        name,
+        Shape::Any,
+        Status::LoadBalancer,
+        "a word of the load balancer",
+    )
+}
+
+impl Keyword {
+    /// What holds where it does not stand.
+    pub(super) const fn or(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// The keepalived that first knew it.
+    pub(super) const fn since(mut self, version: &'static str) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    /// What to write instead of an old spelling.
+    pub(super) const fn instead(mut self, word: &'static str) -> Self {
+        self.instead = Some(word);
+        self
+    }
+}
+
+/// The release that brought signed adverts.
+pub(super) const V2_4: &str = "2.4.0";
+/// Some release after 2.2.7, which does not know it.
+pub(super) const NEWER: &str = "after 2.2.7";
 
 pub(super) const fn global(key: GlobalKey) -> Status {
     Status::Does(Key::Global(key))
@@ -28,6 +73,9 @@ pub(super) const fn address(key: AddressKey) -> Status {
 
 /// Read for what is in it.
 pub(super) const OPENS: Status = Status::Does(Key::Opens);
+
+/// Says how the files themselves are read.
+pub(super) const READING: Status = Status::Does(Key::Reading);
 
 pub(super) const fn planned(why: &'static str) -> Status {
     Status::Planned(Missing::Harmless, why)
@@ -49,22 +97,49 @@ pub(super) const fn not_supported_and_decides(why: &'static str) -> Status {
 
 /// A second, in the unit of [`Shape::Seconds`].
 pub(super) const SECOND: u64 = 1_000_000;
-/// The longest delay that is taken, a day; keepalived takes more.
-pub(super) const DAY: u64 = 86_400 * SECOND;
+/// A millisecond, in the unit of [`Shape::Millis`].
+pub(super) const MILLI: u64 = 1000;
+/// The largest number that keepalived keeps in 32 bits.
+pub(super) const U32: i64 = u32::MAX as i64;
+/// The longest time that keepalived keeps in 32 bits of microseconds.
+pub(super) const LONGEST: u64 = u32::MAX as u64;
+/// The same in whole seconds.
+pub(super) const LONGEST_WHOLE: u32 = u32::MAX / 1_000_000;
 
-pub(super) const OWN_PROCESS: &str = "it tunes keepalived's own processes";
-pub(super) const OWN_FILES: &str = "it concerns files that keepalived writes for itself";
-pub(super) const NO_FIREWALL: &str = "no firewall rules are made";
+pub(super) const ONE_PROCESS: &str = "vip is one process, named `vip`";
+pub(super) const NO_CHILDREN: &str = "it tunes a process that vip does not have";
+pub(super) const REAL_TIME: &str = "the engine takes a real-time priority by itself";
+pub(super) const LOCKED: &str = "the engine locks its memory by itself";
+pub(super) const UNLIMITED: &str = "nothing ends the engine for running long";
+pub(super) const OWN_BUFFERS: &str = "vip sizes its own buffers";
+pub(super) const NO_DUMPS: &str = "nothing is dumped to files; `vip status` shows it";
+pub(super) const NO_FIREWALL: &str = "vip makes no firewall rules";
 pub(super) const NO_MAIL: &str = "no mail is sent";
 pub(super) const NO_SNMP: &str = "there is no SNMP agent";
 pub(super) const NO_DBUS: &str = "there is no D-Bus service";
 pub(super) const NO_FIFO: &str = "no state is written to a FIFO";
 pub(super) const NO_SCRIPT: &str = "the script is not run";
+pub(super) const NO_SCRIPTS: &str = "no scripts are run yet";
+pub(super) const AROUND: &str =
+    "the script is not run; `ExecStartPre=` and `ExecStopPost=` of the unit do the same";
 pub(super) const NO_TRACK: &str = "nothing is tracked; the priority stays as configured";
+pub(super) const NO_FILE: &str = "the file is not watched";
+pub(super) const NO_WATCH: &str = "the process is not watched";
+pub(super) const NO_BFD: &str = "no BFD session is run";
+pub(super) const NO_SYNC: &str = "its instances change state each for itself";
 pub(super) const NO_DELAY: &str = "there is no such delay";
+pub(super) const NO_SPACING: &str = "gratuitous ARP is not spaced out";
+pub(super) const NO_LOWER: &str = "a lower priority that is heard causes no further gratuitous ARP";
+pub(super) const NO_HMAC: &str = "signed adverts (`auth_hmac`) are not built yet";
 pub(super) const NO_VMAC: &str = "a virtual MAC of its own (VMAC) is not built yet";
+pub(super) const NO_ROUTES: &str = "these routes are not installed";
+pub(super) const NO_RULES: &str = "these rules are not installed";
+pub(super) const NO_RELOAD_FILE: &str = "no marker is written while the configuration is read";
+pub(super) const NO_CLOCK: &str = "there is no reload by the clock";
 pub(super) const ONLY_VMAC: &str = "it only concerns a virtual MAC, which is not built yet";
-pub(super) const ONLY_IPV6: &str = "it only concerns IPv6";
+pub(super) const ONLY_IPV6: &str = "it only concerns IPv6, which is not built yet";
 pub(super) const ONLY_UNICAST: &str = "it only concerns unicast, which is not built yet";
 pub(super) const LIST_COUNTED: &str = "a different address list is accepted and counted";
 pub(super) const INTERFACE_STATE: &str = "link state always comes from the kernel's own events";
+pub(super) const WHEN_LATE: &str =
+    "a master that was late listens before it speaks again; it never gives up unheard";

@@ -402,7 +402,7 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
         "use_vmac vrrp.1",
         "use_ipvlan",
         "vrf red",
-        "auth_hmac {\nkey 1 hex:00\n}",
+        "auth_hmac {\nkey 1 file:/etc/vip.key\n}",
         "authentication {\nauth_type AH\nauth_pass 1\n}",
         "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
         "virtual_ipaddress {\n192.0.2.2 use_vmac\n}",
