@@ -45,6 +45,8 @@ pub enum Command {
     Run(RunArgs),
     /// Check configuration files: every problem with its place
     Check(CheckArgs),
+    /// What a word of the configuration means, and what becomes of it
+    Explain(ExplainArgs),
     /// Write the configurations of two nodes, from options or a few questions
     Init(InitArgs),
     /// Ask a running daemon how it is
@@ -98,6 +100,14 @@ pub struct CheckArgs {
     /// How long to listen with --host, 0 for not at all [default: an interval, 1 to 3 s]
     #[arg(long, value_name = "SECONDS", requires = "host", value_parser = seconds)]
     pub listen: Option<Duration>,
+}
+
+/// Arguments of `vip explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// Keywords, as they stand in the configuration
+    #[arg(value_name = "KEYWORD", required = true)]
+    pub words: Vec<String>,
 }
 
 /// Arguments of `vip init`.
