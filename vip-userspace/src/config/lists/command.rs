@@ -138,7 +138,7 @@ impl<'t> Line<'t> {
             return None;
         };
         let span = first.span.to(last.span);
-        match cut(written(tokens, sink).as_bytes()) {
+        match cut(written(tokens).as_bytes()) {
             Ok(words) => Some(Self {
                 words,
                 tokens,
@@ -330,48 +330,24 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The line as it was written, as far as that is known: quotes and escapes count
-/// here, and tokens have lost them. What an expansion has made is quoted where it
-/// must have been.
-fn written(words: &[Token], sink: &Sink) -> String {
+/// The line with its quotes, which the words have lost, and without blanks where
+/// words touch: `\"` ends a word for the language, but not for a command.
+fn written(words: &[Token]) -> String {
     let mut out = String::new();
     let mut before: Option<Span> = None;
     for word in words {
-        let touches = before.is_some_and(|b| {
-            b.file == word.span.file && b.line == word.span.line && b.end == word.span.start
+        let touches = before.is_some_and(|before| {
+            (before.file, before.line, before.end)
+                == (word.span.file, word.span.line, word.span.start)
         });
         if before.is_some() && !touches {
             out.push(' ');
         }
         before = Some(word.span);
-        match source_of(word.span, sink) {
-            Some(piece) if is_as_written(piece, &word.text) => out.push_str(piece),
-            piece => {
-                let quotes = piece.is_some_and(|piece| piece.starts_with('"'))
-                    || word.text.is_empty()
-                    || word.text.contains(char::is_whitespace);
-                if quotes {
-                    out.push('"');
-                }
-                out.push_str(&word.text);
-                if quotes {
-                    out.push('"');
-                }
-            }
-        }
+        let quote = if word.quoted { "\"" } else { "" };
+        out.extend([quote, &word.text, quote]);
     }
     out
-}
-
-fn source_of(span: Span, sink: &Sink) -> Option<&str> {
-    let source = sink.sources.of(span)?;
-    let (start, end) = (span.start.try_into().ok()?, span.end.try_into().ok()?);
-    source.text().get::<std::ops::Range<usize>>(start..end)
-}
-
-/// Whether a token is what stands at its place, and no expansion.
-fn is_as_written(piece: &str, text: &str) -> bool {
-    !piece.contains(['$', '~']) || piece.trim_matches('"') == text
 }
 
 /// What a command is not finished for.

@@ -223,3 +223,21 @@ fn a_pipe_has_a_path_and_perhaps_an_owner() {
         assert_eq!(fifo, None, "{text}");
     }
 }
+
+#[test]
+fn commands_may_be_defined() {
+    let defined = |text: &str| {
+        let command = quietly(text, |words, sink| {
+            command::parse_bare(&words[1..], place(words), sink)
+        });
+        command.argv.join("|")
+    };
+    assert_eq!(defined("$C=\"/bin/x a 'b c'\"\nscript $C"), "/bin/x|a|b c");
+    assert_eq!(defined("$C=/bin/x a\nscript \"$C b\""), "/bin/x|a|b");
+    assert_eq!(
+        defined("$A=b c\nscript \"/bin/x '${A}' d\""),
+        "/bin/x|b c|d"
+    );
+    assert_eq!(defined("$D=/bin\nscript ${D}/x"), "/bin/x");
+    assert_eq!(defined("$C='/bin/x a'\nscript $C"), "/bin/x|a");
+}
