@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use super::super::diag::{Finding, Sink, quoted};
 use super::super::lex::Token;
+use super::super::value::device_name;
 use super::names::{Kind, Names, Number};
-use super::words::{Words, device_name, longest_prefix, split_prefix};
+use super::words::{Words, longest_prefix, split_prefix};
 
 /// `use_vmac [NAME] [MAC] [netlink_notify_msg] [group N]`
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

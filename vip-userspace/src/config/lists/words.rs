@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::super::diag::{Finding, Sink, nearest, quoted};
 use super::super::lex::Token;
 use super::super::source::Span;
+use super::super::value::device_name;
 
 /// The words that are still to be read, and where findings go.
 pub(super) struct Words<'t, 's> {
@@ -173,21 +174,6 @@ impl<'t, 's> Words<'t, 's> {
         }
         self.seen.push(keyword);
         true
-    }
-}
-
-/// Whether the kernel could know an interface by this name.
-pub(super) fn device_name(name: &str) -> Result<(), &'static str> {
-    if name.is_empty() {
-        Err("it is empty")
-    } else if name.len() > 15 {
-        Err("it is longer than 15 bytes")
-    } else if name == "." || name == ".." {
-        Err("the kernel refuses it")
-    } else if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) {
-        Err("it contains a character that the kernel refuses")
-    } else {
-        Ok(())
     }
 }
 
