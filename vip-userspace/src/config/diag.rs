@@ -1,12 +1,13 @@
 //! What is wrong with a configuration, said with its place.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::source::{Place, Source, Sources, Span};
+use super::source::{FileId, Place, Source, Sources, Span};
 
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -374,6 +375,9 @@ pub(super) struct Sink {
     pub(super) sources: Sources,
     file: Arc<str>,
     problems: Vec<Problem>,
+    /// What has been said where, so that a line which is repeated or used often
+    /// is mentioned once.
+    said: HashSet<(FileId, u32, String)>,
     /// How many were not kept, and the worst of them.
     beyond: Option<(usize, Severity)>,
 }
@@ -384,11 +388,21 @@ impl Sink {
             sources: Sources::default(),
             file: name.into(),
             problems: Vec::new(),
+            said: HashSet::new(),
             beyond: None,
         }
     }
 
     pub(super) fn add(&mut self, finding: Finding) {
+        if let Some(at) = finding.at {
+            let key = (at.file, at.start, finding.message.clone());
+            // The set is bounded as the problems are.
+            if self.said.contains(&key)
+                || (self.problems.len() < MOST_KEPT && !self.said.insert(key))
+            {
+                return;
+            }
+        }
         if self.problems.len() >= MOST_KEPT {
             let (count, worst) = self.beyond.unwrap_or((0, finding.severity));
             self.beyond = Some((count + 1, worst.max(finding.severity)));
@@ -441,6 +455,7 @@ impl Sink {
             sources: _,
             file,
             mut problems,
+            said: _,
             beyond,
         } = self;
         problems.sort_by_key(|problem| {

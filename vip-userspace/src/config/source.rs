@@ -73,7 +73,7 @@ impl Source {
 }
 
 /// Which file of [`Sources`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FileId(u32);
 
 /// Which use of a definition.
