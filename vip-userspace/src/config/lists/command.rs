@@ -394,7 +394,10 @@ fn cut(text: &[u8]) -> Result<Vec<Vec<u8>>, Unfinished> {
                 continue;
             }
             // One that opens where the text ends opens nothing.
-            (b'"' | b'\'', None) if rest.is_empty() && word.is_some() => continue,
+            (b'"' | b'\'', None) if rest.is_empty() => {
+                word.get_or_insert_default();
+                continue;
+            }
             (byte @ (b'"' | b'\''), None) => {
                 quote = Some(byte);
                 word.get_or_insert_default();

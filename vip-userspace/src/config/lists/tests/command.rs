@@ -37,6 +37,7 @@ fn commands_are_cut_as_keepalived_cuts_them() {
         (r#""/bin/echo \q\8\x""#, &["/bin/echo", "q8x"]),
         (r#""/bin/echo \a\E""#, &["/bin/echo", "\u{7}\u{1b}"]),
         (r#""/bin/echo 'it\'s'""#, &["/bin/echo", "its"]),
+        (r#""/bin/echo \'""#, &["/bin/echo", ""]),
         (r#""/bin/echo 'a\nb'""#, &["/bin/echo", "a\nb"]),
         (r#"/bin/echo\ x"#, &["/bin/echo", "x"]),
         (r#""/bin/echo "'x y'"#, &["/bin/echo", "x", "y"]),
