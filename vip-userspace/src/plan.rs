@@ -1,6 +1,7 @@
 //! What this daemon runs: the configuration laid out in slots and ports, the
 //! same for engine, hands and services, never changed while they run.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use vip_common::election::Params;
@@ -161,12 +162,17 @@ impl RouterPlan {
         let of_v4 = |list: &[config::VirtualAddress]| -> Vec<VirtualAddress> {
             list.iter().filter_map(VirtualAddress::new).collect()
         };
-        let excluded = of_v4(&instance.excluded);
+        let mut excluded = of_v4(&instance.excluded);
         let unusable = unusable.or_else(|| {
             (excluded.len() < instance.excluded.len())
                 .then(|| "an excluded IPv6 address is not supported yet".to_owned())
         });
-        let addresses = of_v4(&instance.addresses);
+        let mut addresses = of_v4(&instance.addresses);
+        let listed = addresses.iter().map(|one| one.address).collect();
+        // What stands there twice is advertised twice and installed once.
+        let mut seen = HashSet::new();
+        addresses.retain(|one| seen.insert(one.address));
+        excluded.retain(|one| seen.insert(one.address));
         Self {
             name: instance.name.clone(),
             port,
@@ -174,7 +180,7 @@ impl RouterPlan {
             expect,
             group: v4(instance.group).unwrap_or(Ipv4Addr::UNSPECIFIED),
             source: instance.source.and_then(v4),
-            listed: addresses.iter().map(|one| one.address).collect(),
+            listed,
             addresses,
             excluded,
             unusable,
@@ -250,5 +256,26 @@ impl RouterPlan {
     #[must_use]
     pub const fn priority(&self) -> Priority {
         self.params.priority
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn what_stands_twice_is_advertised_twice_and_installed_once() {
+        let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {\n192.0.2.1/24\n192.0.2.1\n}\nvirtual_ipaddress_excluded {\n192.0.2.1\n192.0.2.2\n}\n}\n";
+        let plan = Plan::new(&config::parse(text, "t").configuration);
+        let router = &plan.routers[0];
+        assert_eq!(router.listed.len(), 2);
+        let installed: Vec<_> = router.assignments(1);
+        let installed: Vec<_> = installed
+            .iter()
+            .map(|one| (one.address, one.prefix))
+            .collect();
+        let address = |last| Ipv4Addr::new(192, 0, 2, last);
+        assert_eq!(installed, [(address(1), 24), (address(2), 32)]);
     }
 }

@@ -12,7 +12,7 @@ use super::keywords::{
 use super::lex::Token;
 use super::lists::address::List;
 use super::lists::track::Tracked;
-use super::lists::{AddressLine, Names, address, track};
+use super::lists::{Names, address, interface, peer, route, rule, track};
 use super::source::Span;
 use super::tree::{Body, Statement};
 use super::value::{self, Value};
@@ -206,6 +206,7 @@ impl Reader {
                 readable.push(statement.words);
             }
         }
+        let names = Names::well_known();
         let value = match lines {
             Lines::Names => Value::Names(readable.into_iter().flatten().collect()),
             Lines::Addresses => self.addresses(List::Advertised, &readable, &mut never, sink),
@@ -216,13 +217,25 @@ impl Reader {
             Lines::TrackFiles => tracked(Tracked::File, &readable, sink),
             Lines::TrackProcesses => tracked(Tracked::Process, &readable, sink),
             Lines::TrackBfds => tracked(Tracked::Bfd, &readable, sink),
-            Lines::Routes
-            | Lines::StaticRoutes
-            | Lines::Rules
-            | Lines::StaticRules
-            | Lines::Peers
-            | Lines::Linkbeat
-            | Lines::LinkDelays => Value::Names(readable.into_iter().flatten().collect()),
+            Lines::Routes | Lines::StaticRoutes => {
+                let fixed = lines == Lines::StaticRoutes;
+                Value::Routes(each(&readable, |words| {
+                    route::parse(words, fixed, names, sink)
+                }))
+            }
+            Lines::Rules | Lines::StaticRules => {
+                let fixed = lines == Lines::StaticRules;
+                Value::Rules(each(&readable, |words| {
+                    rule::parse(words, fixed, names, sink)
+                }))
+            }
+            Lines::Peers => Value::Peers(each(&readable, |words| peer::parse(words, sink))),
+            Lines::Linkbeat => {
+                Value::Linkbeat(each(&readable, |words| interface::linkbeat(words, sink)))
+            }
+            Lines::LinkDelays => {
+                Value::LinkDelays(each(&readable, |words| interface::delays(words, sink)))
+            }
         };
         (value, never)
     }
@@ -236,10 +249,7 @@ impl Reader {
         sink: &mut Sink,
     ) -> Value {
         let names = Names::well_known();
-        let lines: Box<[AddressLine]> = lines
-            .iter()
-            .filter_map(|words| address::parse(words, list, names, sink))
-            .collect();
+        let lines = each(lines, |words| address::parse(words, list, names, sink));
         for word in lines.iter().flat_map(|line| &line.keywords) {
             if let Some(keyword) = find(Block::Address, &word.text) {
                 let reason = self.say(keyword, word.span, sink);
@@ -318,12 +328,13 @@ impl Reader {
 }
 
 fn tracked(what: Tracked, lines: &[Box<[Token]>], sink: &mut Sink) -> Value {
-    let lines = lines.iter();
-    Value::Tracked(
-        lines
-            .filter_map(|words| track::parse(words, what, sink))
-            .collect(),
-    )
+    Value::Tracked(each(lines, |words| track::parse(words, what, sink)))
+}
+
+/// What can be understood of some lines.
+fn each<T>(lines: &[Box<[Token]>], read: impl FnMut(&[Token]) -> Option<T>) -> Box<[T]> {
+    let mut read = read;
+    lines.iter().filter_map(|words| read(words)).collect()
 }
 
 /// Says when a line overrides an earlier one.
@@ -362,10 +373,14 @@ fn has_name(keyword: &Keyword, named: bool, words: &[Token], span: Span, sink: &
         return false;
     }
     if let Some(extra) = words.get(1 + usize::from(named)) {
-        sink.add(Finding::warning(
-            extra.span,
-            format!("{} before the brace is ignored", quoted(&extra.text)),
-        ));
+        let message = format!("{} before the brace is ignored", quoted(&extra.text));
+        sink.add(if named {
+            // keepalived leaves such a block out.
+            Finding::error(extra.span, message)
+                .help("a name is one word, or stands in quotes; keepalived skips the whole block")
+        } else {
+            Finding::warning(extra.span, message)
+        });
     }
     true
 }

@@ -9,8 +9,8 @@ use super::forms;
 use super::keywords::{InstanceKey, Key, Keyword, Shape, Status};
 use super::lex::Token;
 use super::lists::{
-    AddressLine, Command, Fifo, HmacKey, InitFile, Ipvlan, Names, TrackLine, User, Vmac, Weight,
-    command, hmac, track, vmac,
+    AddressLine, Command, Fifo, HmacKey, InitFile, Ipvlan, LinkDelayLine, LinkbeatLine, Names,
+    PeerLine, RouteLine, RuleLine, TrackLine, User, Vmac, Weight, command, hmac, track, vmac,
 };
 use super::section::Section;
 use super::source::Span;
@@ -44,6 +44,16 @@ pub enum Value {
     Addresses(Box<[AddressLine]>),
     /// A list of what is tracked.
     Tracked(Box<[TrackLine]>),
+    /// A list of routes.
+    Routes(Box<[RouteLine]>),
+    /// A list of rules.
+    Rules(Box<[RuleLine]>),
+    /// A list of peers.
+    Peers(Box<[PeerLine]>),
+    /// A list of interfaces and how their link is asked for.
+    Linkbeat(Box<[LinkbeatLine]>),
+    /// A list of interfaces and how long a change of their link must last.
+    LinkDelays(Box<[LinkDelayLine]>),
     /// What a tracker counts.
     Weight(Weight),
     /// A command, and who runs it.
@@ -403,7 +413,7 @@ fn whole(text: &str, min: i64, max: i64) -> Option<i64> {
 }
 
 /// Decimal seconds in microseconds, and whether nothing was rounded away.
-fn seconds(text: &str) -> Option<(u64, bool)> {
+pub(super) fn seconds(text: &str) -> Option<(u64, bool)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     if whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {

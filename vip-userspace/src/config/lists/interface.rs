@@ -1,8 +1,26 @@
-//! Lines about interfaces: how their link is asked for.
+//! Lines about interfaces: how their link is asked for, and how long a change of
+//! it must last.
 
-use super::super::diag::Sink;
+use std::time::Duration;
+
+use super::super::diag::{Sink, quoted};
 use super::super::lex::Token;
+use super::super::value::seconds;
 use super::words::Words;
+
+/// `IF DOWN [UP]` in `interface_up_down_delays`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkDelayLine {
+    /// The interface.
+    pub interface: Token,
+    /// How long its link must be down until that counts, up to 255 s.
+    pub down: Duration,
+    /// How long it must be up; none where nothing is said, as in keepalived.
+    pub up: Duration,
+}
+
+/// The longest delay, in microseconds.
+const LONGEST_DELAY: u64 = 255_000_000;
 
 /// `IF [MII|ETHTOOL|IOCTL]` in `linkbeat_interfaces`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,4 +74,39 @@ pub(in super::super) fn linkbeat(words: &[Token], sink: &mut Sink) -> Option<Lin
         interface: interface.clone(),
         method,
     })
+}
+
+/// Reads one line of `interface_up_down_delays`.
+pub(in super::super) fn delays(words: &[Token], sink: &mut Sink) -> Option<LinkDelayLine> {
+    let mut words = Words::new(words, sink)?;
+    let interface = words.next()?;
+    if !words.is_device(interface) {
+        return None;
+    }
+    let down = words.value(interface)?;
+    let down = delay(down, &mut words)?;
+    let up = match words.next() {
+        Some(up) => delay(up, &mut words)?,
+        None => Duration::ZERO,
+    };
+    if let Some(extra) = words.next() {
+        words.unknown(extra, "behind two delays", &[]);
+    }
+    Some(LinkDelayLine {
+        interface: interface.clone(),
+        down,
+        up,
+    })
+}
+
+fn delay(word: &Token, words: &mut Words<'_, '_>) -> Option<Duration> {
+    let micros = seconds(&word.text).map(|(micros, _)| micros);
+    let delay = micros.filter(|micros| *micros <= LONGEST_DELAY);
+    if delay.is_none() {
+        words.error(
+            word.span,
+            format!("a delay is 0 to 255 seconds, not {}", quoted(&word.text)),
+        );
+    }
+    delay.map(Duration::from_micros)
 }

@@ -6,8 +6,6 @@
 //! and keeps the places that a later check needs. `None` means that the line is
 //! left out, as keepalived leaves it out, and that this has been reported.
 
-#![allow(dead_code, reason = "the section layer takes them up one by one")]
-
 pub mod address;
 pub mod command;
 pub mod hmac;
@@ -27,7 +25,7 @@ pub use self::address::{AddressLine, Lifetime};
 pub use self::command::{Command, Fifo, User};
 pub use self::hmac::{HmacKey, Secret};
 pub use self::hop::{Encap, Hop, IpEncap, Realms};
-pub use self::interface::{LinkMethod, LinkbeatLine};
+pub use self::interface::{LinkDelayLine, LinkMethod, LinkbeatLine};
 pub use self::metric::{Metric, Property};
 pub use self::names::{Kind, Names, Number};
 pub use self::network::{Family, Network};

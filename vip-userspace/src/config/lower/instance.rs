@@ -361,6 +361,21 @@ impl<'s> Draft<'s> {
         Version::V3
     }
 
+    /// Tells which addresses stand here twice. They stay: keepalived's adverts list
+    /// them twice, and its backups refuse an advert with another list.
+    fn tell_twice(&mut self, sink: &mut Sink) {
+        let mut seen: HashMap<IpAddr, Span> = HashMap::new();
+        for line in self.addresses.iter().chain(&self.excluded) {
+            if let Some(first) = seen.insert(line.address, line.span) {
+                sink.add(
+                    Finding::warning(line.span, format!("{} stands here twice", line.address))
+                        .see(first, "first given here")
+                        .help("adverts list it twice, as keepalived's do; it is installed once"),
+                );
+            }
+        }
+    }
+
     /// What is not built yet and decides who holds the address.
     fn without_ipv6(&mut self, sink: &mut Sink) {
         let lines = self.addresses.iter().chain(&self.excluded);
@@ -468,19 +483,7 @@ impl<'s> Draft<'s> {
     fn check_addresses(&mut self, version: Version, strict: bool, sink: &mut Sink) {
         let name = quoted(&self.name.text);
         let at = self.name.span;
-        let mut seen: HashMap<IpAddr, Span> = HashMap::new();
-        for list in [&mut self.addresses, &mut self.excluded] {
-            list.retain(|line| match seen.insert(line.address, line.span) {
-                Some(first) => {
-                    sink.add(
-                        Finding::warning(line.span, format!("{} stands here twice", line.address))
-                            .see(first, "first given here"),
-                    );
-                    false
-                }
-                None => true,
-            });
-        }
+        self.tell_twice(sink);
         let most = if self.is_ipv6() {
             MOST_ADVERTISED_V6
         } else {

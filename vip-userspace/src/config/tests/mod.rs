@@ -344,7 +344,6 @@ fn a_bad_address_costs_its_line_only() {
         ),
         ("priority 5", "error: `priority` is not an address"),
         ("x { 192.0.2.9\n }", "error: a list holds no blocks"),
-        ("192.0.2.1/24", "warning: 192.0.2.1 stands here twice"),
     ] {
         let instance = saying(&format!("virtual_ipaddress {{\n{line}\n}}"), said);
         assert_eq!(instance.addresses.len(), 1, "{line}");
@@ -423,6 +422,15 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
     }
     let everywhere = parse(&format!("net_namespace red\n{}", instance("")), "t");
     assert!(everywhere.configuration.instances[0].unusable.is_some());
+}
+
+#[test]
+fn what_stands_twice_is_advertised_twice() {
+    let twice = saying(
+        "virtual_ipaddress {\n192.0.2.1/24\n}",
+        "warning: 192.0.2.1 stands here twice",
+    );
+    assert_eq!(twice.addresses.len(), 2);
 }
 
 #[test]
