@@ -290,22 +290,12 @@ impl Names {
         None
     }
 
-    /// The number of what [`Names::parse`] has read, once the host's names are known.
-    pub(in super::super) fn resolve(
-        &self,
-        kind: Kind,
-        number: &Number,
-        sink: &mut Sink,
-    ) -> Option<u32> {
+    /// The number of what was read without the host's names, by these names.
+    #[must_use]
+    pub fn resolve(&self, kind: Kind, number: &Number) -> Option<u32> {
         match number {
             Number::Known(number) => Some(*number),
-            Number::Named(word) => {
-                let number = self.get(kind, &word.text);
-                if number.is_none() {
-                    sink.add(self.not_known(kind, word));
-                }
-                number
-            }
+            Number::Named(word) => self.get(kind, &word.text),
         }
     }
 

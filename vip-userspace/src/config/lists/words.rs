@@ -48,10 +48,6 @@ impl<'t, 's> Words<'t, 's> {
         }
     }
 
-    pub(super) fn rest(&self) -> &'t [Token] {
-        self.rest
-    }
-
     /// What a keyword is followed by.
     pub(super) fn value(&mut self, keyword: &Token) -> Option<&'t Token> {
         let value = self.next();
