@@ -74,7 +74,7 @@ pub(super) struct Facts {
 /// What an instance of ours says.
 fn of_instance(instance: &Instance) -> Facts {
     let address = |address: &VirtualAddress| Address {
-        ip: address.address.into(),
+        ip: address.address,
         prefix: address.prefix,
         device: address
             .device
@@ -102,8 +102,8 @@ fn of_instance(instance: &Instance) -> Facts {
                 format!("PASS {}", text.trim_end_matches('\0'))
             }
         },
-        source: instance.source.map(IpAddr::from),
-        group: Some(instance.group.into()),
+        source: instance.source,
+        group: Some(instance.group),
         addresses: instance.addresses.iter().map(address).collect(),
         excluded: instance.excluded.iter().map(address).collect(),
         garp_delay: instance.garp.delay,
