@@ -31,9 +31,9 @@ const LONGEST_TEST: Duration = Duration::from_secs(5);
 /// What `keepalived -t` says by its exit code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
-    /// 0, or 6: nothing to say but that scripts run without script security.
+    /// 0; or 6, for scripts without script security, and no word about a line.
     Good,
-    /// 5: it would start, and has something to say.
+    /// 5, or 6 with more: it would start, and has something to say.
     Bad,
     /// Anything else: it would not start, or never ends.
     Refused,
@@ -100,12 +100,15 @@ impl Oracle {
             "--use-file",
             FILE,
         ])?;
-        let verdict = match test.wait(LONGEST_TEST).map(|ended| ended.code) {
-            Ok(Some(0 | 6)) => Verdict::Good,
-            Ok(Some(5)) => Verdict::Bad,
+        let ended = test.wait(LONGEST_TEST).map(|ended| ended.code);
+        let said = test.stdout() + &test.stderr();
+        let verdict = match ended {
+            Ok(Some(0)) => Verdict::Good,
+            Ok(Some(6)) if !said.contains("Line ") => Verdict::Good,
+            Ok(Some(5 | 6)) => Verdict::Bad,
             Ok(_) | Err(_) => Verdict::Refused,
         };
-        Ok((verdict, test.stdout() + &test.stderr()))
+        Ok((verdict, said))
     }
 
     /// A daemon, started for real, and what it says that it has read. The host is
@@ -178,6 +181,16 @@ pub(super) struct Ours(pub(super) Loaded);
 impl Ours {
     pub(super) fn is_good(&self) -> bool {
         self.0.count(Severity::Error) == 0
+    }
+
+    /// Whether nothing is wrong but what is not built yet.
+    pub(super) fn is_good_or_unbuilt(&self) -> bool {
+        self.0.problems.iter().all(|problem| {
+            problem.severity() != Severity::Error
+                || ["not built yet", "not supported yet"]
+                    .iter()
+                    .any(|words| problem.message().contains(words))
+        })
     }
 
     /// The lines that we warn of or refuse; 0 stands for the whole file.

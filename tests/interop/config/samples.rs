@@ -14,16 +14,6 @@ const SHIPPED: [&str; 2] = ["/usr/share/doc/keepalived/samples", "/etc/keepalive
 /// The files on which both differ, in what, and why.
 const ALLOWED: &[(&str, &str, &str)] = &[
     (
-        "keepalived/keepalived.conf.sample",
-        "judged",
-        "vrrp_garp_interval 0, and strict mode without authentication: warnings with us",
-    ),
-    (
-        "keepalived/keepalived.conf.sample",
-        "silent",
-        "vrrp_gna_interval 0 is not looked at",
-    ),
-    (
         "samples/keepalived.conf.SSL_GET",
         "read",
         "AH is not supported; the instance is FAULT",

@@ -172,18 +172,44 @@ fn line_ends_and_blanks() -> Result<()> {
         ("CRLF", plain.replace('\n', "\r\n")),
         ("tabs", plain.replace(' ', "\t")),
         ("form feeds", plain.replace(' ', "\x0c")),
+        ("CR alone", plain.replace('\n', "\r")),
         ("two blanks", plain.replace(' ', "  ")),
         (
             "Latin-1 in a comment is UTF-8 here",
             format!("# caf\u{e9}\n{plain}"),
         ),
     ];
-    spring(&traps.map(|(rule, text)| Trap {
+    let trap = |rule: &str, text, allowed| Trap {
         rule: rule.to_owned(),
         text,
         beside: Vec::new(),
-        allowed: Allowed::default(),
-    }))
+        allowed,
+    };
+    let mark = Some("a letter for keepalived, and nothing for us".to_owned());
+    let marked = Allowed {
+        judged: mark.clone(),
+        silent: mark.clone(),
+        read: mark,
+    };
+    let glued = Allowed {
+        silent: Some("we say it once for the block, keepalived for each line".to_owned()),
+        ..Allowed::default()
+    };
+    let mut traps: Vec<_> = traps
+        .into_iter()
+        .map(|(rule, text)| trap(rule, text, Allowed::default()))
+        .collect();
+    traps.push(trap(
+        "a byte order mark",
+        format!("\u{feff}{plain}"),
+        marked,
+    ));
+    traps.push(trap(
+        "blanks that do not break",
+        plain.replace(' ', "\u{a0}"),
+        glued,
+    ));
+    spring(&traps)
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Trial {
     /// verdict should be `expected` at worst.
     pub(super) fn disagreement(&self, expected: Verdict) -> Option<String> {
         let accepted = self.verdict == Verdict::Good || self.verdict == expected;
-        let agreed = accepted && self.ours.is_good() && self.differences.is_empty();
+        let agreed = accepted && self.ours.is_good_or_unbuilt() && self.differences.is_empty();
         (!agreed).then(|| self.told())
     }
 
