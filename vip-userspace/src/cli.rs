@@ -47,6 +47,8 @@ pub enum Command {
     Check(CheckArgs),
     /// What a word of the configuration means, and what becomes of it
     Explain(ExplainArgs),
+    /// Print the configuration as it holds, each value with where it came from
+    Config(ConfigArgs),
     /// Write the configurations of two nodes, from options or a few questions
     Init(InitArgs),
     /// Ask a running daemon how it is
@@ -108,6 +110,31 @@ pub struct ExplainArgs {
     /// Keywords, as they stand in the configuration
     #[arg(value_name = "KEYWORD", required = true)]
     pub words: Vec<String>,
+}
+
+/// Arguments of `vip config`.
+#[derive(Args, Debug)]
+pub struct ConfigArgs {
+    /// Configuration [default: the one that run would take]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The same, as run spells it
+    #[arg(
+        short = 'f',
+        long = "file",
+        value_name = "FILE",
+        conflicts_with = "file"
+    )]
+    pub named: Option<PathBuf>,
+    /// Read lines for certain hosts (`@id`) as this host [default: this host's name]
+    #[arg(short, long, alias = "config-id", value_name = "ID")]
+    pub id: Option<String>,
+    /// Print a document for programs
+    #[arg(long)]
+    pub json: bool,
+    /// Print passwords and keys too; without them the output is not a whole configuration
+    #[arg(long)]
+    pub secrets: bool,
 }
 
 /// Arguments of `vip init`.

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vip::cli::{Cli, Command};
-use vip::command::{check, demo, explain, init, release, run, status};
+use vip::command::{check, config, demo, explain, init, release, run, status};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Release(arguments) => release::run(&arguments.runtime_dir),

@@ -1,6 +1,7 @@
 //! What a person types, one file a command.
 
 pub mod check;
+pub mod config;
 pub mod demo;
 pub mod explain;
 pub mod init;

@@ -12,6 +12,7 @@
 
 pub mod diag;
 pub mod diff;
+pub mod effective;
 mod expand;
 mod forms;
 pub mod keywords;
@@ -46,7 +47,7 @@ use self::lex::Token;
 use self::lists::AddressLine;
 use self::section::{Entry, Reader, Setting};
 use self::source::{Source, Sources};
-use self::tree::Statements;
+use self::tree::{Statement, Statements};
 
 /// Where a configuration is looked for when none is named, in this order.
 pub const SEARCH: [&str; 2] = ["/etc/vip/vip.conf", "/etc/keepalived/keepalived.conf"];
@@ -147,6 +148,9 @@ pub struct Loaded {
     /// The same as it was written: the blocks outside of all others, in the order
     /// of the file, without what was skipped.
     pub settings: Vec<Setting>,
+    /// The statements as they came out of the expansions, where
+    /// [`Reading::keep_statements`] asks for them.
+    pub statements: Vec<Statement>,
     /// What is wrong or worth knowing, in the order of the file.
     pub problems: Vec<Problem>,
     /// The files that were read, the one that was named first.
@@ -258,7 +262,11 @@ pub fn parse_with(bytes: &[u8], name: &str, reading: &Reading<'_>) -> Loaded {
     let mut reader = Reader::default();
     let mut settings = Vec::new();
     let mut never = None;
+    let mut kept = Vec::new();
     while let Some(statement) = statements.next(&mut sink) {
+        if reading.keep_statements {
+            kept.push(statement.clone());
+        }
         if let Entry::Setting(setting, reason) = reader.read(Block::Top, statement, &mut sink) {
             settings.push(setting);
             never = never.or(reason);
@@ -270,6 +278,7 @@ pub fn parse_with(bytes: &[u8], name: &str, reading: &Reading<'_>) -> Loaded {
     Loaded {
         configuration,
         settings,
+        statements: kept,
         problems: sink.finish(),
         sources,
     }

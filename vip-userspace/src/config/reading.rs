@@ -30,6 +30,8 @@ pub struct Reading<'a> {
     pub seed: u64,
     /// How much is read at most.
     pub limits: Limits,
+    /// Whether [`Loaded::statements`](super::Loaded::statements) is wanted.
+    pub keep_statements: bool,
 }
 
 impl Default for Reading<'_> {
@@ -42,6 +44,7 @@ impl Default for Reading<'_> {
             directory: PathBuf::from("/"),
             seed: 0,
             limits: Limits::default(),
+            keep_statements: false,
         }
     }
 }
@@ -53,6 +56,7 @@ impl fmt::Debug for Reading<'_> {
             .field("directory", &self.directory)
             .field("seed", &self.seed)
             .field("limits", &self.limits)
+            .field("keep_statements", &self.keep_statements)
             .finish_non_exhaustive()
     }
 }

@@ -283,16 +283,17 @@ impl<'s> Draft<'s> {
                 .help("write `state BACKUP` on every node; who wins is decided by priority"),
             );
         }
-        let down_timer_adverts = match self.down_timer_adverts {
-            Some((adverts, span)) if strict && adverts != 3 => {
-                sink.add(Finding::warning(
-                    span,
-                    "`down_timer_adverts` is 3 in strict mode, as in keepalived",
-                ));
-                3
-            }
-            given => given.map_or(globals.down_timer_adverts, |(adverts, _)| adverts),
-        };
+        // Inherited or not, as in keepalived.
+        let (mut down_timer_adverts, span) = self
+            .down_timer_adverts
+            .unwrap_or((globals.down_timer_adverts, at));
+        if strict && down_timer_adverts != 3 {
+            sink.add(Finding::warning(
+                span,
+                "`down_timer_adverts` is 3 in strict mode, as in keepalived",
+            ));
+            down_timer_adverts = 3;
+        }
         let priority = self.priority.unwrap_or_else(|| {
             if master {
                 sink.add(
