@@ -61,8 +61,9 @@ pub(super) const GLOBAL: &[Keyword] = &[
     k("vrrp_min_garp", Switch, global(GlobalKey::MinGarp), "one gratuitous ARP for each address, once").or("off"),
     k("vrrp_garp_lower_prio_delay", WholeSeconds(0, LONGEST_WHOLE), planned(NO_LOWER), "time to the second round after a lower priority was heard").or("vrrp_garp_master_delay"),
     k("vrrp_garp_lower_prio_repeat", Whole(0, i32::MAX as i64), planned(NO_LOWER), "gratuitous ARPs for each address after a lower priority was heard; 0 is none").or("vrrp_garp_master_repeat"),
-    k("vrrp_garp_interval", Seconds(1, LONGEST), planned(NO_SPACING), "least time between two gratuitous ARPs on an interface").or("0"),
-    k("vrrp_gna_interval", Seconds(1, LONGEST), planned(ONLY_IPV6), "least time between two neighbour advertisements on an interface").or("0"),
+    // keepalived refuses the 0 that its own sample has here.
+    k("vrrp_garp_interval", Seconds(0, LONGEST), planned(NO_SPACING), "least time between two gratuitous ARPs on an interface").or("0"),
+    k("vrrp_gna_interval", Seconds(0, LONGEST), planned(ONLY_IPV6), "least time between two neighbour advertisements on an interface").or("0"),
     k("vrrp_garp_extra_if", AfterAll(1, 86_400), planned(ONLY_VMAC), "gratuitous ARP so often where addresses lie on interfaces without adverts").or("never"),
     k("vrrp_vmac_garp_intvl", AfterAll(1, 86_400), planned(ONLY_VMAC), "gratuitous ARP so often where addresses lie on interfaces without adverts").instead("vrrp_garp_extra_if"),
     k("disable_local_igmp", Flag, not_supported("the sysctl is left as it is"), "no IGMP reports for link-local groups").or("off"),
@@ -87,7 +88,7 @@ pub(super) const GLOBAL: &[Keyword] = &[
     k("vrrp_notify_priority_changes", Switch, planned(NO_FIFO), "changes of the priority are written too").or("off"),
     k("fifo_write_vrrp_states_on_reload", Flag, planned(NO_FIFO), "all states are written again after a reload").or("off"),
     // How the files are read.
-    k("include_check", Signed(&["read", "readable", "match", "wildcard_match", "brace_match"]), READING, "what an `include` must find; without a word, everything").or("nothing"),
+    k("include_check", Signed(&["read", "match", "wildcard_match", "brace_match"]), READING, "what an `include` must find; without a word, everything").or("nothing"),
     k("random_seed", Whole(0, U32), READING, "where the numbers of `${_RANDOM}` begin").or("the time"),
     k("iproute_usr_dir", Path, planned("names are looked up in the usual places only"), "where iproute2 keeps names of tables, scopes and so on").since(NEWER),
     k("iproute_etc_dir", Path, planned("names are looked up in the usual places only"), "where the host keeps its own such names").since(NEWER),

@@ -76,6 +76,7 @@ pub(super) const RULE: &[Keyword] = &[
     k("uidrange", Word, planned(NO_RULES), "of these users: `A-B`"),
     k("tunnel-id", Whole(0, i64::MAX), planned(NO_RULES), "out of this tunnel"),
     k("ipproto", Word, planned(NO_RULES), "of this protocol, by name or number"),
+    k("ip_proto", Word, planned(NO_RULES), "of this protocol, by name or number").instead("ipproto"),
     k("sport", Word, planned(NO_RULES), "from these ports: `A-B`"),
     k("dport", Word, planned(NO_RULES), "to these ports: `A-B`"),
     k("table", Word, planned(NO_RULES), "look into this routing table, by name or number"),
@@ -92,6 +93,9 @@ pub(super) const RULE: &[Keyword] = &[
     k("goto", Whole(0, U32), planned(NO_RULES), "go on at this preference"),
     k("nop", Flag, planned(NO_RULES), "do nothing"),
     k("type", Word, planned(NO_RULES), "what becomes of the packet: `blackhole`, `unreachable` or `prohibit`"),
+    k("blackhole", Flag, planned(NO_RULES), "the packet is dropped"),
+    k("unreachable", Flag, planned(NO_RULES), "the sender is told that the network is unreachable"),
+    k("prohibit", Flag, planned(NO_RULES), "the sender is told that it is prohibited"),
     k("no_track", Flag, planned(NO_RULES), "it does not matter when others remove it"),
     k("track_group", Word, planned(NO_RULES), "a static rule follows this group"),
 ];

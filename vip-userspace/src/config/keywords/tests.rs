@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::super::lists::{route, rule};
 use super::*;
 
 /// Every word of keepalived, by its own name of the block.
@@ -88,6 +89,21 @@ fn each_block_can_be_reached() {
     for (block, keywords) in TABLE {
         assert!(reached.contains(block) && !keywords.is_empty(), "{block:?}");
     }
+}
+
+#[test]
+fn the_grammars_of_routes_and_rules_know_the_same_words() {
+    let words = |block: Block| names_in(block).collect::<BTreeSet<_>>();
+    assert_eq!(words(Block::Rule), rule::KEYWORDS.into_iter().collect());
+    // What is not among the grammar's own words are the metrics, and the weight
+    // of a next hop.
+    let routes = words(Block::Route);
+    let unknown: Vec<_> = route::KEYWORDS
+        .into_iter()
+        .filter(|word| !routes.contains(word))
+        .collect();
+    assert_eq!(unknown, [""; 0]);
+    assert_eq!(routes.len() - route::KEYWORDS.len(), 14 + 1);
 }
 
 /// Two words of one key are two spellings of it; all other keys have one word,

@@ -140,7 +140,7 @@ pub enum Preference {
 }
 
 /// What may stand in a route, but for the types and the metrics.
-const KEYWORDS: [&str; 33] = [
+pub(in super::super) const KEYWORDS: [&str; 33] = [
     "to",
     "src",
     "via",

@@ -79,7 +79,7 @@ pub enum Action {
 }
 
 /// What may stand in a rule.
-const KEYWORDS: [&str; 37] = [
+pub(in super::super) const KEYWORDS: [&str; 37] = [
     "inet",
     "inet6",
     "not",
