@@ -11,8 +11,8 @@ use std::net::IpAddr;
 
 use vip_common::ids::{Priority, Version};
 
-use super::Checked;
 use super::written::Written;
+use super::{Checked, peers};
 use crate::config::diff::{Difference, Lists, differences};
 use crate::config::section::Setting;
 use crate::config::{Instance, Location, Problem, Severity, VirtualAddress};
@@ -131,6 +131,13 @@ impl<'a> Group<'a> {
                     continue;
                 };
                 let keyword = difference.keyword();
+                found.extend(self.problem(judged, keyword, *first, *other));
+            }
+            let node = |member: Member, instance| {
+                peers::Node::new(instance, self.setting(member, "unicast_peer"))
+            };
+            let (there, here) = (node(*first, reference), node(*other, instance));
+            for (keyword, judged) in peers::judge(&there, &here) {
                 found.extend(self.problem(judged, keyword, *first, *other));
             }
         }
@@ -324,7 +331,7 @@ impl<'a> Matching<'a> {
 }
 
 /// What to say of a difference.
-struct Judged {
+pub(super) struct Judged {
     severity: Severity,
     message: String,
     help: String,
@@ -333,7 +340,7 @@ struct Judged {
 }
 
 impl Judged {
-    fn new(severity: Severity, message: String, help: &str) -> Self {
+    pub(super) fn new(severity: Severity, message: String, help: &str) -> Self {
         Self {
             severity,
             message,

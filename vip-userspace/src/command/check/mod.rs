@@ -7,6 +7,7 @@
 mod group;
 mod host;
 pub mod json;
+mod peers;
 mod written;
 
 use std::collections::HashSet;

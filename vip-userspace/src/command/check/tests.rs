@@ -368,6 +368,50 @@ fn a_disagreement_shows_both_places() {
 }
 
 #[test]
+fn peers_list_each_other() {
+    let node = |priority, source: &str, peers: &str| {
+        let lines = format!(
+            "priority {priority}\nunicast_src_ip 192.0.2.{source}\nunicast_peer {{\n{peers}\n}}"
+        );
+        named(&instance("A", 1, &lines), source)
+    };
+    let said = |a: Checked, b: Checked| {
+        let mut nodes = [a, b];
+        for node in &mut nodes {
+            node.problems.clear();
+        }
+        group::compare(&mut nodes);
+        let problems = nodes[1].problems.iter();
+        problems
+            .map(|problem| problem.message().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let a = |peers| node(100, "7", peers);
+    let b = |peers| node(90, "8", peers);
+    let both = "192.0.2.9 min_ttl 254\n192.0.2.8\n192.0.2.7";
+    assert_eq!(said(a(both), b(both)), Vec::<String>::new());
+    assert_eq!(
+        said(a("192.0.2.8"), b("192.0.2.9")),
+        ["`A`: unicast_peer here does not list 192.0.2.7, from which the other node speaks"]
+    );
+    assert_eq!(
+        said(a("192.0.2.9"), b("192.0.2.7")),
+        [
+            "`A`: unicast_peer on the other node does not list 192.0.2.8, from which this node speaks"
+        ]
+    );
+    assert_eq!(
+        said(a("192.0.2.8"), node(90, "7", "192.0.2.8")),
+        ["`A`: both nodes speak from 192.0.2.7"]
+    );
+    let alone = named(&instance("A", 1, "priority 80"), "c");
+    assert_eq!(
+        said(a("192.0.2.8"), alone),
+        ["`A`: the other node speaks to its unicast_peer, this one to the group 224.0.0.18"]
+    );
+}
+
+#[test]
 fn the_state_decides_nothing() {
     let nodes = [100, 90].map(|p| instance("A", 1, &format!("priority {p}\nstate MASTER")));
     assert_eq!(
