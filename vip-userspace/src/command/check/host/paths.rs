@@ -28,7 +28,9 @@ pub(super) fn judge(report: &mut Report<'_>) {
     let secured = report.written.global("enable_script_security").is_some();
     let mut open = vec![settings.as_slice()];
     while let Some(settings) = open.pop() {
-        open.extend(sections(settings).map(|inner| inner.settings.as_slice()));
+        let inner: Vec<_> = sections(settings).collect();
+        // The first of them is the next one.
+        open.extend(inner.iter().rev().map(|inner| inner.settings.as_slice()));
         for setting in settings {
             if let Value::Command(command) = &setting.value {
                 let named = command.user.as_ref();
