@@ -65,6 +65,16 @@ pub struct RunArgs {
     /// Configuration [default: /etc/vip/vip.conf, else /etc/keepalived/keepalived.conf]
     #[arg(short, long, value_name = "FILE", env = "VIP_FILE")]
     pub file: Option<PathBuf>,
+    /// Read lines for hosts (`@ID`) as the host with this id does [default: the host's name up
+    /// to its first dot]
+    #[arg(
+        short,
+        long = "id",
+        alias = "config-id",
+        value_name = "ID",
+        env = "VIP_CONFIG_ID"
+    )]
+    pub id: Option<String>,
     /// How adverts are taken off the wire
     #[arg(long, value_name = "RUNG", env = "VIP_XDP", default_value = "auto")]
     pub xdp: Wanted,
@@ -88,7 +98,13 @@ pub struct CheckArgs {
     pub file: Vec<PathBuf>,
     /// Read lines for hosts (`@ID`) as the host with this id does. Again for each of several
     /// files, or with one file for each node that shares it [default: this host's name]
-    #[arg(short, long = "id", alias = "config-id", value_name = "ID")]
+    #[arg(
+        short,
+        long = "id",
+        alias = "config-id",
+        value_name = "ID",
+        env = "VIP_CONFIG_ID"
+    )]
     pub ids: Vec<String>,
     /// Print a document for editors and pipelines on standard output, and nothing else
     #[arg(long)]

@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vip_common::ids::Vrid;
 
 use crate::config;
+use crate::config::reading::{Below, Reading};
 use crate::error::{Exit, Failure};
 use crate::kernel::Link;
 use crate::kernel::speakers::{
@@ -115,30 +116,33 @@ fn configured(holder: &Holder, interface: &str, vrids: &[Vrid]) -> Option<(PathB
         .split(|byte| *byte == 0)
         .map(|word| String::from_utf8_lossy(word).into())
         .collect();
-    let file = PathBuf::from(file_argument(&words).unwrap_or("/etc/keepalived/keepalived.conf"));
+    let file = argument(&words, "-f", &["--use-file", "--file"]);
+    let file = PathBuf::from(file.unwrap_or("/etc/keepalived/keepalived.conf"));
     let its_own = Path::new("/proc").join(pid.to_string());
-    let seen_by_it = match file.strip_prefix("/") {
-        Ok(below) => its_own.join("root").join(below),
-        Err(_) => its_own.join("cwd").join(&file),
+    // As it sees its files, whatever its root is, with all that it includes.
+    let file = std::fs::read_link(its_own.join("cwd")).map_or(file.clone(), |cwd| cwd.join(&file));
+    let reading = Reading {
+        files: &Below(its_own.join("root")),
+        ..Reading::of_host(argument(&words, "-i", &["--config-id"]))
     };
-    let loaded = config::load(&seen_by_it).ok()?;
+    let loaded = config::load_with(&file, reading).ok()?;
     let mut instances = loaded.configuration.instances.into_iter();
     let same = instances.find(|one| one.interface == interface && vrids.contains(&one.vrid))?;
     Some((file, same.vrid))
 }
 
-/// The file in `-f FILE`, `-fFILE`, `--use-file FILE` or `--use-file=FILE`.
-fn file_argument(words: &[String]) -> Option<&str> {
+/// The value of an option in `-f VALUE`, `-fVALUE`, `--use-file VALUE` or
+/// `--use-file=VALUE`.
+fn argument<'w>(words: &'w [String], short: &str, long: &[&str]) -> Option<&'w str> {
     let mut words = words.iter().map(String::as_str).skip(1);
     while let Some(word) = words.next() {
-        match word {
-            "-f" | "--use-file" | "--file" => return words.next(),
-            _ => {}
+        if word == short || long.contains(&word) {
+            return words.next();
         }
-        let joined = word
-            .strip_prefix("--use-file=")
-            .or_else(|| word.strip_prefix("--file="));
-        let joined = joined.or_else(|| word.strip_prefix("-f").filter(|_| !word.starts_with("--")));
+        let joined = long
+            .iter()
+            .find_map(|long| word.strip_prefix(long)?.strip_prefix('='))
+            .or_else(|| word.strip_prefix(short));
         if joined.is_some() {
             return joined;
         }
@@ -152,7 +156,7 @@ mod tests {
 
     fn found(words: &[&str]) -> Option<String> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        file_argument(&words).map(Into::into)
+        argument(&words, "-f", &["--use-file", "--file"]).map(Into::into)
     }
 
     #[test]
@@ -163,5 +167,7 @@ mod tests {
         assert_eq!(found(&["k", "--use-file=/x.conf", "-n"]), file);
         assert_eq!(found(&["k", "--use-file", "/x.conf"]), file);
         assert_eq!(found(&["-f", "-n"]), None);
+        let words = ["k", "-n", "-i", "a"].map(String::from);
+        assert_eq!(argument(&words, "-i", &["--config-id"]), Some("a"));
     }
 }

@@ -10,7 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 use tokio::sync::mpsc;
 
 use crate::cli::RunArgs;
-use crate::config::{self, Configuration, Severity};
+use crate::config::{self, Configuration, Reading, Severity};
 use crate::dataplane::{Ear, Ears};
 use crate::engine::published::{Published, Snapshot};
 use crate::engine::queue::{Sender, Wake, queue};
@@ -79,7 +79,8 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
 fn read_configuration(arguments: &RunArgs, log: &Log) -> Result<Configuration, Failure> {
     let path = config::choose(arguments.file.as_deref())
         .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
-    let loaded = config::load(&path)
+    let reading = Reading::of_host(arguments.id.as_deref());
+    let loaded = config::load_with(&path, reading)
         .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
     let mut errors = 0;
     for problem in &loaded.problems {
