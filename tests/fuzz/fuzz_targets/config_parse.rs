@@ -8,7 +8,12 @@
 //! this is to be instrumented.
 #![no_main]
 
-#[allow(dead_code, unreachable_pub, unused_imports, unfulfilled_lint_expectations)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    unfulfilled_lint_expectations
+)]
 #[path = "../../../vip-userspace/src/config/mod.rs"]
 mod config;
 
