@@ -14,6 +14,11 @@ const SHIPPED: [&str; 2] = ["/usr/share/doc/keepalived/samples", "/etc/keepalive
 /// The files on which both differ, in what, and why.
 const ALLOWED: &[(&str, &str, &str)] = &[
     (
+        "keepalived/keepalived.conf.sample",
+        "judged",
+        "an interval of 0 between gratuitous ARPs means none, and strict mode without authentication is a warning with us",
+    ),
+    (
         "samples/keepalived.conf.SSL_GET",
         "read",
         "AH is not supported; the instance is FAULT",
