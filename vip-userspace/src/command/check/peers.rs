@@ -19,12 +19,10 @@ impl<'a> Node<'a> {
     /// With the peers that its `unicast_peer` lists.
     pub(super) fn new(instance: &'a Instance, peers: Option<&Setting>) -> Self {
         let peers = peers.map(|setting| {
-            let Value::Names(words) = &setting.value else {
+            let Value::Peers(lines) = &setting.value else {
                 return Vec::new();
             };
-            // What follows an address in its line is no address.
-            let addresses = words.iter().map(|word| word.text.parse().ok());
-            addresses.flatten().collect()
+            lines.iter().map(|line| line.address).collect()
         });
         Self { instance, peers }
     }
