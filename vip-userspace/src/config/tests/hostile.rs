@@ -188,6 +188,55 @@ fn many_instances_take_little_time() {
     assert!(many < few * 10, "4,000 take {few:?}, 16,000 take {many:?}");
 }
 
+/// keepalived's own example of what a few lines can ask for.
+#[test]
+fn two_repetitions_make_65_thousand_instances() {
+    let text = "$V=vrrp_instance V_${i}_$j { \\
+ interface eth$i \\
+ virtual_router_id $j \\
+ virtual_ipaddress { \\
+  10.${i}.${j}.1/24 \\
+ } \\
+}
+~SEQ(i, 0, 255) ~SEQ(j, 1, 254) $V
+";
+    let loaded = bounded(text.as_bytes());
+    assert_eq!(headlines(&loaded), [""; 0]);
+    let instances = &loaded.configuration.instances;
+    assert_eq!(instances.len(), 65_024);
+    let last = &instances[65_023];
+    assert_eq!((&*last.name, &*last.interface), ("V_255_254", "eth255"));
+    // Its name stands in the definition.
+    assert_eq!(last.place.to_string(), "t:1:18");
+}
+
+#[test]
+fn what_is_included_from_a_host_is_bounded_too() {
+    let scratch = Scratch::new("include");
+    let file = fs::File::create(scratch.0.join("large.conf")).unwrap();
+    file.set_len(100 << 20).unwrap();
+    nix::unistd::mkfifo(&scratch.0.join("fifo.conf"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let run = scratch.file("run.conf", b"x");
+    fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = scratch.file(
+        "vip",
+        format!("include *.conf\ninclude vip\n{NODE_A}").as_bytes(),
+    );
+    let loaded = load(&path).unwrap();
+    let said: Vec<&str> = loaded.problems.iter().map(|one| one.message()).collect();
+    let beginnings = [
+        "fifo.conf` is not a regular",
+        "large.conf: larger than",
+        "run.conf` may be",
+        "vip` includes itself",
+    ];
+    for (said, beginning) in said.iter().zip(beginnings) {
+        assert!(said.contains(beginning), "{said}");
+    }
+    assert_eq!(said.len(), 4, "{said:?}");
+    assert_eq!(loaded.configuration.instances.len(), 1);
+}
+
 /// Processor time of this thread: what it needs, however busy the host is.
 fn thread_time() -> Duration {
     let clock = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
