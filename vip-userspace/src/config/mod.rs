@@ -239,7 +239,16 @@ pub fn load_with(path: &Path, reading: Reading<'_>) -> Result<Loaded, ReadError>
         directory: reading.files.real(directory),
         ..reading
     };
-    Ok(parse_with(&bytes, &path.display().to_string(), &reading))
+    let name = path.display().to_string();
+    let mut loaded = parse_with(&bytes, &name, &reading);
+    if matches!(reading.files.kind(path), Ok(reading::Kind::Executable)) {
+        let message = "the file may be executed, so that keepalived would not read it";
+        let note = Problem::of_file(Severity::Note, name, message);
+        loaded
+            .problems
+            .push(note.with_help("vip reads it; take the executable bit away: chmod a-x FILE"));
+    }
+    Ok(loaded)
 }
 
 /// Reads text; messages call it `name`.

@@ -105,6 +105,22 @@ fn what_may_never_end_is_refused_without_waiting_for_it() {
 }
 
 #[test]
+fn a_file_that_keepalived_would_not_read_is_read_with_a_note() {
+    let scratch = Scratch::new("executable");
+    let path = scratch.file("a.conf", NODE_A.as_bytes());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let loaded = load(&path).unwrap();
+    assert_eq!(loaded.configuration.instances.len(), 1);
+    assert_eq!(
+        headlines(&loaded),
+        [format!(
+            "{}: note: the file may be executed, so that keepalived would not read it",
+            path.display()
+        )]
+    );
+}
+
+#[test]
 fn a_link_to_a_file_is_followed() {
     let scratch = Scratch::new("link");
     let [file, link] = ["file", "link"].map(|name| scratch.0.join(name));
