@@ -368,6 +368,8 @@ impl Finding {
 
 /// How many problems are kept; a file with more is not a configuration.
 const MOST_KEPT: usize = 1000;
+/// How many left-overs of templates are shown.
+const LEFT_OVERS_SHOWN: usize = 5;
 
 /// Where problems are collected, bounded.
 #[derive(Debug)]
@@ -378,6 +380,8 @@ pub(super) struct Sink {
     /// What has been said where, so that a line which is repeated or used often
     /// is mentioned once.
     said: HashSet<(FileId, u32, String)>,
+    /// Left-overs of templates, those that are not shown included.
+    left_over: usize,
     /// How many were not kept, and the worst of them.
     beyond: Option<(usize, Severity)>,
 }
@@ -389,6 +393,7 @@ impl Sink {
             file: name.into(),
             problems: Vec::new(),
             said: HashSet::new(),
+            left_over: 0,
             beyond: None,
         }
     }
@@ -440,6 +445,20 @@ impl Sink {
         });
     }
 
+    /// Adds what a template has left. Of a template that was not rendered the
+    /// first ones tell enough; the others are counted.
+    pub(super) fn left_over(&mut self, finding: Finding) {
+        self.left_over += 1;
+        if self.left_over <= LEFT_OVERS_SHOWN {
+            self.add(finding);
+        }
+    }
+
+    /// Whether nothing more is kept; then good words for it need not be sought.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() >= MOST_KEPT
+    }
+
     pub(super) fn place(&self, span: Span) -> Place {
         Place {
             file: Arc::clone(self.sources.of(span).map_or(&self.file, |s| s.name())),
@@ -456,12 +475,24 @@ impl Sink {
             file,
             mut problems,
             said: _,
+            left_over,
             beyond,
         } = self;
         problems.sort_by_key(|problem| {
             let at = problem.at.as_ref().map(|at| at.span);
             (at.is_none(), at.map(|at| (at.file, at.line, at.column)))
         });
+        let unseen = left_over.saturating_sub(LEFT_OVERS_SHOWN);
+        if unseen > 0 {
+            problems.push(Problem {
+                severity: Severity::Error,
+                message: format!("a template has left {unseen} more places"),
+                file: Arc::clone(&file),
+                at: None,
+                see: Vec::new(),
+                help: Some("this is what a configuration is made from: render it, and check what comes out".into()),
+            });
+        }
         if let Some((beyond, severity)) = beyond {
             problems.push(Problem {
                 severity,
@@ -505,9 +536,12 @@ pub(crate) fn nearest<'a>(
     if !(2..=40).contains(&length) {
         return None;
     }
+    let word: Vec<char> = word.to_lowercase().chars().collect();
     let furthest = (length / 3).clamp(1, 3);
     candidates
-        .map(|candidate| (distance(word, candidate), candidate))
+        // What differs more in length alone need not be compared.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= furthest)
+        .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|(distance, candidate)| {
             *distance <= furthest && *distance < candidate.chars().count()
         })
@@ -516,8 +550,7 @@ pub(crate) fn nearest<'a>(
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) between two words.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
+fn distance(a: &[char], b: &str) -> usize {
     let b: Vec<char> = b.to_lowercase().chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();

@@ -179,6 +179,7 @@ impl<'r> Lexer<'r> {
     fn takes_line(&mut self, c: char, sink: &mut Sink) -> bool {
         match c {
             '@' if self.position == Position::Start => {
+                self.placeholder(sink);
                 if self.expander.is_for_us() {
                     self.position = Position::BehindId;
                 }
@@ -191,7 +192,7 @@ impl<'r> Lexer<'r> {
             '~' => self.expander.repeats(sink),
             '{' if self.expander.ahead().starts_with("{%") => {
                 if let Some(at) = self.expander.here() {
-                    sink.add(
+                    sink.left_over(
                         Finding::error(at, "this line is left over from a template")
                             .help("render the template first; the line is skipped"),
                     );
@@ -201,6 +202,23 @@ impl<'r> Lexer<'r> {
             }
             'i' => self.include(sink),
             _ => false,
+        }
+    }
+
+    /// Says when what looks like an `@id` is an `@NAME@` that nobody replaced:
+    /// no host is called that, so the line would vanish without a word.
+    fn placeholder(&self, sink: &mut Sink) {
+        let ahead = self.expander.ahead();
+        let end = ahead.find(is_blank).unwrap_or(ahead.len());
+        let word = ahead.get(..end).unwrap_or_default();
+        if word.len() > 2
+            && word.ends_with('@')
+            && let Some(at) = self.expander.here()
+        {
+            let message = format!("{} is left over from a template", quoted(word));
+            sink.left_over(Finding::error(at, message).help(
+                "as it stands it is a line for a host of that name, and left out on all others",
+            ));
         }
     }
 
@@ -336,7 +354,7 @@ impl<'r> Lexer<'r> {
         let mut inner = Word::default();
         self.take_bytes(length, &mut inner, sink);
         if let (Some(at), Some(text)) = (inner.cover.0, text) {
-            sink.add(
+            sink.left_over(
                 Finding::error(at, format!("{text} is left over from a template"))
                     .help("render the template first"),
             );

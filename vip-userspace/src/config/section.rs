@@ -97,7 +97,7 @@ impl Reader {
             return Entry::Unreadable;
         }
         let Some(keyword) = find(block, &head.text) else {
-            sink.add(unknown(block, head, &statement));
+            sink.add(unknown(block, head, &statement, sink.is_full()));
             return Entry::Skipped;
         };
         if keyword.status == Status::LoadBalancer {
@@ -277,7 +277,7 @@ impl Reader {
             Status::Planned(Missing::Decides, why)
             | Status::NotSupported(Missing::Decides, why) => {
                 sink.add(
-                    Finding::error(
+                    Finding::warning(
                         span,
                         format!("`{name}` would decide who holds the address: {why}"),
                     )
@@ -385,17 +385,23 @@ fn has_name(keyword: &Keyword, named: bool, words: &[Token], span: Span, sink: &
     true
 }
 
-/// An unknown word, with what may have been meant.
-fn unknown(block: Block, head: &Token, statement: &Statement) -> Finding {
+/// An unknown word, with what may have been meant, unless nobody sees it.
+fn unknown(block: Block, head: &Token, statement: &Statement, unseen: bool) -> Finding {
     let finding = Finding::error(
         head.span,
         format!("unknown keyword {} {}", quoted(&head.text), block.place()),
     );
+    if unseen {
+        return finding;
+    }
     let what = if statement.block.is_some() {
         "the whole block"
     } else {
         "the line"
     };
+    if let Some(notation) = of_another_notation(&head.text, block) {
+        return finding.help(notation);
+    }
     if let Some(near) = nearest(&head.text, names_in(block)) {
         return finding.help(format!("did you mean `{near}`? ({what} is skipped)"));
     }
@@ -406,4 +412,22 @@ fn unknown(block: Block, head: &Token, statement: &Statement) -> Finding {
         Some(other) => finding.help(format!("it belongs {}; {what} is skipped", other.place())),
         None => finding.help(format!("{what} is skipped")),
     }
+}
+
+/// What to do about a word that other notations write, and this one does not.
+fn of_another_notation(word: &str, block: Block) -> Option<String> {
+    const CONFLICT: [&str; 4] = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
+    if CONFLICT.contains(&word) {
+        return Some("a merge was left unfinished here: keep one of the two sides".into());
+    }
+    match word {
+        "```" => return Some("this marks a listing in a document; take the line out".into()),
+        "---" | "..." => return Some("this is YAML's; take the line out".into()),
+        _ => {}
+    }
+    let (name, _) = word.split_once(['=', ':'])?;
+    find(block, name)?;
+    Some(format!(
+        "write `{name}` and its value with a blank between them; the line is skipped"
+    ))
 }

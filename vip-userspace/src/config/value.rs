@@ -382,6 +382,7 @@ pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
         };
         sink.add(match near {
             Some(near) => finding.help(format!("did you mean `{near}`?")),
+            None if text.ends_with(';') => finding.help("lines end without `;` here"),
             None => finding.help(otherwise(keyword.status)),
         });
         Value::Refused

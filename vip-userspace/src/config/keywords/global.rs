@@ -184,5 +184,6 @@ pub(super) const GLOBAL: &[Keyword] = &[
     lvs("lvs_sync_daemon"),
     lvs("lvs_flush"),
     lvs("lvs_flush_on_stop"),
+    lvs("lvs_flush_onstop"),
     lvs("lvs_timeouts"),
 ];

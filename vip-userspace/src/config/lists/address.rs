@@ -192,6 +192,9 @@ fn host(head: &Token, words: &mut Words<'_, '_>) -> Option<(IpAddr, Option<u8>)>
                 && mask.parse::<u8>().is_ok()
             {
                 finding.help("a range must be written out, or made with ~SEQ; the line is skipped")
+            } else if head.text.ends_with([';', ',']) || &*head.text == "-" {
+                finding
+                    .help("one address a line, without dashes, commas or `;`; the line is skipped")
             } else {
                 finding.help("write it as 192.0.2.1/24 or 2001:db8::1/64; the line is skipped")
             });

@@ -267,7 +267,7 @@ impl<'s> Draft<'s> {
         }
         if version == Version::V3 && self.checksum_as_v2.unwrap_or(globals.checksum_as_v2) {
             let reason = "the checksum of `v3_checksum_as_v2` is not built yet";
-            sink.add(Finding::error(at, format!("instance {name}: {reason}")));
+            sink.add(Finding::warning(at, format!("instance {name}: {reason}")));
             self.never(reason);
         }
         let auth = self.auth(version, strict, sink);
@@ -387,7 +387,7 @@ impl<'s> Draft<'s> {
             _ => return,
         };
         let reason = "IPv6 is not supported yet";
-        sink.add(Finding::error(at, reason).help("the instance is FAULT until then"));
+        sink.add(Finding::warning(at, reason).help("the instance is FAULT until then"));
         self.never(reason);
     }
 
@@ -417,7 +417,10 @@ impl<'s> Draft<'s> {
         }
         if word == "AH" {
             let reason = "`auth_type AH` is not supported";
-            sink.add(Finding::error(span, reason).help("use `auth_type PASS` on every node"));
+            sink.add(
+                Finding::warning(span, reason)
+                    .help("the instance is FAULT; use `auth_type PASS` on every node"),
+            );
             self.never(reason);
             return Auth::None;
         }

@@ -81,13 +81,15 @@ fn first_of_each_name<'s>(
     for section in sections(settings, block) {
         let Some(name) = &section.name else { continue };
         match names.get(&*name.text) {
-            Some(first) => sink.add(
-                Finding::error(
-                    name.span,
-                    format!("a second {thing} {} is ignored", quoted(&name.text)),
-                )
-                .see(first.span, "the first one is here"),
-            ),
+            Some(first) => {
+                let message = format!("a second {thing} {} is ignored", quoted(&name.text));
+                // keepalived complains of these two only.
+                let finding = match block {
+                    Block::Instance | Block::SyncGroup => Finding::error(name.span, message),
+                    _ => Finding::warning(name.span, message),
+                };
+                sink.add(finding.see(first.span, "the first one is here"));
+            }
             None => {
                 names.insert(&name.text, name);
                 kept.push((section, name));

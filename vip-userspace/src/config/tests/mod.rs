@@ -1,3 +1,4 @@
+mod field;
 mod hostile;
 mod language;
 mod rendered;
@@ -412,10 +413,9 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
     ] {
         let (instance, said) = with(lines);
         assert!(instance.unusable.is_some(), "{lines}");
+        let told = |said: &String| said.contains(": error: ") || said.contains(": warning: ");
         assert_eq!(
-            said.iter()
-                .filter(|said| said.contains(": error: "))
-                .count(),
+            said.iter().filter(|said| told(said)).count(),
             1,
             "{lines}: {said:?}"
         );
@@ -442,7 +442,7 @@ fn the_first_address_tells_the_family() {
     assert_eq!(
         headlines(&of_v6),
         [
-            "t:5:1: error: IPv6 is not supported yet",
+            "t:5:1: warning: IPv6 is not supported yet",
             "t:6:1: error: 192.0.2.1 is IPv4, but the instance's first address is IPv6",
         ]
     );
