@@ -84,9 +84,10 @@ fn first_of_each_name<'s>(
             Some(first) => {
                 let message = format!("a second {thing} {} is ignored", quoted(&name.text));
                 // keepalived complains of these two only.
-                let finding = match block {
-                    Block::Instance | Block::SyncGroup => Finding::error(name.span, message),
-                    _ => Finding::warning(name.span, message),
+                let finding = if matches!(block, Block::Instance | Block::SyncGroup) {
+                    Finding::error(name.span, message)
+                } else {
+                    Finding::warning(name.span, message)
                 };
                 sink.add(finding.see(first.span, "the first one is here"));
             }
