@@ -1,6 +1,6 @@
 //! One instance, with everything that it inherits or leaves to its default.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,8 +12,7 @@ use super::super::tree::Statement;
 use super::super::value::decimal;
 use super::super::{Instance, VirtualAddress};
 use super::{
-    Entry, Maker, Origin, Standing, Word, arguments, as_written, is_unreadable, known, password,
-    words,
+    Entry, Maker, Origin, Standing, arguments, as_written, is_unreadable, known, password, words,
 };
 
 /// What an instance has in any case, in the order in which it is told where the
@@ -133,12 +132,12 @@ impl Maker<'_> {
             }
             InstanceKey::VirtualIpAddress => {
                 let name = "virtual_ipaddress";
-                block.extend(self.addresses(name, given, &instance.addresses, instance, all));
+                block.extend(self.addresses(name, given, instance, all));
                 return;
             }
             InstanceKey::VirtualIpAddressExcluded => {
                 let name = "virtual_ipaddress_excluded";
-                block.extend(self.addresses(name, given, &instance.excluded, instance, all));
+                block.extend(self.addresses(name, given, instance, all));
                 return;
             }
             InstanceKey::NoVirtualIpAddress
@@ -370,7 +369,6 @@ impl Maker<'_> {
         &self,
         name: &str,
         given: &Given<'_>,
-        addresses: &[VirtualAddress],
         instance: &Instance,
         all: &HashMap<InstanceKey, Vec<&Statement>>,
     ) -> Option<Entry> {
@@ -378,39 +376,53 @@ impl Maker<'_> {
             InstanceKey::VirtualIpAddress,
             InstanceKey::VirtualIpAddressExcluded,
         ];
-        let mut first: HashMap<IpAddr, (&str, &Statement)> = HashMap::new();
+        // One address may stand in several lines, of which each counts or only the
+        // first.
+        let mut written: HashMap<IpAddr, VecDeque<(&str, &Statement)>> = HashMap::new();
         for list in lists.into_iter().filter_map(|key| all.get(&key)).flatten() {
-            let list_name = list.head().map_or("", |head| &head.text);
-            let lines = lines_of(list).filter(|line| !is_unreadable(line));
-            for line in lines.filter(|line| self.is_address(line)) {
+            let of = list.head().map_or("", |head| &head.text);
+            for line in lines_of(list).filter(|line| self.is_address(line)) {
                 if let Some((address, _)) = host(line) {
-                    first.entry(address).or_insert((list_name, line));
+                    written.entry(address).or_default().push_back((of, line));
                 }
             }
         }
-        let mut lines: Vec<Entry> = addresses
+        // Both lists hold theirs in the order in which they were written.
+        let advertised = instance.addresses.len();
+        let (skip, take) = if name == "virtual_ipaddress" {
+            (0, advertised)
+        } else {
+            (advertised, instance.excluded.len())
+        };
+        let all: Vec<_> = instance
+            .addresses
             .iter()
-            .map(|address| match first.get(&address.address) {
-                Some((list, line)) => {
-                    let mut entry = self.address(address, line);
-                    if *list != name {
-                        entry.remark = Some(format!("given in {list}"));
-                    }
-                    entry
+            .chain(&instance.excluded)
+            .map(|address| {
+                let lines = written.get_mut(&address.address);
+                (address, lines.and_then(VecDeque::pop_front))
+            })
+            .collect();
+        let mut lines: Vec<Entry> = all
+            .into_iter()
+            .skip(skip)
+            .take(take)
+            .map(|(address, line)| {
+                let Some((list, line)) = line else {
+                    let word = format!("{}/{}", address.address, address.prefix);
+                    return Entry::new(vec![word.as_str().into()], Origin::Default);
+                };
+                let mut entry = self.address(address, line);
+                if list != name {
+                    entry.remark = Some(format!("given in {list}"));
                 }
-                None => Entry::new(
-                    vec![Word::from(&*format!(
-                        "{}/{}",
-                        address.address, address.prefix
-                    ))],
-                    Origin::Default,
-                ),
+                entry
             })
             .collect();
         if instance.unusable.is_some() {
             // One of these may be why.
             let own = given.iter().flat_map(|list| lines_of(list));
-            let unread = own.filter(|line| is_unreadable(line) || !self.is_address(line));
+            let unread = own.filter(|line| !self.is_address(line));
             lines.extend(unread.map(|line| self.line(line)));
         }
         let origin = match given.first() {
@@ -424,7 +436,7 @@ impl Maker<'_> {
     }
 
     fn is_address(&self, line: &Statement) -> bool {
-        let head = line.head();
+        let head = line.head().filter(|_| !is_unreadable(line));
         head.is_some_and(|head| self.addresses.contains(head.span))
     }
 

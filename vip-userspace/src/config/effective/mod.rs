@@ -45,8 +45,11 @@ pub struct Entry {
 pub struct Word {
     /// What it says.
     pub text: String,
-    /// Whether it stands in quotes, which tells where a command has its pieces.
+    /// Whether it stands in quotes.
     pub quoted: bool,
+    /// Whether it touches the word before it. A command is cut into pieces by
+    /// other rules than the rest, and there both count.
+    pub joined: bool,
 }
 
 impl From<&Token> for Word {
@@ -54,6 +57,7 @@ impl From<&Token> for Word {
         Self {
             text: token.text.to_string(),
             quoted: token.quoted,
+            joined: false,
         }
     }
 }
@@ -63,6 +67,7 @@ impl From<&str> for Word {
         Self {
             text: text.to_owned(),
             quoted: false,
+            joined: false,
         }
     }
 }
@@ -202,7 +207,14 @@ fn arguments(statement: &Statement) -> &[Token] {
 }
 
 fn words(tokens: &[Token]) -> Vec<Word> {
-    tokens.iter().map(Word::from).collect()
+    let mut words: Vec<Word> = tokens.iter().map(Word::from).collect();
+    let pairs = tokens.iter().zip(tokens.iter().skip(1));
+    for (word, (before, token)) in words.iter_mut().skip(1).zip(pairs) {
+        let (end, start) = (before.span, token.span);
+        word.joined = (before.quoted || token.quoted)
+            && (end.file, end.line, end.end) == (start.file, start.line, start.start);
+    }
+    words
 }
 
 /// What a line gives its keyword, as it was written.

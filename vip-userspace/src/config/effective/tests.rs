@@ -318,7 +318,7 @@ fn what_is_too_much_for_an_advert_moves() {
         .map(|n| format!("10.0.{}.{}/16 label x\n", n / 200, n % 200 + 1))
         .collect();
     let file = format!(
-        "vrrp_instance A {{\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {{\n{addresses}10.0.0.1\n}}\n}}\n"
+        "vrrp_instance A {{\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {{\n{addresses}}}\n}}\n"
     );
     let printed = printed(&file);
     let (_, excluded) = printed.split_once("virtual_ipaddress_excluded {").unwrap();
@@ -368,6 +368,24 @@ vrrp_instance V {
     );
     assert_eq!(line(file, "192.0.2.3"), "192.0.2.3/24 # a.conf:11");
     returns(file);
+}
+
+#[test]
+fn an_address_that_stands_twice_keeps_the_words_of_each_line() {
+    returns(&with(
+        "virtual_ipaddress {\n192.0.2.5/24 label x\n192.0.2.5/25 dev eth1\n}\n\
+         virtual_ipaddress_excluded {\n192.0.2.5/26 label y\n192.0.2.1\n}",
+    ));
+}
+
+#[test]
+fn words_that_touch_go_on_touching() {
+    let file = "vrrp_script s {\n script \\\"/bin/true\\\"\n}\n";
+    assert!(
+        printed(file).contains("script \\\"/bin/true\\\""),
+        "{}",
+        printed(file)
+    );
 }
 
 #[test]

@@ -35,11 +35,14 @@ pub fn text(entries: &[Entry], secrets: bool) -> String {
 fn lay_out(entry: &Entry, depth: usize, secrets: bool, lines: &mut Vec<(String, String)>) {
     let indent = "    ".repeat(depth);
     let hidden = entry.standing == Standing::Secret && !secrets;
-    let mut words: Vec<String> = entry.words.iter().map(quoted).collect();
-    if hidden {
-        words.pop();
+    let shown = entry.words.len().saturating_sub(usize::from(hidden));
+    let mut line = String::new();
+    for (index, word) in entry.words.iter().take(shown).enumerate() {
+        if index > 0 && !word.joined {
+            line.push(' ');
+        }
+        line.push_str(&quoted(word));
     }
-    let line = words.join(" ");
     let comment = comment(entry, hidden);
     match (&entry.block, entry.standing) {
         // A quote that is not closed, behind which no comment can stand.
@@ -91,7 +94,7 @@ fn comment(entry: &Entry, hidden: bool) -> String {
 
 /// A word as the language reads it again.
 fn quoted(word: &Word) -> String {
-    let Word { text, quoted } = word;
+    let Word { text, quoted, .. } = word;
     let special =
         |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | '!' | '{' | '}');
     let begins = text.starts_with(['@', '~', '$']);
