@@ -65,6 +65,7 @@ fuzz_target!(|data: &[u8]| {
         directory: "/etc/vip".into(),
         seed: 1,
         limits: LIMITS,
+        keep_statements: false,
     };
     let loaded = parse_with(main, "vip.conf", &reading);
     assert!(loaded.problems.len() <= MOST_PROBLEMS);
