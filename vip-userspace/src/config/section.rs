@@ -170,7 +170,9 @@ impl Reader {
         for statement in body.statements {
             let never = match self.read(block, statement, sink) {
                 Entry::Setting(setting, never) => {
-                    once(&section, &setting, sink);
+                    if !counts(&section, &setting, sink) {
+                        continue;
+                    }
                     let inner = setting
                         .value
                         .section()
@@ -337,30 +339,35 @@ fn each<T>(lines: &[Box<[Token]>], read: impl FnMut(&[Token]) -> Option<T>) -> B
     lines.iter().filter_map(|words| read(words)).collect()
 }
 
-/// Says when a line overrides an earlier one.
-fn once(section: &Section, setting: &Setting, sink: &mut Sink) {
+/// Whether a setting counts beside those above it, and says so where one of them
+/// does not: the last one does, of commands the first, as in keepalived.
+fn counts(section: &Section, setting: &Setting, sink: &mut Sink) -> bool {
     let keyword = setting.keyword;
     let adds_up = matches!(
         keyword.shape,
         Shape::Block(_) | Shape::Named(_) | Shape::Lines(_) | Shape::HmacKey
     ) || keyword.status == Status::Does(Key::Instance(InstanceKey::State));
     if adds_up {
-        return;
+        return true;
     }
     let same = |earlier: &&Setting| {
         earlier.keyword.name == keyword.name
             || (earlier.keyword.status == keyword.status
                 && matches!(keyword.status, Status::Does(_)))
     };
-    if let Some(first) = section.settings.iter().rfind(same) {
-        sink.add(
-            Finding::warning(
-                setting.span,
-                format!("`{}` is given again; the last one counts", keyword.name),
-            )
-            .see(first.span, "first given here"),
-        );
-    }
+    let Some(first) = section.settings.iter().rfind(same) else {
+        return true;
+    };
+    let is_command = keyword.shape == Shape::Command;
+    let which = if is_command { "first" } else { "last" };
+    sink.add(
+        Finding::warning(
+            setting.span,
+            format!("`{}` is given again; the {which} one counts", keyword.name),
+        )
+        .see(first.span, "first given here"),
+    );
+    !is_command
 }
 
 /// Whether a block has its name, and nothing else before its brace.

@@ -415,6 +415,7 @@ fn whole(text: &str, min: i64, max: i64) -> Option<i64> {
 
 /// Decimal seconds in microseconds, and whether nothing was rounded away.
 pub(super) fn seconds(text: &str) -> Option<(u64, bool)> {
+    let text = text.strip_prefix('+').unwrap_or(text);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     if whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {
@@ -476,12 +477,23 @@ mod tests {
     #[test]
     fn seconds_are_read_without_floats() {
         assert_eq!(seconds("1"), Some((1_000_000, true)));
+        assert_eq!(seconds("+1"), Some((1_000_000, true)));
         assert_eq!(seconds("0.01"), Some((10_000, true)));
         assert_eq!(seconds(".5"), Some((500_000, true)));
         assert_eq!(seconds("2."), Some((2_000_000, true)));
         assert_eq!(seconds("0.1234565"), Some((123_457, false)));
         assert_eq!(seconds("0.1234560"), Some((123_456, true)));
-        for bad in ["", ".", "-1", "1e3", "1s", "1.2.3", "99999999999999999999"] {
+        for bad in [
+            "",
+            ".",
+            "+",
+            "++1",
+            "-1",
+            "1e3",
+            "1s",
+            "1.2.3",
+            "99999999999999999999",
+        ] {
             assert_eq!(seconds(bad), None, "{bad}");
         }
     }

@@ -84,6 +84,7 @@ impl<'s> Draft<'s> {
             garp_refresh_repeat: None,
             seen: Vec::new(),
         };
+        tell_without_peers(section, sink);
         for setting in &section.settings {
             if let Status::Does(Key::Instance(key)) = setting.keyword.status {
                 draft.seen.push(key);
@@ -293,6 +294,15 @@ impl<'s> Draft<'s> {
                 "`down_timer_adverts` is 3 in strict mode, as in keepalived",
             ));
             down_timer_adverts = 3;
+        }
+        if strict && self.priority == Some(Priority::OWNER) && self.master == Some(false) {
+            sink.add(
+                Finding::warning(
+                    at,
+                    format!("instance {name} has priority 255: in strict mode its state is MASTER"),
+                )
+                .help("write `state MASTER`, or a priority below 255"),
+            );
         }
         let priority = self.priority.unwrap_or_else(|| {
             if master {
@@ -520,6 +530,25 @@ impl<'s> Draft<'s> {
                     ),
                 ));
             }
+        }
+    }
+}
+
+/// Tells what says something about peers where there are none: such an instance
+/// speaks to its group, as in keepalived.
+fn tell_without_peers(section: &Section, sink: &mut Sink) {
+    if section.last("unicast_peer").is_some() {
+        return;
+    }
+    for name in ["unicast_src_ip", "old_unicast_checksum"] {
+        if let Some(setting) = section.last(name) {
+            sink.add(
+                Finding::warning(
+                    setting.span,
+                    format!("`{name}` without `unicast_peer`: adverts go to the group"),
+                )
+                .help("list the other nodes in `unicast_peer { … }`, or write `mcast_src_ip`"),
+            );
         }
     }
 }

@@ -425,6 +425,37 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
 }
 
 #[test]
+fn of_two_commands_the_first_counts_and_of_two_numbers_the_last() {
+    let loaded = parse(
+        &instance("priority 5\npriority 6\nnotify_master /bin/a\nnotify_master /bin/b"),
+        "t",
+    );
+    let section = loaded.settings[0].value.section().unwrap();
+    let command = section.last("notify_master").unwrap().value.command();
+    assert_eq!(command.unwrap().argv, ["/bin/a"]);
+    assert_eq!(loaded.configuration.instances[0].priority.get(), 6);
+    let again: Vec<String> = headlines(&loaded)
+        .into_iter()
+        .filter(|said| said.contains("given again"))
+        .collect();
+    assert_eq!(
+        again,
+        [
+            "t:8:1: warning: `priority` is given again; the last one counts",
+            "t:10:1: warning: `notify_master` is given again; the first one counts",
+        ]
+    );
+}
+
+#[test]
+fn what_concerns_peers_wants_some() {
+    saying(
+        "unicast_src_ip 192.0.2.9",
+        "warning: `unicast_src_ip` without `unicast_peer`",
+    );
+}
+
+#[test]
 fn what_stands_twice_is_advertised_twice() {
     let twice = saying(
         "virtual_ipaddress {\n192.0.2.1/24\n}",
