@@ -20,6 +20,7 @@ pub fn run(arguments: &ExplainArgs) -> Result<Exit, Failure> {
             .flat_map(|(block, keywords)| keywords.iter().map(move |keyword| (*block, keyword)))
     };
     let mut text = String::new();
+    let mut unknown = None;
     for word in &arguments.words {
         let before = text.len();
         for (block, keyword) in table().filter(|(_, keyword)| keyword.name == *word) {
@@ -36,9 +37,9 @@ pub fn run(arguments: &ExplainArgs) -> Result<Exit, Failure> {
                 |near| format!("did you mean `{near}`?"),
             );
             let message = format!("there is no keyword `{}`: {help}", word.escape_debug());
-            return Err(Failure::new(Exit::No, message));
+            unknown.get_or_insert(Failure::new(Exit::No, message));
         }
     }
     let _ = io::stdout().write_all(text.as_bytes());
-    Ok(Exit::Done)
+    unknown.map_or(Ok(Exit::Done), Err)
 }
