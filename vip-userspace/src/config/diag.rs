@@ -255,8 +255,9 @@ fn shown<'a>(group: Group<'a>, file: &'a str, at: Option<&'a Location>) -> Group
 }
 
 /// A line fit to be shown to whoever reads the output, a pipeline's log perhaps:
-/// what follows the words that take passwords becomes stars, byte for byte, so that
-/// places on the line stay true.
+/// what follows the words that take passwords becomes stars to the end of the line,
+/// byte for byte, so that places on the line stay true. A `#` there is often meant
+/// to be part of the password, so a comment is hidden too.
 fn without_secrets(line: &str) -> Cow<'_, str> {
     const TAKERS: [&str; 2] = ["auth_pass", "key"];
     let secret = TAKERS.iter().find_map(|taker| {
@@ -269,9 +270,7 @@ fn without_secrets(line: &str) -> Cow<'_, str> {
             ) && alone(after.and_then(|after| after.chars().next()))
         })?;
         let from = start + taker.len();
-        let rest = line.get(from..)?;
-        let end = rest.find(['#', '!']).unwrap_or(rest.len());
-        Some(from..from + end)
+        Some(from..line.len())
     });
     let Some(secret) = secret else {
         return Cow::Borrowed(line);
@@ -549,6 +548,17 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// The longest of the candidates that `word` begins with, or that begins with it.
+pub(super) fn akin<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const LEAST: usize = 6;
+    candidates
+        .filter(|candidate| {
+            candidate.len().min(word.len()) >= LEAST
+                && (word.starts_with(candidate) || candidate.starts_with(word))
+        })
+        .max_by_key(|candidate| candidate.len().min(word.len()))
+}
+
 /// Edits (insert, delete, replace, swap of neighbours) between two words.
 fn distance(a: &[char], b: &str) -> usize {
     let b: Vec<char> = b.to_lowercase().chars().collect();
@@ -586,10 +596,22 @@ mod tests {
     }
 
     #[test]
+    fn words_may_be_akin_by_their_beginning() {
+        let known = ["advert_int", "interface", "priority"];
+        let find = |word| akin(word, known.iter().copied());
+        assert_eq!(find("advert_interval"), Some("advert_int"));
+        assert_eq!(find("interf"), Some("interface"));
+        assert_eq!(find("prio"), None);
+        assert_eq!(find("zebra_crossing"), None);
+    }
+
+    #[test]
     fn passwords_are_not_shown() {
         for (line, shown) in [
             ("  auth_pass 1111", "  auth_pass ****"),
-            ("auth_pass \"a b\" # mine", "auth_pass \"* *\" # mine"),
+            ("auth_pass \"a b\" # mine", "auth_pass \"* *\" * ****"),
+            ("auth_pass adm#2023", "auth_pass ********"),
+            ("auth_pass \"a#b\"", "auth_pass \"***\""),
             (
                 "authentication { auth_pass é }",
                 "authentication { auth_pass ** }",

@@ -4,7 +4,7 @@
 //! A statement that nobody knows is skipped, with its whole block: nothing in it
 //! can fall into the block around it.
 
-use super::diag::{Finding, Sink, nearest, quoted};
+use super::diag::{Finding, Sink, akin, nearest, quoted};
 use super::keywords::{
     Block, InstanceKey, Key, Keyword, Lines, Missing, Shape, Status, blocks_of, find, is_unread,
     names_in,
@@ -94,7 +94,12 @@ impl Reader {
             return Entry::Skipped;
         };
         if statement.words.iter().any(|word| word.broken) {
-            return Entry::Unreadable;
+            // What does nothing here yet cannot be missed.
+            let known = find(block, &head.text).filter(|_| !head.broken);
+            return match known {
+                Some(keyword) if !weighs(keyword.status) => Entry::Skipped,
+                _ => Entry::Unreadable,
+            };
         }
         let Some(keyword) = find(block, &head.text) else {
             sink.add(unknown(block, head, &statement, sink.is_full()));
@@ -122,7 +127,7 @@ impl Reader {
             (Shape::Lines(lines), Some(body)) => {
                 has_name(keyword, false, &words, span, sink);
                 let (value, reason) = self.lines(lines, body, sink);
-                never = reason;
+                never = reason.filter(|_| weighs(keyword.status));
                 value
             }
             (Shape::Block(_) | Shape::Named(_) | Shape::Lines(_), None) => {
@@ -142,7 +147,12 @@ impl Reader {
             (_, None) => value::read(keyword, words.into_vec(), span, sink),
         };
         // What stands in a block that is not done has been said with it.
-        if !is_unread(block) {
+        if matches!(&value, Value::Peers(peers) if peers.is_empty()) {
+            sink.add(
+                Finding::warning(span, "`unicast_peer` is empty: adverts go to the group")
+                    .help("list the other nodes in it, or remove it"),
+            );
+        } else if !is_unread(block) {
             never = never.or(self.say(keyword, span, sink));
         }
         let setting = Setting {
@@ -339,6 +349,19 @@ fn each<T>(lines: &[Box<[Token]>], read: impl FnMut(&[Token]) -> Option<T>) -> B
     lines.iter().filter_map(|words| read(words)).collect()
 }
 
+/// Whether an instance is another one without this keyword.
+fn weighs(status: Status) -> bool {
+    match status {
+        Status::Does(_)
+        | Status::Planned(Missing::Decides, _)
+        | Status::NotSupported(Missing::Decides, _) => true,
+        Status::NoEffect(_)
+        | Status::Planned(Missing::Harmless, _)
+        | Status::NotSupported(Missing::Harmless, _)
+        | Status::LoadBalancer => false,
+    }
+}
+
 /// Whether a setting counts beside those above it, and says so where one of them
 /// does not: the last one does, of commands the first, as in keepalived.
 fn counts(section: &Section, setting: &Setting, sink: &mut Sink) -> bool {
@@ -409,7 +432,19 @@ fn unknown(block: Block, head: &Token, statement: &Statement, unseen: bool) -> F
     if let Some(notation) = of_another_notation(&head.text, block) {
         return finding.help(notation);
     }
-    if let Some(near) = nearest(&head.text, names_in(block)) {
+    if head.text.starts_with('$')
+        && statement
+            .words
+            .get(1)
+            .is_some_and(|word| &*word.text == "=")
+    {
+        return finding.help(format!(
+            "a definition has no blanks around its `=`: write `{}=…`",
+            head.text
+        ));
+    }
+    let near = nearest(&head.text, names_in(block)).or_else(|| akin(&head.text, names_in(block)));
+    if let Some(near) = near {
         return finding.help(format!("did you mean `{near}`? ({what} is skipped)"));
     }
     match blocks_of(&head.text).next() {

@@ -211,6 +211,12 @@ impl Sources {
         source.is_broken(start, end)
     }
 
+    /// The character that stands right behind it.
+    pub(super) fn after(&self, span: Span) -> Option<char> {
+        let end = usize::try_from(span.end).ok()?;
+        self.of(span)?.text().get(end..)?.chars().next()
+    }
+
     /// The file a span lies in.
     pub(super) fn of(&self, span: Span) -> Option<&Arc<Source>> {
         self.files.get(usize::try_from(span.file.0).ok()?)

@@ -190,6 +190,13 @@ impl Value {
 /// them is reported.
 pub(super) fn read(keyword: &Keyword, words: Vec<Token>, span: Span, sink: &mut Sink) -> Value {
     let arguments = words.get(1..).unwrap_or_default();
+    if let Some(equals) = arguments.first().filter(|word| &*word.text == "=") {
+        sink.add(
+            Finding::error(equals.span, "this language has no `=`")
+                .help(format!("write `{}`, a blank and the value", keyword.name)),
+        );
+        return Value::Refused;
+    }
     let (least, most) = match keyword.shape {
         Shape::Any => return Value::Words(arguments.into()),
         Shape::MaybeCommand if arguments.is_empty() => return Value::Nothing,
@@ -286,6 +293,7 @@ pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
         Shape::Word | Shape::MaybeWord | Shape::Path | Shape::MaybePath => {
             (!text.is_empty()).then(|| Value::Word(token.clone()))
         }
+        Shape::Interface if text.ends_with(';') => None,
         Shape::Interface => match device_name(text) {
             Ok(()) => Some(Value::Word(token.clone())),
             Err(why) => {

@@ -350,7 +350,7 @@ fn option<'t>(
 
 fn not_for_ipv6(word: &Token, words: &mut Words<'_, '_>) {
     words.sink.add(
-        Finding::error(
+        Finding::warning(
             word.span,
             format!("an IPv6 address has no {}", quoted(&word.text)),
         )

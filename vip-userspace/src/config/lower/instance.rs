@@ -84,7 +84,12 @@ impl<'s> Draft<'s> {
             garp_refresh_repeat: None,
             seen: Vec::new(),
         };
-        tell_without_peers(section, sink);
+        if !speaks_to_peers(section) {
+            tell_without_peers(section, sink);
+            if section.last("unicast_fault_no_peer").is_some() {
+                draft.never("it has no unicast peer (`unicast_fault_no_peer`)");
+            }
+        }
         for setting in &section.settings {
             if let Status::Does(Key::Instance(key)) = setting.keyword.status {
                 draft.seen.push(key);
@@ -441,6 +446,17 @@ impl<'s> Draft<'s> {
             );
             return Auth::None;
         };
+        if !token.quoted
+            && let Some(mark @ ('#' | '!')) = sink.sources.after(token.span)
+        {
+            sink.add(
+                Finding::warning(
+                    token.span,
+                    format!("the password ends before `{mark}`, which begins a comment"),
+                )
+                .help("put a blank before a comment, and a password with `#` or `!` in quotes"),
+            );
+        }
         let bytes = token.text.as_bytes();
         if bytes.len() > LONGEST_PASSWORD {
             sink.add(
@@ -534,12 +550,15 @@ impl<'s> Draft<'s> {
     }
 }
 
+fn speaks_to_peers(section: &Section) -> bool {
+    let given =
+        |setting: &Setting| !matches!(&setting.value, Value::Peers(peers) if peers.is_empty());
+    section.all("unicast_peer").any(given)
+}
+
 /// Tells what says something about peers where there are none: such an instance
 /// speaks to its group, as in keepalived.
 fn tell_without_peers(section: &Section, sink: &mut Sink) {
-    if section.last("unicast_peer").is_some() {
-        return;
-    }
     for name in ["unicast_src_ip", "old_unicast_checksum"] {
         if let Some(setting) = section.last(name) {
             sink.add(

@@ -448,7 +448,71 @@ fn of_two_commands_the_first_counts_and_of_two_numbers_the_last() {
 }
 
 #[test]
+fn a_password_that_a_comment_cuts_is_said() {
+    for (password, cut) in [
+        ("adm#2023", true),
+        ("ab!cd", true),
+        ("admin # mine", false),
+        ("\"ad#m\"", false),
+    ] {
+        let lines = format!("authentication {{\nauth_type PASS\nauth_pass {password}\n}}");
+        let (instance, said) = with(&lines);
+        assert_eq!(instance.unusable, None, "{password}");
+        let told = said
+            .iter()
+            .any(|said| said.contains("which begins a comment"));
+        assert_eq!(told, cut, "{password}: {said:?}");
+    }
+}
+
+#[test]
+fn what_does_nothing_yet_does_not_make_an_instance_unusable() {
+    for lines in [
+        "notify_stop \"/bin/sh -c 'exit 0'",
+        "track_script {\n\"chk\n}",
+        "notify_master {{ script }}",
+    ] {
+        let (instance, said) = with(lines);
+        assert_eq!(instance.unusable, None, "{lines}");
+        assert!(
+            said.iter().any(|said| said.contains(": error: ")),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn other_notations_are_told_apart() {
+    for (lines, help) in [
+        ("advert_interval 5", "did you mean `advert_int`?"),
+        ("priority = 100", "write `priority`, a blank and the value"),
+        ("$PRIO = 100", "write `$PRIO=…`"),
+    ] {
+        let loaded = parse(&instance(lines), "t");
+        let told = loaded
+            .problems
+            .iter()
+            .filter_map(Problem::help)
+            .any(|said| said.contains(help));
+        assert!(told, "{lines}: {:?}", headlines(&loaded));
+    }
+    assert!(with("interface eth0;").0.unusable.is_none());
+}
+
+#[test]
 fn what_concerns_peers_wants_some() {
+    let nobody = saying(
+        "unicast_peer {\n}",
+        "warning: `unicast_peer` is empty: adverts go to the group",
+    );
+    assert_eq!(nobody.unusable, None);
+    assert!(
+        with("unicast_peer {\n}\nunicast_fault_no_peer")
+            .0
+            .unusable
+            .is_some()
+    );
+    assert!(with("unicast_peer {\n192.0.2.9\n}").0.unusable.is_some());
     saying(
         "unicast_src_ip 192.0.2.9",
         "warning: `unicast_src_ip` without `unicast_peer`",
