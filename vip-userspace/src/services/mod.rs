@@ -333,6 +333,8 @@ impl Services {
                     .ports
                     .iter()
                     .zip(&self.plan.ports)
+                    // An instance without interface has a port without name.
+                    .filter(|(_, plan)| !plan.name.is_empty())
                     .map(|(port, plan)| {
                         let rung = port
                             .rung

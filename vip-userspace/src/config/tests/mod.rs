@@ -408,7 +408,7 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
         "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
         "virtual_ipaddress {\n192.0.2.2 use_vmac\n}",
         "version 3\nv3_checksum_as_v2",
-        "notify \"\u{0}\"",
+        "interface \"\u{0}\"",
         "authentication {\nauth_type FOO\n}",
     ] {
         let (instance, said) = with(lines);
