@@ -21,6 +21,7 @@ pub mod lists;
 mod lower;
 pub mod reading;
 pub mod section;
+mod shown;
 pub mod source;
 pub mod tree;
 pub mod value;

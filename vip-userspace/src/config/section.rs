@@ -75,7 +75,7 @@ pub(super) enum Entry {
 }
 
 /// Why what a line stands in must not run, where nobody knows what it says.
-const UNREADABLE: &str = "a line of it cannot be read";
+pub(super) const UNREADABLE: &str = "a line of it cannot be read";
 
 /// Reads statements one by one.
 #[derive(Debug, Default)]
@@ -370,7 +370,8 @@ fn counts(section: &Section, setting: &Setting, sink: &mut Sink) -> bool {
         keyword.shape,
         Shape::Block(_) | Shape::Named(_) | Shape::Lines(_) | Shape::HmacKey
     ) || keyword.status == Status::Does(Key::Instance(InstanceKey::State));
-    if adds_up {
+    // What was refused leaves the one above it, or stands for its default.
+    if adds_up || setting.value == Value::Refused {
         return true;
     }
     let same = |earlier: &&Setting| {

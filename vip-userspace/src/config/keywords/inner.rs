@@ -73,8 +73,8 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
 #[rustfmt::skip] // one word a line
 pub(super) const SCRIPT: &[Keyword] = &[
     k("script", BareCommand, planned(NO_SCRIPT), "the command; no shell runs it"),
-    k("interval", Seconds(0, LONGEST), planned(NO_SCRIPT), "time from one start to the next").or("1"),
-    k("timeout", Seconds(0, LONGEST), planned(NO_SCRIPT), "it has failed when it takes longer").or("interval"),
+    k("interval", Seconds(1000, LONGEST), planned(NO_SCRIPT), "time from one start to the next").or("1"),
+    k("timeout", Seconds(1000, LONGEST), planned(NO_SCRIPT), "it has failed when it takes longer").or("interval"),
     k("weight", Weight(253), planned(NO_SCRIPT), "what success adds (above 0) or failure takes off (below 0); at 0, failure is FAULT").or("0"),
     k("rise", Whole(1, i32::MAX as i64), planned(NO_SCRIPT), "successes in a row that count").or("1"),
     k("fall", Whole(1, i32::MAX as i64), planned(NO_SCRIPT), "failures in a row that count").or("1"),

@@ -13,7 +13,7 @@ use super::super::diag::{Finding, Sink, quoted};
 use super::super::keywords::{AuthKey, InstanceKey, Key, Status};
 use super::super::lex::Token;
 use super::super::lists::AddressLine;
-use super::super::section::{Section, Setting};
+use super::super::section::{Section, Setting, UNREADABLE};
 use super::super::source::Span;
 use super::super::value::{Value, decimal};
 use super::super::{Instance, VirtualAddress};
@@ -192,7 +192,9 @@ impl<'s> Draft<'s> {
                 (Status::Does(Key::Auth(AuthKey::Password)), Value::Word(token)) => {
                     self.auth_pass = Some(token);
                 }
-                _ => self.never("its authentication cannot be read"),
+                // keepalived runs without what it does not know.
+                (Status::Does(Key::Auth(AuthKey::Type)), Value::Refused) => {}
+                _ => self.never("its password cannot be read"),
             }
         }
     }
@@ -280,6 +282,12 @@ impl<'s> Draft<'s> {
         let interval = self.interval(version, sink);
         self.check_addresses(version, strict, sink);
         self.without_ipv6(sink);
+        if self.unusable.as_deref() == Some(UNREADABLE) {
+            sink.add(Finding::warning(
+                at,
+                format!("instance {name} is FAULT: {UNREADABLE}"),
+            ));
+        }
         if master && let Some(span) = self.no_preempt.take() {
             sink.add(
                 Finding::warning(
@@ -459,9 +467,11 @@ impl<'s> Draft<'s> {
         }
         let bytes = token.text.as_bytes();
         if bytes.len() > LONGEST_PASSWORD {
+            // Where it is used; the definition that it may come from is not shown.
+            let used = sink.sources.uses_of(token.span).last();
             sink.add(
                 Finding::warning(
-                    token.span,
+                    used.map_or(token.span, |(at, _)| at),
                     format!(
                         "the password has {} bytes; only the first 8 count",
                         bytes.len()

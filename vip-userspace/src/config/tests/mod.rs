@@ -409,11 +409,14 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
         "virtual_ipaddress {\n192.0.2.2 use_vmac\n}",
         "version 3\nv3_checksum_as_v2",
         "interface \"\u{0}\"",
-        "authentication {\nauth_type FOO\n}",
+        "authentication {\nauth_type PASS\nauth_pass \"\"\n}",
     ] {
         let (instance, said) = with(lines);
         assert!(instance.unusable.is_some(), "{lines}");
-        let told = |said: &String| said.contains(": error: ") || said.contains(": warning: ");
+        let told = |said: &String| {
+            let fault = said.contains("is FAULT");
+            (said.contains(": error: ") || said.contains(": warning: ")) && !fault
+        };
         assert_eq!(
             said.iter().filter(|said| told(said)).count(),
             1,
@@ -463,6 +466,17 @@ fn a_password_that_a_comment_cuts_is_said() {
             .any(|said| said.contains("which begins a comment"));
         assert_eq!(told, cut, "{password}: {said:?}");
     }
+}
+
+#[test]
+fn what_is_refused_leaves_what_stands_above_it() {
+    let instance = saying(
+        "virtual_router_id 700",
+        "error: `virtual_router_id` takes a whole number",
+    );
+    assert_eq!((instance.vrid.get(), instance.unusable), (1, None));
+    let (instance, _) = with("authentication {\nauth_type MD5\nauth_pass 1111\n}");
+    assert_eq!((instance.auth, instance.unusable), (Auth::None, None));
 }
 
 #[test]
@@ -764,7 +778,10 @@ fn comments_may_be_in_any_encoding_and_words_may_not() {
     let loaded = parse_bytes(&bytes, "t");
     assert_eq!(
         headlines(&loaded),
-        ["t:7:12: error: this word is not UTF-8"]
+        [
+            "t:1:15: warning: instance `A` is FAULT: a line of it cannot be read",
+            "t:7:12: error: this word is not UTF-8"
+        ]
     );
     assert!(loaded.configuration.instances[0].unusable.is_some());
 }
