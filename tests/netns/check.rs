@@ -227,7 +227,7 @@ fn who_is_heard_on_the_lan() -> Tested {
         has(
             &lines,
             "error",
-            "192.168.8.100 is in use on eth0: 02:00:c0:a8:08:04 answers for it, and nobody speaks VRRP for it"
+            "192.168.8.100 is in use on eth0: 02:00:c0:a8:08:04 answers for it, and nobody speaks for VRID 52"
         ),
         "{lines:?}"
     );

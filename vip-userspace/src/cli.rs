@@ -143,7 +143,13 @@ pub struct ConfigArgs {
     )]
     pub named: Option<PathBuf>,
     /// Read lines for certain hosts (`@id`) as this host [default: this host's name]
-    #[arg(short, long, alias = "config-id", value_name = "ID")]
+    #[arg(
+        short,
+        long,
+        alias = "config-id",
+        value_name = "ID",
+        env = "VIP_CONFIG_ID"
+    )]
     pub id: Option<String>,
     /// Print a document for programs
     #[arg(long)]

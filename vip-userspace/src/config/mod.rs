@@ -200,10 +200,12 @@ pub enum ReadError {
     },
 }
 
-/// The file to read: the one named, else the first of [`SEARCH`] that exists.
+/// The file to read: the one named, else what `VIP_FILE` names, else the first of
+/// [`SEARCH`] that exists.
 pub fn choose(named: Option<&Path>) -> Result<PathBuf, ReadError> {
-    match named {
-        Some(path) => Ok(path.to_path_buf()),
+    let named = named.map(Path::to_path_buf);
+    match named.or_else(|| std::env::var_os("VIP_FILE").map(PathBuf::from)) {
+        Some(path) => Ok(path),
         None => SEARCH
             .iter()
             .map(PathBuf::from)

@@ -438,7 +438,11 @@ fn addresses(name: &str, keyword: &str, lists: &Lists, severity: Severity) -> Op
         }
     }
     let message = format!("`{name}`: {keyword} differs: {}", parts.join(", "));
-    let help = "an address that one node does not know is gone after a takeover, and keepalived up to 2.3.2 refuses adverts with other addresses than its own";
+    let help = if keyword == "virtual_ipaddress" {
+        "an address that one node does not know is gone after a takeover, and keepalived up to 2.3.2 refuses adverts with other addresses than its own"
+    } else {
+        "an address that one node does not know is gone after a takeover"
+    };
     Some(Judged {
         addresses: (here.first().copied(), there.first().copied()),
         ..Judged::new(severity, message, help)

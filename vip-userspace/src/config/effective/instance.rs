@@ -84,7 +84,14 @@ impl Maker<'_> {
                 block.push(self.unreadable(statement));
             }
         }
-        for key in ALWAYS.into_iter().filter(|key| !given.contains_key(key)) {
+        let to_peers = block.iter().any(|entry: &Entry| {
+            entry
+                .words
+                .first()
+                .is_some_and(|word| word.text == "unicast_peer")
+        });
+        let unsaid = ALWAYS.into_iter().filter(|key| !given.contains_key(key));
+        for key in unsaid.filter(|key| !(to_peers && *key == InstanceKey::McastDstIp)) {
             self.setting(key, &[], instance, &given, &mut block);
         }
         if !given.contains_key(&InstanceKey::VirtualIpAddressExcluded) {

@@ -409,7 +409,7 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
         "virtual_ipaddress {\n192.0.2.2 use_vmac\n}",
         "version 3\nv3_checksum_as_v2",
         "interface \"\u{0}\"",
-        "authentication {\nauth_type PASS\nauth_pass \"\"\n}",
+        "authentication {\nauth_pass \"\"\n}",
     ] {
         let (instance, said) = with(lines);
         assert!(instance.unusable.is_some(), "{lines}");

@@ -325,14 +325,14 @@ fn tell(
             }
             let message = if masters.is_empty() {
                 format!(
-                    "{address} is in use on {name}: {mac} answers for it, and nobody speaks VRRP for it"
+                    "{address} is in use on {name}: {mac} answers for it, and nobody speaks for VRID {vrid}"
                 )
             } else {
                 format!(
                     "{address} is in use on {name}: {mac} answers for it, which is not the master"
                 )
             };
-            let help = "take another address, or free it there first; a node of the group that has lost its daemon: `vip release` there";
+            let help = "take another address, or free it there first; if it is this group's master, the virtual_router_id is not the same here; if that node has lost its daemon, `vip release` there";
             report.of_address(
                 Severity::Error,
                 instance,
