@@ -514,7 +514,7 @@ pub(crate) fn nearest<'a>(
 
 /// The longest of the candidates that `word` begins with, or that begins with it.
 pub(super) fn akin<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    const LEAST: usize = 6;
+    const LEAST: usize = 4;
     candidates
         .filter(|candidate| {
             candidate.len().min(word.len()) >= LEAST
@@ -565,7 +565,8 @@ mod tests {
         let find = |word| akin(word, known.iter().copied());
         assert_eq!(find("advert_interval"), Some("advert_int"));
         assert_eq!(find("interf"), Some("interface"));
-        assert_eq!(find("prio"), None);
+        assert_eq!(find("prio"), Some("priority"));
+        assert_eq!(find("pri"), None);
         assert_eq!(find("zebra_crossing"), None);
     }
 

@@ -6,8 +6,8 @@
 
 use super::diag::{Finding, Sink, akin, nearest, quoted};
 use super::keywords::{
-    Block, InstanceKey, Key, Keyword, Lines, Missing, Shape, Status, blocks_of, find, is_unread,
-    names_in,
+    Block, GlobalKey, InstanceKey, Key, Keyword, Lines, Missing, Shape, Status, blocks_of, find,
+    is_unread, names_in,
 };
 use super::lex::Token;
 use super::lists::address::List;
@@ -94,12 +94,13 @@ impl Reader {
             return Entry::Skipped;
         };
         if statement.words.iter().any(|word| word.broken) {
-            // What does nothing here yet cannot be missed.
-            let known = find(block, &head.text).filter(|_| !head.broken);
-            return match known {
-                Some(keyword) if !weighs(keyword.status) => Entry::Skipped,
-                _ => Entry::Unreadable,
-            };
+            // It has been reported. A name may be anything, and what does nothing here
+            // yet cannot be missed.
+            match find(block, &head.text).filter(|_| !head.broken) {
+                Some(keyword) if matches!(keyword.shape, Shape::Named(_)) => {}
+                Some(keyword) if !weighs(keyword.status) => return Entry::Skipped,
+                _ => return Entry::Unreadable,
+            }
         }
         let Some(keyword) = find(block, &head.text) else {
             sink.add(unknown(block, head, &statement, sink.is_full()));
@@ -352,6 +353,7 @@ fn each<T>(lines: &[Box<[Token]>], read: impl FnMut(&[Token]) -> Option<T>) -> B
 /// Whether an instance is another one without this keyword.
 fn weighs(status: Status) -> bool {
     match status {
+        Status::Does(Key::Global(GlobalKey::RouterId)) => false,
         Status::Does(_)
         | Status::Planned(Missing::Decides, _)
         | Status::NotSupported(Missing::Decides, _) => true,

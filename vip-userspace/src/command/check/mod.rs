@@ -230,7 +230,12 @@ fn readable_passwords(loaded: &Loaded) -> Vec<Problem> {
         let Some(at) = loaded.sources.locate(setting.span) else {
             continue;
         };
-        let file = Arc::clone(at.file());
+        // A definition may have brought it from another file.
+        let origin = setting
+            .value
+            .word()
+            .and_then(|word| loaded.sources.locate(word.span));
+        let file = Arc::clone(origin.as_ref().unwrap_or(&at).file());
         if !seen.insert(Arc::clone(&file)) {
             continue;
         }

@@ -496,6 +496,36 @@ fn what_does_nothing_yet_does_not_make_an_instance_unusable() {
 }
 
 #[test]
+fn a_name_in_another_encoding_stops_nobody() {
+    for global in [
+        &b"router_id caf\xe9"[..],
+        b"notification_email_from \"J\xfcrg <a@b>\"",
+        b"notification_email {\nj\xfcrg@x\n}",
+        b"router_id \"open",
+    ] {
+        let mut bytes = b"global_defs {\n".to_vec();
+        bytes.extend(global);
+        bytes.extend(b"\n}\nstatic_routes {\ncaf\xe9\n}\n");
+        bytes.extend(
+            instance("")
+                .replace("instance A", "instance A\u{e9}")
+                .bytes(),
+        );
+        let at = bytes
+            .windows(2)
+            .position(|two| two == [0xc3, 0xa9])
+            .unwrap();
+        bytes.splice(at..at + 2, [0xe9]);
+        let loaded = parse_bytes(&bytes, "t");
+        let [instance] = &loaded.configuration.instances[..] else {
+            panic!("{:?}", headlines(&loaded));
+        };
+        assert_eq!(instance.unusable, None, "{:?}", headlines(&loaded));
+        assert!(loaded.count(Severity::Error) > 0);
+    }
+}
+
+#[test]
 fn other_notations_are_told_apart() {
     for (lines, help) in [
         ("advert_interval 5", "did you mean `advert_int`?"),
