@@ -99,13 +99,13 @@ fn read_configuration(arguments: &RunArgs, log: &Log) -> Result<Configuration, F
         );
         return Err(Failure::new(Exit::Configuration, message));
     }
-    if errors > 0 {
-        log.line(Level::Warning, &format!("starts without what is wrong in {name}; 'vip check {name}' shows each with its place"));
-    }
     let mut instances = loaded.configuration.instances.iter();
     if instances.all(|instance| instance.unusable.is_some()) {
         let message = format!("{name} has no usable vrrp_instance: there is nothing to run");
         return Err(Failure::new(Exit::Configuration, message));
+    }
+    if errors > 0 {
+        log.line(Level::Warning, &format!("starts without what is wrong in {name}; 'vip check {name}' shows each with its place"));
     }
     Ok(loaded.configuration)
 }

@@ -319,8 +319,9 @@ fn tell(
     for (address, claimants) in &heard.claims {
         let virtual_mac = MacAddr([0, 0, 0x5e, 0, 1, vrid.get()]);
         for mac in claimants {
-            // The master has it, as it should.
-            if masters.contains(mac) || *mac == virtual_mac {
+            // The master has it, as it should; or who is refused above, most likely.
+            let refused = masters.is_empty() && !heard.refused.is_empty();
+            if masters.contains(mac) || *mac == virtual_mac || refused {
                 continue;
             }
             let message = if masters.is_empty() {
