@@ -288,14 +288,23 @@ impl<'s> Draft<'s> {
                 format!("instance {name} is FAULT: {UNREADABLE}"),
             ));
         }
-        if master && let Some(span) = self.no_preempt.take() {
-            sink.add(
-                Finding::warning(
-                    span,
-                    "`nopreempt` is ignored with `state MASTER`, as in keepalived",
+        let owner = self.priority == Some(Priority::OWNER);
+        if (master || owner)
+            && let Some(span) = self.no_preempt.take()
+        {
+            let (with, help) = if master {
+                (
+                    "`state MASTER`",
+                    "write `state BACKUP` on every node; who wins is decided by priority",
                 )
-                .help("write `state BACKUP` on every node; who wins is decided by priority"),
-            );
+            } else {
+                (
+                    "priority 255",
+                    "the owner of an address always takes it back; give a priority below 255",
+                )
+            };
+            let message = format!("`nopreempt` is ignored with {with}, as in keepalived");
+            sink.add(Finding::warning(span, message).help(help));
         }
         // Inherited or not, as in keepalived.
         let (mut down_timer_adverts, span) = self

@@ -216,3 +216,13 @@ fn what_stands_twice_is_advertised_twice() {
     );
     assert_eq!(twice.addresses.len(), 2);
 }
+
+#[test]
+fn an_owner_always_preempts() {
+    let owner = saying(
+        "priority 255\nnopreempt",
+        "warning: `nopreempt` is ignored with priority 255",
+    );
+    assert!(owner.preempt);
+    assert!(!quietly("priority 254\nnopreempt").preempt);
+}
