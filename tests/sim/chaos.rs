@@ -3,7 +3,7 @@
 //! addresses and others that follow it. What must never happen at all is
 //! watched by the world throughout.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vip_common::election::Params;
@@ -16,7 +16,7 @@ use crate::{any_pack, for_seeds, tick};
 
 /// Hosts of any kind: owners, equals, with and without preemption, and in
 /// version 3 with an interval each. Returns the slowest interval.
-fn anybody(rng: &mut Rng) -> (Vec<(Params, Ipv4Addr)>, Duration) {
+fn anybody(rng: &mut Rng) -> (Vec<(Params, IpAddr)>, Duration) {
     let (mut hosts, _) = any_pack(rng);
     let preempt = rng.pick(&[1000, 1000, 500, 0]);
     let equals = rng.per_mille(200);

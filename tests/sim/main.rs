@@ -15,7 +15,7 @@ mod rng;
 mod scenes;
 mod world;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use vip_common::election::{Garp, Params};
@@ -54,8 +54,8 @@ fn params(version: Version, priority: u8, interval: Centis) -> Params {
     }
 }
 
-fn address(host: usize) -> Ipv4Addr {
-    Ipv4Addr::new(192, 168, 8, 5 + u8::try_from(host).unwrap())
+fn address(host: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 168, 8, 5 + u8::try_from(host).unwrap()))
 }
 
 /// From 10 ms to 40.95 s, the short ones as often as the long ones.
@@ -71,7 +71,7 @@ fn any_version(rng: &mut Rng) -> Version {
 }
 
 /// Two to five routers of one interval with priorities that differ.
-fn any_pack(rng: &mut Rng) -> (Vec<(Params, Ipv4Addr)>, Duration) {
+fn any_pack(rng: &mut Rng) -> (Vec<(Params, IpAddr)>, Duration) {
     let version = any_version(rng);
     let interval = any_interval(rng, version);
     let count = rng.index(4) + 2;
@@ -92,8 +92,8 @@ fn any_pack(rng: &mut Rng) -> (Vec<(Params, Ipv4Addr)>, Duration) {
 
 /// What the skews are shares of, and so the measure of delays that an election
 /// must bear: the shortest interval, in version 2 one second.
-fn tick(hosts: &[(Params, Ipv4Addr)]) -> Duration {
-    let share = |(params, _): &(Params, Ipv4Addr)| match params.version {
+fn tick(hosts: &[(Params, IpAddr)]) -> Duration {
+    let share = |(params, _): &(Params, IpAddr)| match params.version {
         Version::V2 => Duration::from_secs(1),
         Version::V3 => params.adver_interval.span(),
     };

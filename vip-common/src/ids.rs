@@ -1,6 +1,7 @@
 //! The small values of the protocol, each with its range.
 
 use core::fmt;
+use core::net::IpAddr;
 
 /// Protocol version of a virtual router.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -27,6 +28,19 @@ impl Version {
 pub enum Family {
     /// IPv4.
     V4 = 4,
+    /// IPv6, in version 3 only.
+    V6 = 6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
 }
 
 /// Virtual Router Identifier, 1 to 255.

@@ -2,7 +2,7 @@
 //! Initialize become MASTER, BACKUP, FAULT and INIT here and nowhere else,
 //! always with a reason.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vip_common::election::{Fault, StateName, Why};
@@ -163,7 +163,7 @@ pub fn span(span: Duration) -> String {
 
 /// An address with its prefix length, as `ip address` shows it.
 #[must_use]
-pub fn address(address: Ipv4Addr, prefix: u8) -> String {
+pub fn address(address: IpAddr, prefix: u8) -> String {
     format!("{address}/{prefix}")
 }
 

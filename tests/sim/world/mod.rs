@@ -8,7 +8,7 @@ mod weather;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem::discriminant;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vip_common::election::{Action, Fault, Input, Params, Report, State, StateName, VirtualRouter};
@@ -25,7 +25,7 @@ const MOST_EVENTS: u64 = 3_000_000;
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     stamp: MonoTime,
-    source: Ipv4Addr,
+    source: IpAddr,
     priority: Priority,
     interval: Centis,
 }
@@ -48,7 +48,7 @@ enum Job {
 /// One host: its router, and everything that it does not know itself.
 pub(crate) struct Host {
     pub(crate) params: Params,
-    pub(crate) primary: Ipv4Addr,
+    pub(crate) primary: IpAddr,
     pub(crate) router: Option<VirtualRouter>,
     /// The generation of the addresses that are in the kernel.
     pub(crate) kernel: Option<u32>,
@@ -130,7 +130,7 @@ impl World {
         label: String,
         seed: u64,
         weather: Weather,
-        hosts: Vec<(Params, Ipv4Addr)>,
+        hosts: Vec<(Params, IpAddr)>,
     ) -> Self {
         // Away from zero, so that stamps and spans have room before it.
         let now = MonoTime::ZERO + Duration::from_secs(10_000);

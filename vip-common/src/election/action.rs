@@ -2,7 +2,7 @@
 //! the past tense; actions are commands; reports are news that nobody has to
 //! act on. All of it is plain data.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use super::state::StateName;
 use crate::ids::Priority;
@@ -15,7 +15,7 @@ pub enum Input {
     /// it. Said again with another primary address, only that is taken over.
     BecameAble {
         /// Source address of our adverts; it decides ties.
-        primary: Ipv4Addr,
+        primary: IpAddr,
     },
     /// We can no longer take part.
     BecameUnable {
@@ -28,7 +28,7 @@ pub enum Input {
         /// When the frame arrived at the port; it may be long ago.
         stamp: MonoTime,
         /// Who sent it.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// With what priority; zero is the announcement of a leave.
         priority: Priority,
         /// At what interval it says it advertises.
@@ -143,7 +143,7 @@ pub enum Report {
     /// address, believes to be Active too.
     LowerPriorityHeard {
         /// Who.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// With what priority.
         priority: Priority,
     },
@@ -152,12 +152,12 @@ pub enum Report {
     /// protocol cannot decide between the two.
     SameAddressHeard {
         /// Our own address.
-        source: Ipv4Addr,
+        source: IpAddr,
     },
     /// Another router said that it leaves.
     ResignHeard {
         /// Who.
-        source: Ipv4Addr,
+        source: IpAddr,
     },
 }
 
@@ -184,7 +184,7 @@ pub enum Why {
     /// The Active Router said that it leaves, and nobody came before us.
     ActiveResigned {
         /// Who left.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Arrival of its last advert.
         stamp: MonoTime,
         /// `stamp` and Skew_Time.
@@ -193,7 +193,7 @@ pub enum Why {
     /// The Active Router has a lower priority than ours.
     Preempting {
         /// Whom we replace.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Its priority.
         priority: Priority,
         /// When our Active_Down_Timer ran out.
@@ -202,14 +202,14 @@ pub enum Why {
     /// As Active we heard a higher priority.
     HigherPriority {
         /// Whose.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// The priority.
         priority: Priority,
     },
     /// As Active we heard our own priority from a higher address.
     HigherAddress {
         /// The address.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// The priority, ours and theirs.
         priority: Priority,
     },

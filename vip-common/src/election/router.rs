@@ -1,7 +1,7 @@
 //! The machine: from what happened to what is to be done.
 
 use core::cmp::Ordering;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use super::action::{Action, ActionQueue, Fault, Input, Report, Why};
@@ -23,7 +23,7 @@ const RETRY_DOUBLINGS: u32 = 5;
 #[derive(Clone, Debug)]
 pub struct VirtualRouter {
     params: Params,
-    primary: Ipv4Addr,
+    primary: IpAddr,
     state: State,
     generation: u32,
     failed_installs: u32,
@@ -35,7 +35,7 @@ pub struct VirtualRouter {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ActiveRouter {
     /// Its primary address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its priority.
     pub priority: Priority,
     /// Its last advert: arrival of theirs, or departure of ours.
@@ -48,7 +48,7 @@ impl VirtualRouter {
     pub fn new(params: Params) -> Self {
         Self {
             params,
-            primary: Ipv4Addr::UNSPECIFIED,
+            primary: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             state: State::Initialize(Initialize {
                 fault: Fault::Starting,
                 retry: None,
@@ -154,7 +154,7 @@ impl VirtualRouter {
     /// The address we speak from; unspecified until the first
     /// [`Input::BecameAble`].
     #[must_use]
-    pub fn primary(&self) -> Ipv4Addr {
+    pub fn primary(&self) -> IpAddr {
         self.primary
     }
 
@@ -210,7 +210,7 @@ impl VirtualRouter {
         self.clock
     }
 
-    fn became_able(&mut self, now: MonoTime, primary: Ipv4Addr) {
+    fn became_able(&mut self, now: MonoTime, primary: IpAddr) {
         match self.state {
             State::Initialize(Initialize {
                 fault: Fault::ShutDown,

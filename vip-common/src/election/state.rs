@@ -1,7 +1,7 @@
 //! The three states, each with the deadlines that belong to it: a Backup
 //! cannot own an advert timer, because there is no place to keep one.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::action::Fault;
@@ -64,7 +64,7 @@ pub struct Initialize {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Heard {
     /// Who sent it.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// With what priority.
     pub priority: Priority,
     /// When it arrived.

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -351,7 +352,7 @@ fn follow_links(
             ifindex: link.index,
             mac: link.mac,
             running: link.up && link.running,
-            primary: primary_address(&plan, port, link),
+            primary: primary_address(&plan, port, link).map(IpAddr::V4),
         });
         news.send_patiently(LinkNews::Link { port, link: facts });
         let Some(link) = link else { return };

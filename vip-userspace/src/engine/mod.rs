@@ -15,7 +15,7 @@ pub mod router;
 pub mod rt;
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -236,7 +236,11 @@ impl Engine {
                     .get(slot)
                     .is_some_and(|router| router.is_stranger(mac))
                 {
-                    self.report(Report::Claimed { slot, address, mac });
+                    self.report(Report::Claimed {
+                        slot,
+                        address: address.into(),
+                        mac,
+                    });
                 }
             }
             // Counted where it was refused; services read it there.
@@ -256,8 +260,8 @@ impl Engine {
         let Some((header, source_mac, body)) = vrrp::locate(frame) else {
             return;
         };
-        let source = header.source;
-        match vrrp::decode(source, header.destination, body, &plan.expect) {
+        let source = IpAddr::V4(header.source);
+        match vrrp::decode(header.source, header.destination, body, &plan.expect) {
             Ok(advert) => {
                 let other_list = !advert.addresses.same_as(&plan.listed);
                 let news = router.note_accepted(source, stamp, advert.priority, other_list);
@@ -284,7 +288,7 @@ impl Engine {
     }
 
     /// A refused advert is counted and moves nothing.
-    fn refused(&mut self, slot: usize, source: Ipv4Addr, stamp: MonoTime, reason: RejectReason) {
+    fn refused(&mut self, slot: usize, source: IpAddr, stamp: MonoTime, reason: RejectReason) {
         let Some(router) = self.routers.get_mut(slot) else {
             return;
         };
@@ -535,7 +539,7 @@ impl Engine {
     }
 
     /// The address to take part with, or what is in the way.
-    fn able(&self, index: usize, slot: usize) -> Result<Ipv4Addr, Fault> {
+    fn able(&self, index: usize, slot: usize) -> Result<IpAddr, Fault> {
         let plan = &self.plan.routers[slot];
         let port = &self.ports[index];
         if plan.unusable.is_some() {
@@ -545,7 +549,11 @@ impl Engine {
         if !link.running {
             return Err(Fault::LinkDown);
         }
-        let primary = plan.source.or(link.primary).ok_or(Fault::NoAddress)?;
+        let primary = plan
+            .source
+            .map(IpAddr::V4)
+            .or(link.primary)
+            .ok_or(Fault::NoAddress)?;
         // A silence that we cannot vouch for is no ground for a takeover. Who is
         // Active goes on while the next rung is tried.
         if port.deaf && !matches!(self.routers[slot].election.state(), State::Active(_)) {

@@ -1,6 +1,6 @@
 //! What comes to the engine and what leaves it: plain data.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use vip_common::election;
 use vip_common::ids::MacAddr;
@@ -34,7 +34,7 @@ pub struct LinkFacts {
     /// Administratively up, with carrier.
     pub running: bool,
     /// Its first address that is none of ours to move.
-    pub primary: Option<Ipv4Addr>,
+    pub primary: Option<IpAddr>,
 }
 
 /// What services may ask of the engine.
@@ -68,7 +68,7 @@ pub enum Report {
         /// The router.
         slot: usize,
         /// Who sent it.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Why.
         reason: RejectReason,
     },
@@ -77,7 +77,7 @@ pub enum Report {
         /// The router.
         slot: usize,
         /// Who.
-        source: Ipv4Addr,
+        source: IpAddr,
     },
     /// Somebody has removed an address of ours; it is put back.
     PutBack {
@@ -89,7 +89,7 @@ pub enum Report {
         /// The router.
         slot: usize,
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Who.
         mac: MacAddr,
     },

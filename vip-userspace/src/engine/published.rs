@@ -4,7 +4,7 @@
 //! A slot is a sequence lock over atomic words: a reader that meets a writer
 //! reads again.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use vip_common::election::Fault;
@@ -31,7 +31,7 @@ pub enum Standing {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
     /// Its primary address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its last priority that was accepted.
     pub priority: Priority,
     /// When its last accepted advert was at the NIC.
@@ -53,7 +53,7 @@ pub struct Peer {
 impl Peer {
     /// A peer at its first advert.
     #[must_use]
-    pub const fn new(address: Ipv4Addr) -> Self {
+    pub const fn new(address: IpAddr) -> Self {
         Self {
             address,
             priority: Priority::RESIGN,
@@ -86,9 +86,9 @@ pub struct Snapshot {
     /// When this standing ends by itself if nothing is heard.
     pub deadline: Option<MonoTime>,
     /// Our own address on the interface.
-    pub primary: Option<Ipv4Addr>,
+    pub primary: Option<IpAddr>,
     /// The Active Router that a Backup follows.
-    pub active: Option<(Ipv4Addr, Priority)>,
+    pub active: Option<(IpAddr, Priority)>,
     /// Its MAC, whose claims of our addresses are no conflict; zero if none.
     pub active_mac: MacAddr,
     /// Whether the kernel has acknowledged our addresses.
@@ -131,8 +131,8 @@ impl Snapshot {
 }
 
 const REASONS: usize = RejectReason::ALL.len();
-const HEAD_WORDS: usize = 10;
-const PEER_WORDS: usize = 5;
+const HEAD_WORDS: usize = 12;
+const PEER_WORDS: usize = 7;
 const PEERS_AT: usize = HEAD_WORDS + REASONS;
 const WORDS: usize = PEERS_AT + PEERS * PEER_WORDS;
 
@@ -145,13 +145,19 @@ fn word_time(word: u64) -> Option<MonoTime> {
     (word != 0).then(|| MonoTime::from_nanos(word))
 }
 
-fn address_word(address: Option<Ipv4Addr>) -> u64 {
-    address.map_or(0, |address| u64::from(u32::from(address)))
+/// Sixteen octets in two words, IPv4 as it is mapped into IPv6; zero means "none".
+fn address_words(address: Option<IpAddr>) -> [u64; 2] {
+    let bits = match address {
+        None => 0,
+        Some(IpAddr::V4(v4)) => v4.to_ipv6_mapped().to_bits(),
+        Some(IpAddr::V6(v6)) => v6.to_bits(),
+    };
+    [(bits >> 64) as u64, bits as u64]
 }
 
-fn word_address(word: u64) -> Option<Ipv4Addr> {
-    let bits = (word & u64::from(u32::MAX)) as u32;
-    (bits != 0).then(|| Ipv4Addr::from(bits))
+fn words_address([high, low]: [u64; 2]) -> Option<IpAddr> {
+    let bits = u128::from(high) << 64 | u128::from(low);
+    (bits != 0).then(|| Ipv6Addr::from_bits(bits).to_canonical())
 }
 
 fn fault_number(fault: Fault) -> u64 {
@@ -177,8 +183,8 @@ fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
         | u64::from(snapshot.installed) << 24;
     words[1] = snapshot.since.as_nanos();
     words[2] = time_word(snapshot.deadline);
-    words[3] = address_word(snapshot.primary);
-    words[4] = address_word(active);
+    [words[3], words[10]] = address_words(snapshot.primary);
+    [words[4], words[11]] = address_words(active);
     words[5] = snapshot.sent;
     words[6] = snapshot.unsent;
     words[7] = snapshot.announced;
@@ -192,8 +198,8 @@ fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
         .zip(words[PEERS_AT..].chunks_exact_mut(PEER_WORDS))
     {
         let Some(peer) = peer else { continue };
-        words[0] = address_word(Some(peer.address))
-            | u64::from(peer.priority.get()) << 32
+        [words[5], words[6]] = address_words(Some(peer.address));
+        words[0] = u64::from(peer.priority.get()) << 32
             | u64::from(peer.reason.map_or(0, |reason| reason as u8 + 1)) << 40
             | u64::from(peer.other_list) << 48;
         words[1] = time_word(peer.last_accepted);
@@ -219,7 +225,7 @@ fn decode(words: &[u64; WORDS]) -> Snapshot {
         .iter_mut()
         .zip(words[PEERS_AT..].chunks_exact(PEER_WORDS))
     {
-        *peer = word_address(words[0]).map(|address| Peer {
+        *peer = words_address([words[5], words[6]]).map(|address| Peer {
             address,
             priority: Priority::from_wire(octet(words[0], 32)),
             last_accepted: word_time(words[1]),
@@ -238,8 +244,9 @@ fn decode(words: &[u64; WORDS]) -> Snapshot {
         since: MonoTime::from_nanos(words[1]),
         priority: Priority::from_wire(octet(words[0], 8)),
         deadline: word_time(words[2]),
-        primary: word_address(words[3]),
-        active: word_address(words[4]).map(|at| (at, Priority::from_wire(octet(words[0], 16)))),
+        primary: words_address([words[3], words[10]]),
+        active: words_address([words[4], words[11]])
+            .map(|at| (at, Priority::from_wire(octet(words[0], 16)))),
         active_mac: {
             let [_, _, a, b, c, d, e, f] = words[9].to_be_bytes();
             MacAddr([a, b, c, d, e, f])
@@ -314,8 +321,11 @@ mod tests {
         snapshot.standing = Standing::Active;
         snapshot.since = MonoTime::from_nanos(7);
         snapshot.deadline = Some(MonoTime::from_nanos(u64::MAX));
-        snapshot.primary = Some(Ipv4Addr::new(192, 168, 8, 6));
-        snapshot.active = Some((Ipv4Addr::new(192, 168, 8, 4), Priority::OWNER));
+        snapshot.primary = Some(IpAddr::from([192, 168, 8, 6]));
+        snapshot.active = Some((
+            IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1_u16]),
+            Priority::OWNER,
+        ));
         snapshot.active_mac = MacAddr([1, 2, 3, 4, 5, 6]);
         snapshot.installed = true;
         snapshot.sent = u64::MAX;
@@ -324,7 +334,7 @@ mod tests {
         snapshot.takeovers = 2;
         snapshot.refused = std::array::from_fn(|at| at as u64 + 1);
         snapshot.peers[7] = Some(Peer {
-            address: Ipv4Addr::new(255, 255, 255, 254),
+            address: IpAddr::from([255, 255, 255, 254]),
             priority: Priority::from_wire(1),
             last_accepted: None,
             accepted_before: Some(MonoTime::from_nanos(8)),

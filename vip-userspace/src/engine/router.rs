@@ -1,7 +1,7 @@
 //! One virtual router as the engine runs it: the election, the frames built
 //! ahead for it, and what others may see of it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use vip_common::election::{ActiveRouter, Fault, State, VirtualRouter};
 use vip_common::ids::{MacAddr, Priority};
@@ -23,7 +23,7 @@ pub struct Router {
     pub election: VirtualRouter,
     /// Why it cannot take part, or the address that it takes part with, as the
     /// election was last told.
-    pub told: Result<Ipv4Addr, Fault>,
+    pub told: Result<IpAddr, Fault>,
     /// What is published of it.
     pub seen: Snapshot,
     /// Whether `seen` has changed since it was published.
@@ -77,9 +77,12 @@ impl Router {
         &mut self,
         plan: &RouterPlan,
         mac: MacAddr,
-        source: Ipv4Addr,
+        source: IpAddr,
     ) -> Result<(), Unencodable> {
         self.advert = None;
+        let IpAddr::V4(source) = source else {
+            return Ok(());
+        };
         self.advert = Some(AdvertFrame::new(&FrameSpec {
             source_mac: mac,
             source,
@@ -132,7 +135,7 @@ impl Router {
     /// is news.
     pub fn note_accepted(
         &mut self,
-        source: Ipv4Addr,
+        source: IpAddr,
         stamp: MonoTime,
         priority: Priority,
         other_list: bool,
@@ -150,12 +153,7 @@ impl Router {
     }
 
     /// Notes an advert that was refused. Says whether the reason is news.
-    pub fn note_refused(
-        &mut self,
-        source: Ipv4Addr,
-        stamp: MonoTime,
-        reason: RejectReason,
-    ) -> bool {
+    pub fn note_refused(&mut self, source: IpAddr, stamp: MonoTime, reason: RejectReason) -> bool {
         self.seen.refused[reason as usize] += 1;
         let peer = self.peer(source);
         let news = peer.reason != Some(reason);
@@ -196,7 +194,7 @@ impl Router {
 
     /// The place of a peer: its own, a free one, or that of the one that was
     /// silent for longest.
-    fn peer(&mut self, address: Ipv4Addr) -> &mut Peer {
+    fn peer(&mut self, address: IpAddr) -> &mut Peer {
         let peers = &mut self.seen.peers;
         let rank = |peer: &Option<Peer>| match peer {
             Some(peer) if peer.address == address => (0, None),

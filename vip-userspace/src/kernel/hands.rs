@@ -6,7 +6,7 @@
 //! [`Outcome`], which is one more input of the election; what a person should
 //! read goes to the services as a [`Note`], through a queue that never waits.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -131,7 +131,7 @@ pub struct Attached {
     /// Its link-layer address.
     pub mac: MacAddr,
     /// Its own address, if it has one.
-    pub primary: Option<Ipv4Addr>,
+    pub primary: Option<IpAddr>,
     /// How to speak on it.
     pub sender: FrameSender,
     /// The ear, where it is one of the port's own.
@@ -445,7 +445,7 @@ impl Hands {
                 port,
                 ifindex,
                 mac: link.mac,
-                primary,
+                primary: primary.map(IpAddr::V4),
                 sender,
                 ear: None,
             });
@@ -466,7 +466,7 @@ impl Hands {
             port,
             ifindex,
             mac: link.mac,
-            primary,
+            primary: primary.map(IpAddr::V4),
             sender,
             ear: ear.ear,
         })

@@ -10,7 +10,7 @@ mod view;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::mem::{Discriminant, discriminant};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,9 +82,9 @@ struct State {
     /// Listeners for other programs of this host, by port.
     voices: Vec<Option<Voice>>,
     /// Conflicts that have been logged.
-    told: HashSet<(usize, Ipv4Addr, MacAddr)>,
+    told: HashSet<(usize, IpAddr, MacAddr)>,
     /// Refusals at the NIC that have been logged.
-    refusals: HashSet<(usize, Ipv4Addr, u32)>,
+    refusals: HashSet<(usize, IpAddr, u32)>,
     /// How much of each kind a neighbour may still provoke.
     budgets: HashMap<Kind, Budget>,
     /// Programs of this host that were heard speaking for a router.
@@ -225,7 +225,7 @@ impl Services {
                     (Err(_), _) => tokio::time::sleep(control::BREATH).await,
                 },
                 (port, vrid, source) = own_voice(&state.voices) => {
-                    if let Some(failure) = self.double(&mut state, port, vrid, source) {
+                    if let Some(failure) = self.double(&mut state, port, vrid, source.into()) {
                         return Ok(End::Failed(failure));
                     }
                 }
@@ -509,7 +509,7 @@ impl Services {
     fn tell_refusals(&self, state: &mut State) {
         for slot in 0..self.plan.routers.len() {
             for (key, _) in self.gauges.refused(u32::try_from(slot).unwrap_or(u32::MAX)) {
-                let source = Ipv4Addr::from(key.source);
+                let source = IpAddr::from(key.source);
                 let reason = u8::try_from(key.reason)
                     .ok()
                     .and_then(RejectReason::from_number);
@@ -535,7 +535,7 @@ impl Services {
         state: &mut State,
         port: usize,
         vrid: Vrid,
-        source: Ipv4Addr,
+        source: IpAddr,
     ) -> Option<Failure> {
         let slot = *self.plan.ports[port]
             .routers

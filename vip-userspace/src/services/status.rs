@@ -1,7 +1,7 @@
 //! The status document, as `vip status --json` prints it: schema 1.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +72,7 @@ pub struct Instance {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Master {
     /// Its own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its priority.
     pub priority: u8,
 }
@@ -81,7 +81,7 @@ pub struct Master {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Peer {
     /// Its own address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Its last accepted priority; `None` if none was.
     pub priority: Option<u8>,
     /// How long ago its last accepted advert was, in ns.
@@ -104,7 +104,7 @@ pub struct Peer {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Conflict {
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Who claims it.
     pub mac: String,
     /// How often strangers have claimed addresses of this router.

@@ -2,7 +2,7 @@
 //! counts and the hands have said.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vip_common::election::Fault;
@@ -93,7 +93,7 @@ fn instance(
         deadline_ns: seen.deadline.map(|deadline| until(now, deadline)),
         addresses: router
             .all_addresses()
-            .map(|one| words::address(one.address, one.prefix))
+            .map(|one| words::address(one.address.into(), one.prefix))
             .collect(),
         installed: seen.installed,
         peers: peers(seen, &refused, now),
@@ -155,7 +155,7 @@ fn peers(seen: &Snapshot, refused: &[(RefusedKey, Refused)], now: MonoTime) -> V
     let mut peers: Vec<Peer> = seen.peers.iter().flatten().map(accepted).collect();
     // What the NIC refuses never reaches the engine.
     for (key, refused) in refused {
-        let address = Ipv4Addr::from(key.source);
+        let address = IpAddr::from(key.source);
         let Some(reason) = u8::try_from(key.reason)
             .ok()
             .and_then(RejectReason::from_number)
@@ -220,7 +220,7 @@ fn conflicts(services: &Services, slot: u32, seen: &Snapshot, now: MonoTime) -> 
         .claim(slot)
         .filter(|claim| claim.count > 0 && claim.mac != seen.active_mac);
     let conflict = claim.map(|claim| Conflict {
-        address: Ipv4Addr::from(claim.address),
+        address: IpAddr::from(claim.address),
         mac: claim.mac.to_string(),
         count: claim.count,
         ns_ago: nanos(now.since(MonoTime::from_nanos(claim.stamp))),
@@ -271,14 +271,14 @@ mod tests {
     use crate::plan::Plan;
     use vip_common::ids::Priority;
 
-    const A: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 4);
-    const B: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 6);
+    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 8, 4));
+    const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 8, 6));
 
     fn at(millis: u64) -> MonoTime {
         MonoTime::from_nanos(1_000_000_000_000 + millis * 1_000_000)
     }
 
-    fn heard(address: Ipv4Addr, before: u64, last: u64) -> Option<published::Peer> {
+    fn heard(address: IpAddr, before: u64, last: u64) -> Option<published::Peer> {
         Some(published::Peer {
             priority: Priority::DEFAULT,
             last_accepted: Some(at(last)),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn lower(source: Ipv4Addr, priority: u8) -> Action {
+fn lower(source: IpAddr, priority: u8) -> Action {
     let priority = prio(priority);
     Action::Report(Report::LowerPriorityHeard { source, priority })
 }
@@ -136,9 +136,9 @@ fn ties_are_decided_by_every_byte_of_the_address() {
             }
             ours[byte] += 1 - theirs;
             other[byte] += theirs;
-            let primary = Ipv4Addr::from(ours);
+            let primary = IpAddr::V4(Ipv4Addr::from(ours));
             rig.input(since, Input::BecameAble { primary });
-            let source = Ipv4Addr::from(other);
+            let source = IpAddr::V4(Ipv4Addr::from(other));
             let actions = rig.hear(since + 100, source, 128);
             if stays {
                 assert_eq!(actions, [advert(128), lower(source, 128)]);
@@ -166,9 +166,9 @@ fn ties_are_decided_by_every_byte_of_the_address() {
 #[test]
 fn ties_are_decided_unsigned() {
     let (mut rig, since) = Rig::serving(params(128));
-    let primary = Ipv4Addr::new(127, 255, 255, 255);
+    let primary = IpAddr::V4(Ipv4Addr::new(127, 255, 255, 255));
     rig.input(since, Input::BecameAble { primary });
-    rig.hear(since + 100, Ipv4Addr::new(128, 0, 0, 0), 128);
+    rig.hear(since + 100, IpAddr::V4(Ipv4Addr::new(128, 0, 0, 0)), 128);
     assert_eq!(rig.state(), StateName::Backup);
 }
 

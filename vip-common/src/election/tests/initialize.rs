@@ -7,7 +7,7 @@ use super::*;
 fn initialize_is_silent_and_deaf() {
     let mut rig = Rig::new(params(128));
     assert_eq!(rig.router.poll_timeout(), None);
-    assert_eq!(rig.router.primary(), Ipv4Addr::UNSPECIFIED);
+    assert_eq!(rig.router.primary(), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     assert_eq!(rig.timeout(1_000_000), []);
     assert_eq!(rig.hear(1_000_001, THEIRS, 0), []);
     assert_eq!(rig.hear(1_000_002, THEIRS, 1), []);

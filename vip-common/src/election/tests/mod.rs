@@ -10,7 +10,7 @@ mod ear;
 mod initialize;
 mod units;
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::vec::Vec;
 
@@ -20,9 +20,9 @@ use crate::ids::{Priority, Version, Vrid};
 use crate::time::{Centis, MonoTime};
 
 const SECOND: Duration = Duration::from_secs(1);
-const OURS: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 5);
-const THEIRS: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 6);
-const OTHERS: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 4);
+const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 8, 5));
+const THEIRS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 8, 6));
+const OTHERS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 8, 4));
 
 fn at(millis: u64) -> MonoTime {
     MonoTime::ZERO + Duration::from_millis(millis)
@@ -146,18 +146,12 @@ impl Rig {
     }
 
     /// An advert told the moment it arrives.
-    fn hear(&mut self, millis: u64, source: Ipv4Addr, priority: u8) -> Vec<Action> {
+    fn hear(&mut self, millis: u64, source: IpAddr, priority: u8) -> Vec<Action> {
         self.hear_late(millis, millis, source, priority)
     }
 
     /// An advert that arrived at `stamp`.
-    fn hear_late(
-        &mut self,
-        millis: u64,
-        stamp: u64,
-        source: Ipv4Addr,
-        priority: u8,
-    ) -> Vec<Action> {
+    fn hear_late(&mut self, millis: u64, stamp: u64, source: IpAddr, priority: u8) -> Vec<Action> {
         self.hear_interval(millis, stamp, source, priority, Centis::ONE_SECOND)
     }
 
@@ -165,7 +159,7 @@ impl Rig {
         &mut self,
         millis: u64,
         stamp: u64,
-        source: Ipv4Addr,
+        source: IpAddr,
         priority: u8,
         interval: Centis,
     ) -> Vec<Action> {
