@@ -1,6 +1,6 @@
 //! Frames, good ones from the builder and spoiled ones by hand.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use vip_common::ids::{Family, MacAddr, Version, Vrid};
 use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
@@ -78,11 +78,15 @@ pub(crate) fn advert(version: Version, addresses: u8) -> Vec<u8> {
         Version::V2 => (VRID_2, Centis::ONE_SECOND),
         Version::V3 => (VRID_3, Centis::new(1).expect("in range")),
     };
-    let list: Vec<Ipv4Addr> = (0..addresses).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect();
+    let list: Vec<IpAddr> = (0..addresses)
+        .map(|n| Ipv4Addr::new(10, 0, 0, n).into())
+        .collect();
     let mut frame = AdvertFrame::new(&FrameSpec {
         source_mac: SENDER_MAC,
-        source: SENDER,
-        group: GROUP,
+        destination_mac: MacAddr([0x01, 0x00, 0x5e, 0, 0, 18]),
+        source: SENDER.into(),
+        destination: GROUP.into(),
+        ttl: 255,
         vrid: Vrid::new(vrid).expect("not zero"),
         version,
         interval,

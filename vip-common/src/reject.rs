@@ -80,6 +80,21 @@ reasons! {
     /// It names another VRID than the router it was looked up for: it came in
     /// before a change of the configuration.
     Vrid = 18, "vrid", "VRID differs";
+    /// `auth_hmac` in mode `enforce`, and it is not signed.
+    HmacMissing = 19, "hmac_missing", "it is not signed (auth_hmac)";
+    /// The trailer of `auth_hmac` is of no type that we know, or its reserved
+    /// bytes are not zero.
+    HmacMalformed = 20, "hmac_malformed", "its signature is of an unknown kind";
+    /// It is signed with a key whose number we do not have.
+    HmacUnknownKey = 21, "hmac_unknown_key", "signed with a key that we do not have";
+    /// The signature does not fit: another key under the same number, or
+    /// somebody without it.
+    HmacInvalid = 22, "hmac_invalid", "signature is wrong";
+    /// Signed too long ago, or in the future: one of two clocks is wrong, or
+    /// somebody repeats what was sent before.
+    HmacStale = 23, "hmac_stale", "signed at a time too far from ours";
+    /// Not signed later than what the same source has sent before.
+    HmacReplay = 24, "hmac_replay", "signed before what came already";
 }
 
 impl fmt::Display for RejectReason {

@@ -83,7 +83,7 @@ pub struct RouterPlan {
     /// The addresses in its adverts.
     pub addresses: Vec<VirtualAddress>,
     /// The same, as an advert lists them.
-    pub listed: Vec<Ipv4Addr>,
+    pub listed: Vec<IpAddr>,
     /// The addresses that move with it but are not in its adverts.
     pub excluded: Vec<VirtualAddress>,
     /// Why it cannot take part, if it cannot.
@@ -139,10 +139,12 @@ impl RouterPlan {
             garp: instance.garp,
         };
         let expect = Expect {
+            family: Family::V4,
             vrid: instance.vrid,
             version: instance.version,
             interval: instance.interval,
             auth: instance.auth,
+            old_unicast: false,
         };
         let elsewhere = instance
             .addresses
@@ -168,7 +170,7 @@ impl RouterPlan {
                 .then(|| "an excluded IPv6 address is not supported yet".to_owned())
         });
         let mut addresses = of_v4(&instance.addresses);
-        let listed = addresses.iter().map(|one| one.address).collect();
+        let listed = addresses.iter().map(|one| one.address.into()).collect();
         // What stands there twice is advertised twice and installed once.
         let mut seen = HashSet::new();
         addresses.retain(|one| seen.insert(one.address));

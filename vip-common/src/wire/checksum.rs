@@ -1,6 +1,6 @@
 //! The Internet checksum (RFC 1071).
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 /// A ones' complement sum in the making. Order does not matter, so a sum over
 /// what never changes can be kept and the rest added later.
@@ -35,21 +35,35 @@ impl Sum {
         }
     }
 
-    /// With an IPv4 address.
+    /// With an address.
     #[must_use]
-    pub const fn address(self, address: Ipv4Addr) -> Self {
-        let [a, b, c, d] = address.octets();
-        self.word(u16::from_be_bytes([a, b]))
-            .word(u16::from_be_bytes([c, d]))
+    pub fn address(self, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(v4) => self.bytes(&v4.octets()),
+            IpAddr::V6(v6) => self.bytes(&v6.octets()),
+        }
     }
 
-    /// With the IPv4 pseudo header of a VRRP message of `len` bytes: addresses,
-    /// protocol, length (RFC 9293 section 3.1, by which VRRPv3 senders go).
+    /// With the pseudo header of a VRRP message of `len` bytes: addresses,
+    /// protocol, length (RFC 9293 section 3.1, by which VRRPv3 senders go over
+    /// IPv4, and RFC 8200 section 8.1, whose longer fields add nothing but zeros).
     #[must_use]
-    pub const fn pseudo_header(self, source: Ipv4Addr, destination: Ipv4Addr, len: u16) -> Self {
+    pub fn pseudo_header(self, source: IpAddr, destination: IpAddr, len: u16) -> Self {
+        self.upper_layer(source, destination, super::ipv4::PROTOCOL_VRRP, len)
+    }
+
+    /// The same for another protocol.
+    #[must_use]
+    pub(super) fn upper_layer(
+        self,
+        source: IpAddr,
+        destination: IpAddr,
+        protocol: u8,
+        len: u16,
+    ) -> Self {
         self.address(source)
             .address(destination)
-            .word(super::ipv4::PROTOCOL_VRRP as u16)
+            .word(u16::from(protocol))
             .word(len)
     }
 
@@ -104,10 +118,10 @@ mod tests {
     #[test]
     fn the_pseudo_header_is_addresses_protocol_and_length() {
         let by_hand = [192, 168, 8, 4, 224, 0, 0, 18, 0, 112, 0, 16];
-        let sum = Sum::ZERO.pseudo_header(SENDER, GROUP, 16);
+        let sum = Sum::ZERO.pseudo_header(SENDER.into(), GROUP.into(), 16);
         assert_eq!(sum, Sum(reference_sum(&by_hand)));
         assert_eq!(
-            Sum::ZERO.address(Ipv4Addr::new(1, 2, 3, 4)),
+            Sum::ZERO.address(IpAddr::from([1, 2, 3, 4])),
             Sum(0x0102 + 0x0304)
         );
     }

@@ -1,6 +1,6 @@
 //! Ethernet II, untagged.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::ids::MacAddr;
 
@@ -9,6 +9,8 @@ pub const LEN: usize = 14;
 
 /// EtherType of IPv4.
 pub const TYPE_IPV4: u16 = 0x0800;
+/// EtherType of IPv6.
+pub const TYPE_IPV6: u16 = 0x86dd;
 /// EtherType of ARP.
 pub const TYPE_ARP: u16 = 0x0806;
 
@@ -26,6 +28,15 @@ pub(super) mod field {
 pub const fn group_mac(group: Ipv4Addr) -> MacAddr {
     let [_, b, c, d] = group.octets();
     MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+}
+
+/// The MAC that carries an IPv6 multicast group: 33:33 and the group's low 32
+/// bits (RFC 2464 section 7).
+#[inline(always)]
+#[must_use]
+pub const fn group_mac_v6(group: Ipv6Addr) -> MacAddr {
+    let [.., a, b, c, d] = group.octets();
+    MacAddr([0x33, 0x33, a, b, c, d])
 }
 
 /// The header.

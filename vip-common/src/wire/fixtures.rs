@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::vrrp::{Auth, Expect};
 use super::{eth, ipv4};
-use crate::ids::{MacAddr, Version, Vrid};
+use crate::ids::{Family, MacAddr, Version, Vrid};
 use crate::layout::RouterEntry;
 use crate::time::Centis;
 
@@ -76,10 +76,12 @@ pub(super) fn router(version: Version) -> RouterEntry {
 /// The listener's side of the configuration.
 pub(super) fn expect(version: Version) -> Expect {
     Expect {
+        family: Family::V4,
         vrid: vrid(),
         version,
         interval: Centis::ONE_SECOND,
         auth: PASSWORD,
+        old_unicast: false,
     }
 }
 

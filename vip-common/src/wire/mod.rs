@@ -22,10 +22,13 @@
 //! offsets from the start of their own header.
 
 pub mod admit;
+pub mod announce;
 pub mod arp;
 pub mod checksum;
 pub mod eth;
 pub mod ipv4;
+pub mod ipv6;
+pub mod ndisc;
 pub mod vrrp;
 
 #[cfg(test)]
@@ -59,6 +62,15 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
         Some(found) => *found,
         None => [0; N],
     }
+}
+
+/// Puts bytes into a buffer from `at` on, as far as it reaches, and says where
+/// they end.
+fn put(to: &mut [u8], at: usize, from: &[u8]) -> usize {
+    for (to, from) in to.iter_mut().skip(at).zip(from) {
+        *to = *from;
+    }
+    at + from.len()
 }
 
 /// One byte, zero beyond the end.

@@ -260,8 +260,8 @@ impl Engine {
         let Some((header, source_mac, body)) = vrrp::locate(frame) else {
             return;
         };
-        let source = IpAddr::V4(header.source);
-        match vrrp::decode(header.source, header.destination, body, &plan.expect) {
+        let source = header.source;
+        match vrrp::decode(source, header.destination, body, &plan.expect) {
             Ok(advert) => {
                 let other_list = !advert.addresses.same_as(&plan.listed);
                 let news = router.note_accepted(source, stamp, advert.priority, other_list);

@@ -60,7 +60,7 @@ impl Engine {
         for _ in 0..rounds {
             for frame in router.announcements() {
                 // A lost one is repeated: that is what the rounds are for.
-                let _ = port.sender.send(frame);
+                let _ = port.sender.send(frame.as_bytes());
             }
         }
         router.seen.announced += u64::from(rounds) * router.announcements().len() as u64;
@@ -127,7 +127,7 @@ impl Engine {
         let router = &mut self.routers[slot];
         if !std::mem::replace(&mut router.asked, true) && router.followed().is_none() {
             for frame in router.questions() {
-                let _ = attached.sender.send(frame);
+                let _ = attached.sender.send(frame.as_bytes());
             }
         }
         if !std::mem::replace(&mut port.proving, true) {

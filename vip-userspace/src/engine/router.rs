@@ -7,15 +7,13 @@ use vip_common::election::{ActiveRouter, Fault, State, VirtualRouter};
 use vip_common::ids::{MacAddr, Priority};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
-use vip_common::wire::arp;
+use vip_common::wire::announce::Announcement;
+use vip_common::wire::eth;
 use vip_common::wire::vrrp::{AdvertFrame, ChecksumDialect, FrameSpec, Unencodable};
 
 use super::LinkFacts;
 use super::published::{Peer, Snapshot, Standing};
 use crate::plan::RouterPlan;
-
-/// An ARP packet in its Ethernet frame.
-pub type ArpFrame = [u8; arp::FRAME_LEN];
 
 /// The engine's own part of a router.
 pub struct Router {
@@ -42,8 +40,8 @@ pub struct Router {
     pub asked: bool,
     advert: Option<AdvertFrame>,
     identification: u16,
-    announcements: Vec<ArpFrame>,
-    questions: Vec<ArpFrame>,
+    announcements: Vec<Announcement>,
+    questions: Vec<Announcement>,
 }
 
 impl Router {
@@ -80,13 +78,12 @@ impl Router {
         source: IpAddr,
     ) -> Result<(), Unencodable> {
         self.advert = None;
-        let IpAddr::V4(source) = source else {
-            return Ok(());
-        };
         self.advert = Some(AdvertFrame::new(&FrameSpec {
             source_mac: mac,
+            destination_mac: eth::group_mac(plan.group),
             source,
-            group: plan.group,
+            destination: plan.group.into(),
+            ttl: 255,
             vrid: plan.params.vrid,
             version: plan.params.version,
             interval: plan.params.adver_interval,
@@ -97,12 +94,12 @@ impl Router {
         self.announcements.clear();
         self.announcements.extend(
             plan.all_addresses()
-                .map(|one| arp::gratuitous(mac, one.address)),
+                .map(|one| Announcement::new(mac, one.address.into(), false)),
         );
         self.questions.clear();
         self.questions.extend(
             plan.all_addresses()
-                .map(|one| arp::question(mac, source, one.address)),
+                .filter_map(|one| Announcement::question(mac, source, one.address.into())),
         );
         self.asked = false;
         Ok(())
@@ -121,13 +118,13 @@ impl Router {
 
     /// Gratuitous ARP for each of its addresses.
     #[must_use]
-    pub fn announcements(&self) -> &[ArpFrame] {
+    pub fn announcements(&self) -> &[Announcement] {
         &self.announcements
     }
 
     /// The question "does anybody answer for this?" for each of its addresses.
     #[must_use]
-    pub fn questions(&self) -> &[ArpFrame] {
+    pub fn questions(&self) -> &[Announcement] {
         &self.questions
     }
 

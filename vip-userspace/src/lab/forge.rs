@@ -192,7 +192,7 @@ fn internet_checksum(bytes: &[u8]) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use vip_common::ids::{Version, Vrid};
+    use vip_common::ids::{Family, Version, Vrid};
     use vip_common::reject::RejectReason;
     use vip_common::time::Centis;
     use vip_common::wire::vrrp::{Auth, Expect, decode};
@@ -219,13 +219,15 @@ mod tests {
     fn judge(advert: &ForgedAdvert, version: Version, auth: Auth) -> Result<u8, RejectReason> {
         let frame = advert.frame();
         let expect = Expect {
+            family: Family::V4,
             vrid: Vrid::new(51).unwrap(),
             version,
             interval: Centis::ONE_SECOND,
             auth,
+            old_unicast: false,
         };
-        decode(advert.source, advert.destination.1, &frame[34..], &expect)
-            .map(|advert| advert.priority.get())
+        let (source, destination) = (advert.source.into(), advert.destination.1.into());
+        decode(source, destination, &frame[34..], &expect).map(|advert| advert.priority.get())
     }
 
     #[test]

@@ -1,32 +1,62 @@
 //! Our own adverts, built ahead so that sending one is a matter of a few stores.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
-use super::{AUTH_LEN, Auth, ChecksumDialect, HEADER_LEN, MAX_ADDRESSES, TYPE_ADVERTISEMENT};
-use crate::ids::{MacAddr, Priority, Version, Vrid};
+use super::{
+    AUTH_LEN, Auth, ChecksumDialect, GROUP_V4, HEADER_LEN, TRAILER_LEN, TYPE_ADVERTISEMENT,
+};
+use crate::ids::{Family, MacAddr, Priority, Version, Vrid};
 use crate::time::Centis;
 use crate::wire::checksum::Sum;
-use crate::wire::{eth, ipv4};
+use crate::wire::{eth, ipv4, ipv6, put};
 
+/// Start of the IP header.
 const IP: usize = eth::LEN;
-const VRRP: usize = IP + ipv4::MIN_LEN;
-const MAX_FRAME: usize = VRRP + HEADER_LEN + 4 * MAX_ADDRESSES + AUTH_LEN;
+/// Adverts are never fragmented, so none is longer than Ethernet allows.
+const MAX_FRAME: usize = eth::LEN + 1500;
 
 /// Internetwork control, as keepalived marks its adverts.
 const TOS: u8 = 0xc0;
-/// Proof that no router was crossed (RFC 9568 section 5.1.1.3).
-const TTL: u8 = 255;
+
+/// Most addresses that an advert can name: over IPv4 their count is a byte, over
+/// IPv6 the packet must not be longer than 1500 bytes.
+#[must_use]
+pub const fn max_addresses(family: Family) -> usize {
+    match family {
+        Family::V4 => 255,
+        Family::V6 => (MAX_FRAME - message_at(Family::V6) - HEADER_LEN - TRAILER_LEN) / 16,
+    }
+}
+
+/// Where the VRRP message starts in the frame.
+const fn message_at(family: Family) -> usize {
+    IP + match family {
+        Family::V4 => ipv4::MIN_LEN,
+        Family::V6 => ipv6::LEN,
+    }
+}
+
+const _: () = assert!(
+    message_at(Family::V4) + HEADER_LEN + 4 * max_addresses(Family::V4) + AUTH_LEN + TRAILER_LEN
+        <= MAX_FRAME
+);
 
 /// All that an advert says, but for its identification and priority.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameSpec<'a> {
-    /// The interface's MAC.
+    /// The MAC that it comes from: the interface's, or the virtual one.
     pub source_mac: MacAddr,
-    /// Our primary address on the interface.
-    pub source: Ipv4Addr,
-    /// The group, normally 224.0.0.18.
-    pub group: Ipv4Addr,
+    /// The MAC that it goes to: the group's, or the next hop's to a unicast peer.
+    /// Means nothing where the packet leaves by a raw IP socket.
+    pub destination_mac: MacAddr,
+    /// Our primary address on the interface; over IPv6 the link-local one.
+    pub source: IpAddr,
+    /// The group, normally 224.0.0.18 or ff02::12, or a unicast peer.
+    pub destination: IpAddr,
+    /// TTL or hop limit: 255 on multicast, the proof that no router was crossed
+    /// (RFC 9568 sections 5.1.1.3 and 5.1.2.3).
+    pub ttl: u8,
     /// Our VRID.
     pub vrid: Vrid,
     /// Our version.
@@ -36,19 +66,22 @@ pub struct FrameSpec<'a> {
     pub interval: Centis,
     /// Version 2's authentication; version 3 has none and ignores this.
     pub auth: Auth,
-    /// What we speak for, at most [`MAX_ADDRESSES`].
-    pub addresses: &'a [Ipv4Addr],
-    /// How version 3's checksum is made; version 2 ignores this.
+    /// What we speak for, at most [`max_addresses`], all of one family with
+    /// source and destination.
+    pub addresses: &'a [IpAddr],
+    /// How version 3's checksum is made over IPv4; version 2 and IPv6 ignore this.
     pub dialect: ChecksumDialect,
 }
 
 /// Why no advert can say what a [`FrameSpec`] asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unencodable {
-    /// More than [`MAX_ADDRESSES`].
+    /// More than [`max_addresses`].
     TooManyAddresses {
         /// How many.
         count: usize,
+        /// How many could be.
+        most: usize,
     },
     /// The interval is beyond the field's range or finer than its unit.
     Interval {
@@ -57,14 +90,23 @@ pub enum Unencodable {
         /// The interval.
         interval: Centis,
     },
+    /// An address is not of the source's family.
+    Families {
+        /// The source.
+        source: IpAddr,
+        /// The address of the other family.
+        other: IpAddr,
+    },
+    /// Version 2 knows no IPv6.
+    Version,
 }
 
 impl fmt::Display for Unencodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooManyAddresses { count } => write!(
+            Self::TooManyAddresses { count, most } => write!(
                 f,
-                "{count} addresses do not fit into one advert: keep {MAX_ADDRESSES}, exclude the rest"
+                "{count} addresses do not fit into one advert: keep {most}, exclude the rest"
             ),
             Self::Interval {
                 version: Version::V2,
@@ -82,24 +124,34 @@ impl fmt::Display for Unencodable {
                 "an advert of version 3 cannot carry an interval of {interval}: \
                  use at most 40.95 s"
             ),
+            Self::Families { source, other } => write!(
+                f,
+                "an advert from {source} cannot name {other}: \
+                 IPv4 and IPv6 need an instance each, exclude one of them"
+            ),
+            Self::Version => f.write_str("version 2 cannot speak for IPv6: use version 3"),
         }
     }
 }
 
 impl core::error::Error for Unencodable {}
 
-/// A whole Ethernet frame with an advert in it, complete but for identification,
-/// priority and the two checksums, which [`AdvertFrame::seal`] puts in. Not
+/// A router's advert, whole but for what [`AdvertFrame::seal`] puts in. Not
 /// `Debug`: it holds the password.
 #[derive(Clone)]
 pub struct AdvertFrame {
     bytes: [u8; MAX_FRAME],
+    family: Family,
+    /// Of the frame without trailer.
     len: usize,
-    /// Of the IP header with identification and checksum zero.
+    /// Of what was sealed last: with or without trailer.
+    sealed: usize,
+    /// Of the IP header with identification and checksum zero; over IPv6
+    /// there is no such sum.
     ip_sum: Sum,
     /// Of the message with priority and checksum zero, with the pseudo header
     /// where it counts.
-    vrrp_sum: Sum,
+    message_sum: Sum,
 }
 
 impl AdvertFrame {
@@ -109,9 +161,14 @@ impl AdvertFrame {
     ///
     /// If the format has no room for what `spec` asks for.
     pub fn new(spec: &FrameSpec<'_>) -> Result<Self, Unencodable> {
-        let count =
-            u8::try_from(spec.addresses.len()).map_err(|_| Unencodable::TooManyAddresses {
+        let family = family_of(spec)?;
+        let most = max_addresses(family);
+        let count = u8::try_from(spec.addresses.len())
+            .ok()
+            .filter(|count| usize::from(*count) <= most)
+            .ok_or(Unencodable::TooManyAddresses {
                 count: spec.addresses.len(),
+                most,
             })?;
         let [high, low] = interval_bytes(spec).ok_or(Unencodable::Interval {
             version: spec.version,
@@ -127,60 +184,147 @@ impl AdvertFrame {
             0,
             0,
         ];
-        let (auth, auth_len) = match (spec.version, spec.auth) {
-            (Version::V2, Auth::Password(password)) => (password, AUTH_LEN),
-            (Version::V2, Auth::None) => ([0; AUTH_LEN], AUTH_LEN),
-            (Version::V3, _) => ([0; AUTH_LEN], 0),
+        let auth: Option<[u8; AUTH_LEN]> = match (spec.version, spec.auth) {
+            (Version::V2, Auth::Password(password)) => Some(password),
+            (Version::V2, Auth::None) => Some([0; AUTH_LEN]),
+            (Version::V3, _) => None,
         };
-        let message_len = HEADER_LEN as u16 + 4 * u16::from(count) + auth_len as u16;
-        let ip = ip_header(spec, ipv4::MIN_LEN as u16 + message_len);
 
-        let frame = eth::header(eth::group_mac(spec.group), spec.source_mac, eth::TYPE_IPV4)
-            .into_iter()
-            .chain(ip)
-            .chain(header)
-            .chain(spec.addresses.iter().flat_map(Ipv4Addr::octets))
-            .chain(auth.into_iter().take(auth_len));
         let mut bytes = [0; MAX_FRAME];
-        for (to, from) in bytes.iter_mut().zip(frame) {
-            *to = from;
+        let start = message_at(family);
+        let mut end = put(&mut bytes, start, &header);
+        for address in spec.addresses {
+            end = match address {
+                IpAddr::V4(v4) => put(&mut bytes, end, &v4.octets()),
+                IpAddr::V6(v6) => put(&mut bytes, end, &v6.octets()),
+            };
+        }
+        if let Some(auth) = auth {
+            end = put(&mut bytes, end, &auth);
         }
         // What lies beyond the message is zero and changes no sum.
-        let message = bytes.get(VRRP..).unwrap_or_default();
-        let mut vrrp_sum = Sum::ZERO.bytes(message);
-        if spec.version == Version::V3 && spec.dialect == ChecksumDialect::PseudoHeader {
-            vrrp_sum = vrrp_sum.pseudo_header(spec.source, spec.group, message_len);
+        let mut message_sum = Sum::ZERO.bytes(bytes.get(start..).unwrap_or_default());
+        let message_len = (end - start) as u16;
+        if let Some(destination) = summed_destination(spec) {
+            message_sum = message_sum.pseudo_header(spec.source, destination, message_len);
         }
+
+        let (kind, ip_sum) = match (spec.source, spec.destination) {
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let next = ipv6::NEXT_VRRP;
+                let ip = ipv6::header(next, spec.ttl, source, destination, message_len);
+                put(&mut bytes, IP, &ip);
+                (eth::TYPE_IPV6, Sum::ZERO)
+            }
+            _ => {
+                let ip = ipv4_header(spec, ipv4::MIN_LEN as u16 + message_len);
+                put(&mut bytes, IP, &ip);
+                (eth::TYPE_IPV4, Sum::ZERO.bytes(&ip))
+            }
+        };
+        let ethernet = eth::header(spec.destination_mac, spec.source_mac, kind);
+        put(&mut bytes, 0, &ethernet);
         Ok(Self {
-            len: VRRP + usize::from(message_len),
-            ip_sum: Sum::ZERO.bytes(&ip),
-            vrrp_sum,
             bytes,
+            family,
+            len: end,
+            sealed: end,
+            ip_sum,
+            message_sum,
         })
     }
 
     /// Puts in what differs from advert to advert and returns the frame, ready to
-    /// be sent. `identification` is the router's own counter, +1 per advert.
+    /// be sent. `identification` is the router's own counter, +1 per advert;
+    /// IPv6 has no place for it.
     pub fn seal(&mut self, identification: u16, priority: Priority) -> &[u8] {
-        let ip_checksum = self.ip_sum.word(identification).checksum();
-        // The priority is the upper half of its word.
-        let priority_word = u16::from_be_bytes([priority.get(), 0]);
-        let vrrp_checksum = self.vrrp_sum.word(priority_word).checksum();
-
-        self.put(
-            IP + ipv4::field::IDENTIFICATION,
-            identification.to_be_bytes(),
-        );
-        self.put(IP + ipv4::field::CHECKSUM, ip_checksum.to_be_bytes());
-        self.put(VRRP + super::field::PRIORITY, [priority.get()]);
-        self.put(VRRP + super::field::CHECKSUM, vrrp_checksum.to_be_bytes());
-        self.bytes.get(..self.len).unwrap_or_default()
+        self.put_varying(identification, priority, 0);
+        self.put_checksum(self.message_sum.word(priority_word(priority)));
+        self.frame()
     }
 
-    fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
-        for (to, from) in self.bytes.iter_mut().skip(at).zip(value) {
-            *to = from;
+    /// The frame as it was sealed last.
+    #[must_use]
+    pub fn frame(&self) -> &[u8] {
+        self.bytes.get(..self.sealed).unwrap_or_default()
+    }
+
+    /// The same from the IP header on, as a raw socket with `IP_HDRINCL` or
+    /// `IPV6_HDRINCL` takes it.
+    #[must_use]
+    pub fn packet(&self) -> &[u8] {
+        self.bytes.get(IP..self.sealed).unwrap_or_default()
+    }
+
+    /// Everything but the message's checksum: lengths with so many bytes of
+    /// trailer, identification, the IP header's checksum, priority.
+    fn put_varying(&mut self, identification: u16, priority: Priority, trailer: u16) {
+        self.sealed = self.len + usize::from(trailer);
+        let message = message_at(self.family);
+        match self.family {
+            Family::V4 => {
+                let total = (self.len - IP) as u16 + trailer;
+                // Adding to the length adds to the sum.
+                let sum = self.ip_sum.word(trailer).word(identification);
+                let field = |at: usize| IP + at;
+                self.put(field(ipv4::field::TOTAL_LENGTH), total);
+                self.put(field(ipv4::field::IDENTIFICATION), identification);
+                self.put(field(ipv4::field::CHECKSUM), sum.checksum());
+            }
+            Family::V6 => {
+                let payload = (self.len - message) as u16 + trailer;
+                self.put(IP + ipv6::field::PAYLOAD_LENGTH, payload);
+            }
         }
+        put(
+            &mut self.bytes,
+            message + super::field::PRIORITY,
+            &[priority.get()],
+        );
+    }
+
+    fn put_checksum(&mut self, sum: Sum) {
+        let at = message_at(self.family) + super::field::CHECKSUM;
+        self.put(at, sum.checksum());
+    }
+
+    fn put(&mut self, at: usize, value: u16) {
+        put(&mut self.bytes, at, &value.to_be_bytes());
+    }
+}
+
+/// The priority as the upper half of its word.
+const fn priority_word(priority: Priority) -> u16 {
+    u16::from_be_bytes([priority.get(), 0])
+}
+
+/// The one family of all addresses.
+fn family_of(spec: &FrameSpec<'_>) -> Result<Family, Unencodable> {
+    let family = Family::of(spec.source);
+    let mut others = [spec.destination]
+        .into_iter()
+        .chain(spec.addresses.iter().copied());
+    if let Some(other) = others.find(|other| Family::of(*other) != family) {
+        return Err(Unencodable::Families {
+            source: spec.source,
+            other,
+        });
+    }
+    if family == Family::V6 && spec.version == Version::V2 {
+        return Err(Unencodable::Version);
+    }
+    Ok(family)
+}
+
+/// The destination in the pseudo header; `None` where none is summed.
+fn summed_destination(spec: &FrameSpec<'_>) -> Option<IpAddr> {
+    let is_ipv6 = spec.source.is_ipv6();
+    match (spec.version, spec.dialect) {
+        (Version::V2, _) => None,
+        (Version::V3, _) if is_ipv6 => Some(spec.destination),
+        (Version::V3, ChecksumDialect::PseudoHeader) => Some(spec.destination),
+        (Version::V3, ChecksumDialect::OldUnicast) => Some(GROUP_V4.into()),
+        (Version::V3, ChecksumDialect::MessageOnly) => None,
     }
 }
 
@@ -199,38 +343,35 @@ fn interval_bytes(spec: &FrameSpec<'_>) -> Option<[u8; 2]> {
 
 /// The IP header with identification and checksum zero. "Don't fragment" is
 /// clear, as keepalived has it.
-fn ip_header(spec: &FrameSpec<'_>, total: u16) -> [u8; ipv4::MIN_LEN] {
-    let [t, l] = total.to_be_bytes();
-    let [a, b, c, d] = spec.source.octets();
-    let [e, f, g, h] = spec.group.octets();
-    [
-        0x45,
-        TOS,
-        t,
-        l,
-        0,
-        0,
-        0,
-        0,
-        TTL,
-        ipv4::PROTOCOL_VRRP,
-        0,
-        0,
-        a,
-        b,
-        c,
-        d,
-        e,
-        f,
-        g,
-        h,
-    ]
+fn ipv4_header(spec: &FrameSpec<'_>, total: u16) -> [u8; ipv4::MIN_LEN] {
+    let mut header = [0; ipv4::MIN_LEN];
+    let octets = |address| match address {
+        IpAddr::V4(v4) => v4.octets(),
+        // Not of this header: the families have been compared.
+        IpAddr::V6(_) => [0; 4],
+    };
+    let [high, low] = total.to_be_bytes();
+    let start = [0x45, TOS, high, low, 0, 0, 0, 0];
+    put(&mut header, 0, &start);
+    put(
+        &mut header,
+        ipv4::field::TTL,
+        &[spec.ttl, ipv4::PROTOCOL_VRRP],
+    );
+    put(&mut header, ipv4::field::SOURCE, &octets(spec.source));
+    put(
+        &mut header,
+        ipv4::field::DESTINATION,
+        &octets(spec.destination),
+    );
+    header
 }
 
 #[cfg(test)]
 mod tests {
     extern crate std;
 
+    use core::net::Ipv4Addr;
     use std::string::ToString;
     use std::vec;
 
@@ -239,10 +380,13 @@ mod tests {
         GROUP, PASSWORD, SENDER, SENDER_MAC, V2, V3, V3_MESSAGE_ONLY, reference_sum, vrid,
     };
 
-    const ADDRESSES: [Ipv4Addr; 2] = [
-        Ipv4Addr::new(192, 168, 8, 100),
-        Ipv4Addr::new(192, 168, 8, 101),
+    const ADDRESSES: [IpAddr; 2] = [
+        IpAddr::V4(Ipv4Addr::new(192, 168, 8, 100)),
+        IpAddr::V4(Ipv4Addr::new(192, 168, 8, 101)),
     ];
+    /// Of version 2, without trailer.
+    const LONGEST: usize = VRRP + HEADER_LEN + 4 * 255 + AUTH_LEN;
+    const VRRP: usize = message_at(Family::V4);
 
     fn centis(n: u16) -> Centis {
         Centis::new(n).unwrap()
@@ -251,8 +395,10 @@ mod tests {
     fn version_2() -> FrameSpec<'static> {
         FrameSpec {
             source_mac: SENDER_MAC,
-            source: SENDER,
-            group: GROUP,
+            destination_mac: eth::group_mac(GROUP),
+            source: SENDER.into(),
+            destination: GROUP.into(),
+            ttl: 255,
             vrid: vrid(),
             version: Version::V2,
             interval: Centis::ONE_SECOND,
@@ -331,17 +477,17 @@ mod tests {
 
     #[test]
     fn the_longest_advert_fits() {
-        let addresses = vec![Ipv4Addr::new(10, 1, 2, 3); 255];
+        let addresses = vec![IpAddr::from([10, 1, 2, 3]); 255];
         let mut frame = build(&FrameSpec {
             addresses: &addresses,
             ..version_2()
         });
         let frame = frame.seal(9, Priority::DEFAULT);
-        assert_eq!(frame.len(), MAX_FRAME);
+        assert_eq!(frame.len(), LONGEST);
         assert_eq!(frame[16..18], [0x04, 0x20]);
         assert_eq!(frame[VRRP + 3], 255);
-        assert_eq!(frame[MAX_FRAME - 12..MAX_FRAME - 8], [10, 1, 2, 3]);
-        assert_eq!(&frame[MAX_FRAME - 8..], b"1111\0\0\0\0");
+        assert_eq!(frame[LONGEST - 12..LONGEST - 8], [10, 1, 2, 3]);
+        assert_eq!(&frame[LONGEST - 8..], b"1111\0\0\0\0");
         assert_eq!(reference_sum(&frame[IP..VRRP]), 0xffff);
         assert_eq!(reference_sum(&frame[VRRP..]), 0xffff);
     }
@@ -359,12 +505,18 @@ mod tests {
 
     #[test]
     fn more_addresses_than_a_byte_counts_are_refused() {
-        let addresses = vec![Ipv4Addr::new(10, 1, 2, 3); 256];
+        let addresses = vec![IpAddr::from([10, 1, 2, 3]); 256];
         let refusal = refusal(&FrameSpec {
             addresses: &addresses,
             ..version_2()
         });
-        assert_eq!(refusal, Some(Unencodable::TooManyAddresses { count: 256 }));
+        assert_eq!(
+            refusal,
+            Some(Unencodable::TooManyAddresses {
+                count: 256,
+                most: 255
+            })
+        );
         assert_eq!(
             refusal.unwrap().to_string(),
             "256 addresses do not fit into one advert: keep 255, exclude the rest"

@@ -33,7 +33,7 @@ const MOST_ASKED: usize = 256;
 struct Spoken {
     mac: MacAddr,
     priority: Priority,
-    addresses: Vec<Ipv4Addr>,
+    addresses: Vec<IpAddr>,
 }
 
 /// What was heard of one router.
@@ -255,6 +255,9 @@ fn note_advert(router: &RouterPlan, frame: &[u8], heard: &mut Heard) {
     let Some((header, mac, body)) = vrrp::locate(frame) else {
         return;
     };
+    let IpAddr::V4(source) = header.source else {
+        return;
+    };
     match vrrp::decode(header.source, header.destination, body, &router.expect) {
         Ok(advert) => {
             let spoken = Spoken {
@@ -262,10 +265,10 @@ fn note_advert(router: &RouterPlan, frame: &[u8], heard: &mut Heard) {
                 priority: advert.priority,
                 addresses: advert.addresses.iter().collect(),
             };
-            heard.accepted.insert(header.source, spoken);
+            heard.accepted.insert(source, spoken);
         }
         Err(reason) => {
-            heard.refused.insert(header.source, reason);
+            heard.refused.insert(source, reason);
         }
     }
 }
@@ -418,7 +421,7 @@ mod tests {
                 priority: Priority::from_wire(priority),
                 addresses: addresses
                     .iter()
-                    .map(|last| Ipv4Addr::new(192, 0, 2, *last))
+                    .map(|last| IpAddr::from([192, 0, 2, *last]))
                     .collect(),
             };
             accepted(&router(100), "e0", Ipv4Addr::new(192, 0, 2, 9), &spoken).0
