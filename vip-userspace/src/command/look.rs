@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vip_common::ids::Vrid;
+use vip_common::ids::{Family, Vrid};
 
 use crate::config;
 use crate::config::reading::{Below, Reading};
@@ -35,12 +35,15 @@ pub(super) fn before_speaking(plan: &Plan, links: &[Link]) -> Result<Vec<String>
         let Some(link) = links.iter().find(|link| link.name == port.name) else {
             continue;
         };
-        let vrids = plan.vrids(index);
-        for vrid in &vrids {
-            if let Err(error @ AlreadyClaimed::By { .. }) = claim_router(link.index, *vrid) {
-                return Err(Failure::new(Exit::Taken, format!("{}: {error}", port.name)));
+        for family in [Family::V4, Family::V6] {
+            for vrid in plan.vrids(index, family) {
+                let claimed = claim_router(link.index, family, vrid);
+                if let Err(error @ AlreadyClaimed::By { .. }) = claimed {
+                    return Err(Failure::new(Exit::Taken, format!("{}: {error}", port.name)));
+                }
             }
         }
+        let vrids = plan.vrids(index, Family::V4);
         let holders = foreign_holders(link.index).unwrap_or_default();
         if holders.is_empty() {
             continue;

@@ -2,26 +2,26 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use nix::fcntl::{Flock, FlockArg};
 use tokio::sync::mpsc;
+use vip_common::ids::Priority;
 
 use crate::cli::RunArgs;
 use crate::config::{self, Configuration, Reading, Severity};
 use crate::dataplane::{Ear, Ears};
 use crate::engine::published::{Published, Snapshot};
 use crate::engine::queue::{Sender, Wake, queue};
-use crate::engine::{Engine, LinkFacts, LinkNews, Links, rt};
+use crate::engine::{Engine, LinkNews, Links, rt};
 use crate::error::{Exit, Failure};
-use crate::kernel::hands::{Hands, Note, primary_address};
+use crate::kernel::hands::{Hands, Note, facts};
 use crate::kernel::{
     Assignment, Inventory, Link, LinkEvent, Monitor, NetlinkKernel, hold_protocol_112,
 };
-use crate::plan::Plan;
+use crate::plan::{Current, Plan};
 use crate::privs;
 use crate::services::control::Control;
 use crate::services::log::{Level, Log};
@@ -32,6 +32,8 @@ use super::look;
 /// Room for this many requests, outcomes and reports under way per router.
 const QUEUE_PER_ROUTER: usize = 16;
 const QUEUE_AT_LEAST: usize = 1024;
+/// Routers, and addresses, that a reload can add at least.
+const SPARE: usize = 64;
 /// The hands' notes that services have not read yet.
 const NOTES: usize = 256;
 
@@ -184,16 +186,14 @@ fn tidy(
 
 /// The addresses of every router that can run, on the interfaces that exist.
 fn assignments(plan: &Plan, links: &[Link]) -> Vec<Assignment> {
-    let routers = plan
-        .routers
-        .iter()
-        .filter(|router| router.unusable.is_none());
-    let assigned = routers.filter_map(|router| {
-        let name = &plan.ports[router.port].name;
+    let ifindex_of = |port: usize| {
+        let name = &plan.ports[port].name;
         let link = links.iter().find(|link| link.name == *name)?;
-        Some(router.assignments(link.index))
-    });
-    assigned.flatten().collect()
+        Some(link.index)
+    };
+    let routers = plan.routers.iter().filter(|router| router.runs());
+    let assigned = routers.flat_map(|router| router.assignments(ifindex_of));
+    assigned.collect()
 }
 
 fn serve(
@@ -204,12 +204,13 @@ fn serve(
     warnings: Vec<String>,
     log: Log,
 ) -> Result<(), Failure> {
-    let capacity = u32::try_from(plan.routers.len()).unwrap_or(u32::MAX);
+    let capacity = u32::try_from(room_for(plan.routers.len())).unwrap_or(u32::MAX);
     let addresses = plan
         .routers
         .iter()
         .map(|router| router.all_addresses().count());
-    let addresses = u32::try_from(addresses.sum::<usize>()).unwrap_or(u32::MAX);
+    let addresses = room_for(addresses.sum());
+    let addresses = u32::try_from(addresses).unwrap_or(u32::MAX);
     let (mut ears, ring) = Ears::load(arguments.xdp, capacity, addresses)
         .map_err(|error| Failure::new(Exit::Host, error.to_string()))?;
     let gauges = ears.gauges();
@@ -239,11 +240,14 @@ fn serve(
     let (reports_in, reports) = queue(room, &services_wake);
     let (notes_in, notes) = mpsc::channel(NOTES);
 
+    let current = Current::new(Arc::clone(&plan));
     let published = plan
         .routers
         .iter()
         .map(|router| Snapshot::new(router.priority()));
-    let published = Arc::new(Published::new(published));
+    let spare = (plan.routers.len()..room_for(plan.routers.len()))
+        .map(|_| Snapshot::new(Priority::DEFAULT));
+    let published = Arc::new(Published::new(published.chain(spare)));
     let ring = ring.map(|ring| Box::new(ring) as Box<dyn Ear>);
     let queues = Links {
         wake: engine_wake,
@@ -280,11 +284,12 @@ fn serve(
         );
         log.line(Level::Warning, &line);
     }
-    let monitor = follow_links(Arc::clone(&plan), Arc::clone(&published), links, news_in)
+    let monitor = follow_links(current.clone(), Arc::clone(&published), links, news_in)
         .map_err(|error| failed("cannot follow the interfaces", &error))?;
 
     let services = Services {
         plan,
+        current,
         published,
         gauges,
         wanted: arguments.xdp,
@@ -305,6 +310,12 @@ fn serve(
     ended
         .and(engine.and_then(|ran| ran.map_err(|error| failed("the engine failed", &error))))
         .and(hands)
+}
+
+/// Places for so many routers or addresses, with some to spare for reloads: what
+/// the program at the NIC and the published slots have room for is fixed.
+const fn room_for(count: usize) -> usize {
+    count + count / 2 + SPARE
 }
 
 fn join<T>(thread: JoinHandle<T>, who: &str) -> Result<T, Failure> {
@@ -328,42 +339,37 @@ fn start_engine(engine: Engine) -> io::Result<EngineThread> {
     Ok((thread, told.recv().unwrap_or(None)))
 }
 
-/// Follows the interfaces and tells the engine of those that it runs on.
+/// Follows the interfaces and tells the engine of those that it needs.
 fn follow_links(
-    plan: Arc<Plan>,
+    current: Current,
     published: Arc<Published>,
     links: &[Link],
     mut news: Sender<LinkNews>,
 ) -> io::Result<Monitor> {
-    for (port, planned) in plan.ports.iter().enumerate() {
+    for (port, planned) in current.get().ports.iter().enumerate() {
         if !links.iter().any(|link| link.name == planned.name) {
             news.send_patiently(LinkNews::Link { port, link: None });
         }
     }
     let port_of = |plan: &Plan, name: &str| plan.ports.iter().position(|port| port.name == name);
     Monitor::start(move |event| {
+        let plan = current.get();
         let (port, link) = match &event {
             LinkEvent::Changed(link) => (port_of(&plan, &link.name), Some(link)),
             LinkEvent::Gone { name, .. } => (port_of(&plan, name), None),
             LinkEvent::Resync => (None, None),
         };
         let Some(port) = port else { return };
-        let facts = link.map(|link| LinkFacts {
-            ifindex: link.index,
-            mac: link.mac,
-            running: link.up && link.running,
-            primary: primary_address(&plan, port, link).map(IpAddr::V4),
-        });
-        news.send_patiently(LinkNews::Link { port, link: facts });
+        let seen = link.map(|link| facts(&plan, port, link));
+        news.send_patiently(LinkNews::Link { port, link: seen });
         let Some(link) = link else { return };
-        for slot in &plan.ports[port].routers {
+        for slot in &plan.ports[port].needed_by {
             let installed = published.read(*slot).is_some_and(|seen| seen.installed);
-            let there = |address| link.addresses.iter().any(|(known, _)| *known == address);
-            if installed
-                && !plan.routers[*slot]
-                    .all_addresses()
-                    .all(|one| there(one.address))
-            {
+            let there = |wanted| link.addresses.iter().any(|(known, _)| *known == wanted);
+            let mut here = plan.routers[*slot]
+                .all_addresses()
+                .filter(|one| one.port == port);
+            if installed && !here.all(|one| there(one.address)) {
                 news.send_patiently(LinkNews::AddressMissing { slot: *slot });
             }
         }

@@ -6,6 +6,7 @@
 //! back as an input; everything that a person should know leaves as a
 //! [`Report`] or a [published](self::published) slot.
 
+mod adopt;
 mod news;
 mod perform;
 pub mod published;
@@ -32,7 +33,7 @@ use crate::dataplane::{Ear, EarEvent, Left};
 use crate::kernel::hands::{Attached, Outcome, Request};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
-pub use news::{Command, LinkFacts, LinkNews, Report};
+pub use news::{Command, LinkFacts, LinkNews, Own, Report};
 use published::Published;
 use queue::{Receiver, Sender, Wake};
 use relief::Relief;
@@ -44,6 +45,7 @@ const ATTACH_RETRY: Duration = Duration::from_secs(5);
 /// How often the ears are drained before a deadline is believed all the same.
 const MOST_LOOKS: usize = 8;
 
+#[derive(Default)]
 struct Port {
     link: Option<LinkFacts>,
     attached: Option<AttachedPort>,
@@ -57,6 +59,8 @@ struct Port {
     deaf: bool,
     /// Whether it has been looked at since the start.
     looked_at: bool,
+    /// Changes whenever frames that were built for it are not right any more.
+    face: u32,
 }
 
 struct AttachedPort {
@@ -103,6 +107,8 @@ pub struct Engine {
     planned: Option<MonoTime>,
     /// By how much it woke later than that: it, or the host, did not run.
     overslept: Duration,
+    /// Counts the plans.
+    epoch: u32,
     up: bool,
     leaving: bool,
 }
@@ -123,18 +129,9 @@ impl Engine {
         let readable = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
         epoll.add(timer.as_fd(), readable(TIMER))?;
         epoll.add(links.wake.as_fd(), readable(WAKE))?;
-        let port = |_| Port {
-            link: None,
-            attached: None,
-            asked: None,
-            retry_at: None,
-            proving: false,
-            deaf: false,
-            looked_at: false,
-        };
         let mut engine = Self {
             routers: plan.routers.iter().map(Router::new).collect(),
-            ports: plan.ports.iter().map(port).collect(),
+            ports: plan.ports.iter().map(|_| Port::default()).collect(),
             ears: Vec::with_capacity(plan.ports.len() + 1),
             plan,
             links,
@@ -144,6 +141,7 @@ impl Engine {
             vigil: rt::Vigil::default(),
             planned: None,
             overslept: Duration::ZERO,
+            epoch: 0,
             up: false,
             leaving: false,
         };
@@ -261,7 +259,16 @@ impl Engine {
             return;
         };
         let source = header.source;
-        match vrrp::decode(source, header.destination, body, &plan.expect) {
+        let decode = |expect| vrrp::decode(source, header.destination, body, expect);
+        let mut decoded = decode(&plan.expect);
+        if let Err(RejectReason::AuthPassword | RejectReason::AuthType) = decoded
+            && let Some(former) = router.former(stamp)
+            && let Ok(advert) = decode(former)
+        {
+            router.seen.by_former += 1;
+            decoded = Ok(advert);
+        }
+        match decoded {
             Ok(advert) => {
                 let other_list = !advert.addresses.same_as(&plan.listed);
                 let news = router.note_accepted(source, stamp, advert.priority, other_list);
@@ -313,14 +320,14 @@ impl Engine {
             return;
         }
         router.active_mac = active;
-        let plan = &self.plan.routers[slot];
-        let Some(port) = &self.ports[plan.port].attached else {
-            return;
-        };
-        for address in plan.all_addresses() {
+        for one in self.plan.routers[slot].all_addresses() {
+            let (Some(port), IpAddr::V4(address)) = (&self.ports[one.port].attached, one.address)
+            else {
+                continue;
+            };
             let key = AddressKey {
                 ifindex: port.facts.ifindex,
-                address: address.address.octets(),
+                address: address.octets(),
             };
             for owned in &mut self.ears {
                 owned.ear.note_active(key, active);
@@ -332,24 +339,35 @@ impl Engine {
         while let Some(news) = self.links.news.receive() {
             match news {
                 LinkNews::Link { port, link } => self.link_changed(port, link),
-                LinkNews::AddressMissing { slot } => self.put_back(slot),
+                LinkNews::AddressMissing { slot } if slot < self.routers.len() => {
+                    self.put_back(slot);
+                }
+                LinkNews::AddressMissing { .. } => {}
             }
         }
         while let Some(outcome) = self.links.outcomes.receive() {
             self.outcome(outcome);
         }
-        while let Some(Command::ShutDown) = self.links.commands.receive() {
-            for slot in 0..self.routers.len() {
-                self.input(slot, Input::ShutDown);
+        while let Some(command) = self.links.commands.receive() {
+            match command {
+                Command::ShutDown => {
+                    for slot in 0..self.routers.len() {
+                        self.input(slot, Input::ShutDown);
+                    }
+                    self.leaving = true;
+                }
+                Command::Adopt(plan) => self.adopt(plan),
             }
-            self.leaving = true;
         }
         // Without services nobody can tell this thread to leave any more.
         self.leaving |= self.links.commands.is_abandoned();
     }
 
     fn link_changed(&mut self, index: usize, link: Option<LinkFacts>) {
-        let port = &mut self.ports[index];
+        // The link reader may know of a plan before we do.
+        let Some(port) = self.ports.get_mut(index) else {
+            return;
+        };
         let before = std::mem::replace(&mut port.link, link);
         port.looked_at |= link.is_none();
         let gone = port
@@ -395,9 +413,11 @@ impl Engine {
 
     /// Forgets how a port heard and spoke; its ear closes with it.
     fn detach(&mut self, index: usize) {
-        self.ports[index].attached = None;
-        self.ports[index].proving = false;
-        self.ports[index].deaf = false;
+        let port = &mut self.ports[index];
+        port.attached = None;
+        port.proving = false;
+        port.deaf = false;
+        port.face = port.face.wrapping_add(1);
         self.ears.retain(|owned| owned.port != Some(index));
     }
 
@@ -424,6 +444,12 @@ impl Engine {
                 }
                 self.settle(index);
             }
+            Outcome::Hears { port, ear } => self.hear_by(port, ear),
+            Outcome::Looked { port, link } => {
+                if self.ports[port].link.is_none() {
+                    self.link_changed(port, link);
+                }
+            }
             Outcome::Proven { port } => {
                 self.ports[port].proving = false;
                 let plan = Arc::clone(&self.plan);
@@ -441,9 +467,11 @@ impl Engine {
             Outcome::Installed { slot, generation } => {
                 self.input(slot, Input::AddressesInstalled { generation });
                 let router = &mut self.routers[slot];
-                router.seen.installed = router.installed_on.is_some();
-                if std::mem::take(&mut router.putting_back) {
-                    self.announce(slot, 1);
+                router.seen.installed = router.holds;
+                router.changed = true;
+                let rounds = std::mem::take(&mut router.owed_rounds);
+                if rounds > 0 {
+                    self.announce(slot, rounds);
                 }
             }
             Outcome::NotInstalled { slot, generation } => {
@@ -460,7 +488,7 @@ impl Engine {
             port: index,
             ifindex,
             mac,
-            primary,
+            own,
             sender,
             ear,
         } = attached;
@@ -479,18 +507,15 @@ impl Engine {
             facts: LinkFacts {
                 ifindex,
                 mac,
-                primary,
+                own,
                 ..link
             },
             sender,
             mute: false,
         });
+        port.face = port.face.wrapping_add(1);
         if let Some(ear) = ear {
-            self.ears.retain(|owned| owned.port != Some(index));
-            if self.listen(Some(index), ear).is_err() {
-                self.detach(index);
-                self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
-            }
+            self.hear_by(index, ear);
         }
         // The link may have changed while the hands were at it.
         if self.ports[index]
@@ -503,69 +528,100 @@ impl Engine {
         self.settle(index);
     }
 
-    /// Tells the routers of a port whether they can take part.
-    fn settle(&mut self, index: usize) {
-        let plan = Arc::clone(&self.plan);
-        for slot in &plan.ports[index].routers {
-            let able = self.able(index, *slot);
-            let router = &mut self.routers[*slot];
-            let face = self.ports[index]
-                .attached
-                .as_ref()
-                .map(|attached| attached.facts);
-            if router.told == able && router.built_for == face {
-                continue;
-            }
-            let mac = |face: Option<LinkFacts>| face.map(|facts| facts.mac);
-            let moved = mac(router.built_for) != mac(face);
-            let able = able.and_then(|primary| {
-                let mac = face.map_or(MacAddr::ZERO, |facts| facts.mac);
-                let built = router.build(&plan.routers[*slot], mac, primary);
-                router.built_for = face;
-                built.map(|()| primary).map_err(|_| Fault::Unusable)
-            });
-            router.told = able;
-            self.input(
-                *slot,
-                match able {
-                    Ok(primary) => Input::BecameAble { primary },
-                    Err(fault) => Input::BecameUnable { fault },
-                },
-            );
-            if moved && self.routers[*slot].seen.installed {
-                self.announce(*slot, self.plan.routers[*slot].params.garp.repeat);
-            }
+    /// Listens by an ear of the port's own, in place of the one it had.
+    fn hear_by(&mut self, index: usize, ear: Box<dyn Ear>) {
+        self.ears.retain(|owned| owned.port != Some(index));
+        if self.listen(Some(index), ear).is_err() {
+            self.detach(index);
+            self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
         }
     }
 
+    /// Tells the routers that need a port whether they can take part.
+    fn settle(&mut self, index: usize) {
+        let plan = Arc::clone(&self.plan);
+        for slot in &plan.ports[index].needed_by {
+            self.settle_router(&plan, *slot);
+        }
+    }
+
+    fn settle_router(&mut self, plan: &Plan, slot: usize) {
+        let able = self.able(slot);
+        let face = self.face(slot);
+        let (router, ports) = (&mut self.routers[slot], &self.ports);
+        if router.told == able && router.built_for == face {
+            return;
+        }
+        let mac_of = |port: usize| {
+            let attached = ports.get(port).and_then(|port| port.attached.as_ref());
+            attached.map_or(MacAddr::ZERO, |attached| attached.facts.mac)
+        };
+        let before = (router.built_for.is_some(), router.mac);
+        let able = able.and_then(|primary| {
+            if router.built_for != face {
+                let built = router.build(&plan.routers[slot], primary, mac_of);
+                router.built_for = face;
+                built.map_err(|_| Fault::Unusable)?;
+            }
+            Ok(primary)
+        });
+        let moved = before.0 && before.1 != router.mac;
+        router.told = able;
+        self.input(
+            slot,
+            match able {
+                Ok(primary) => Input::BecameAble { primary },
+                Err(fault) => Input::BecameUnable { fault },
+            },
+        );
+        if moved && self.routers[slot].seen.installed {
+            self.announce(slot, plan.routers[slot].params.garp.repeat);
+        }
+    }
+
+    /// What its frames depend on of its interfaces; `None` while one of them is not
+    /// attached.
+    fn face(&self, slot: usize) -> Option<u64> {
+        let mut face = u64::from(self.epoch);
+        for port in self.plan.routers[slot].ports() {
+            let port = &self.ports[port];
+            port.attached.as_ref()?;
+            face = face.wrapping_mul(0x0100_0000_01b3) ^ u64::from(port.face);
+        }
+        Some(face)
+    }
+
     /// The address to take part with, or what is in the way.
-    fn able(&self, index: usize, slot: usize) -> Result<IpAddr, Fault> {
+    fn able(&self, slot: usize) -> Result<IpAddr, Fault> {
         let plan = &self.plan.routers[slot];
-        let port = &self.ports[index];
         if plan.unusable.is_some() {
             return Err(Fault::Unusable);
         }
+        let port = &self.ports[plan.port];
         let link = port.link.ok_or(Fault::NoInterface)?;
         if !link.running {
             return Err(Fault::LinkDown);
         }
-        let primary = plan
-            .source
-            .map(IpAddr::V4)
-            .or(link.primary)
-            .ok_or(Fault::NoAddress)?;
+        let own = link.own.of(plan.family);
+        let primary = plan.source.or(own).ok_or(Fault::NoAddress)?;
         // A silence that we cannot vouch for is no ground for a takeover. Who is
         // Active goes on while the next rung is tried.
-        if port.deaf && !matches!(self.routers[slot].election.state(), State::Active(_)) {
+        let is_active = matches!(self.routers[slot].election.state(), State::Active(_));
+        if port.deaf && !is_active {
             return Err(Fault::EarDeaf);
         }
-        match &port.attached {
-            // Another MAC or address of the same interface is no reason to
-            // leave: the NIC is being told, and frames are built anew then.
-            Some(attached) if attached.facts.ifindex == link.ifindex => Ok(primary),
-            _ if port.retry_at.is_some() => Err(Fault::EarDeaf),
-            _ => Err(Fault::Starting),
+        for index in plan.ports() {
+            let port = &self.ports[index];
+            let link = port.link.ok_or(Fault::NoInterface)?;
+            match &port.attached {
+                // Another MAC or address of the same interface is no reason to
+                // leave: the NIC is being told, and frames are built anew then.
+                Some(attached) if attached.facts.ifindex == link.ifindex => {}
+                _ if port.retry_at.is_some() => return Err(Fault::EarDeaf),
+                _ => return Err(Fault::Starting),
+            }
         }
+        Ok(primary)
     }
 
     fn expire(&mut self) {
@@ -673,7 +729,7 @@ impl Engine {
 
 /// Whether frames built and entries made for one are right for the other.
 fn same_face(one: LinkFacts, other: LinkFacts) -> bool {
-    (one.ifindex, one.mac, one.primary) == (other.ifindex, other.mac, other.primary)
+    (one.ifindex, one.mac, one.own) == (other.ifindex, other.mac, other.own)
 }
 
 const TIMER: u64 = 0;

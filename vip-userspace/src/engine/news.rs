@@ -1,11 +1,14 @@
 //! What comes to the engine and what leaves it: plain data.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use vip_common::election;
-use vip_common::ids::MacAddr;
+use vip_common::ids::{Family, MacAddr};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
+
+use crate::plan::Plan;
 
 /// What the link reader tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,15 +36,38 @@ pub struct LinkFacts {
     pub mac: MacAddr,
     /// Administratively up, with carrier.
     pub running: bool,
-    /// Its first address that is none of ours to move.
-    pub primary: Option<IpAddr>,
+    /// Its addresses that are none of ours to move.
+    pub own: Own,
+}
+
+/// The addresses to speak from, one of each family: for IPv6 a link-local one.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Own {
+    /// For IPv4.
+    pub v4: Option<Ipv4Addr>,
+    /// For IPv6.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Own {
+    /// That of a family.
+    #[must_use]
+    pub fn of(self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::V4 => self.v4.map(IpAddr::V4),
+            Family::V6 => self.v6.map(IpAddr::V6),
+        }
+    }
 }
 
 /// What services may ask of the engine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Command {
     /// Leave gracefully and end.
     ShutDown,
+    /// Go by another plan from now on, made by [`Plan::after`] from the present
+    /// one. What is the same in both goes on as it is.
+    Adopt(Arc<Plan>),
 }
 
 /// What a person may want to know: plain data, put into words by services.
@@ -102,6 +128,11 @@ pub enum Report {
     },
     /// Every port has been looked at: the daemon is up.
     Up,
+    /// The plan of a reload holds from now on.
+    Adopted,
+    /// The plan of a reload could not be taken: too much is under way. The old
+    /// one goes on.
+    NotAdopted,
 }
 
 impl Report {
@@ -114,7 +145,11 @@ impl Report {
             | Self::Claimed { .. }
             | Self::PutBack { .. } => true,
             Self::Election { report, .. } => !matches!(report, election::Report::Transition { .. }),
-            Self::Announced { .. } | Self::NotSent { .. } | Self::Up => false,
+            Self::Announced { .. }
+            | Self::NotSent { .. }
+            | Self::Up
+            | Self::Adopted
+            | Self::NotAdopted => false,
         }
     }
 }

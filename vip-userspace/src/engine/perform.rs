@@ -30,7 +30,7 @@ impl Engine {
 
     fn send_advert(&mut self, slot: usize, priority: Priority) {
         let router = &mut self.routers[slot];
-        let port = self.ports[self.plan.routers[slot].port].attached.as_mut();
+        let port = self.ports[self.plan.routers[slot].home].attached.as_mut();
         let sent = match (port, router.next_advert(priority)) {
             (Some(port), Some(frame)) => {
                 let sent = port.sender.send(frame);
@@ -54,13 +54,12 @@ impl Engine {
 
     pub(super) fn announce(&mut self, slot: usize, rounds: u8) {
         let router = &mut self.routers[slot];
-        let Some(port) = &self.ports[self.plan.routers[slot].port].attached else {
-            return;
-        };
         for _ in 0..rounds {
-            for frame in router.announcements() {
+            for (port, frame) in router.announcements() {
                 // A lost one is repeated: that is what the rounds are for.
-                let _ = port.sender.send(frame.as_bytes());
+                if let Some(port) = &self.ports[*port].attached {
+                    let _ = port.sender.send(frame.as_bytes());
+                }
             }
         }
         router.seen.announced += u64::from(rounds) * router.announcements().len() as u64;
@@ -68,20 +67,8 @@ impl Engine {
     }
 
     fn install(&mut self, slot: usize, generation: u32) {
-        let port = &self.ports[self.plan.routers[slot].port];
-        let Some(ifindex) = port
-            .attached
-            .as_ref()
-            .map(|attached| attached.facts.ifindex)
-        else {
-            return self.input(slot, Input::AddressesFailed { generation });
-        };
-        self.routers[slot].installed_on = Some(ifindex);
-        if !self.ask(Request::Install {
-            slot,
-            ifindex,
-            generation,
-        }) {
+        self.routers[slot].holds = true;
+        if !self.ask(Request::Install { slot, generation }) {
             self.input(slot, Input::AddressesFailed { generation });
         }
     }
@@ -89,29 +76,30 @@ impl Engine {
     /// Whoever manages this host's network has removed an address that the
     /// neighbours still send to.
     pub(super) fn put_back(&mut self, slot: usize) {
-        let router = &mut self.routers[slot];
-        let generation = router.election.generation();
-        if let (true, Some(ifindex)) = (router.seen.installed, router.installed_on)
-            && !std::mem::replace(&mut router.putting_back, true)
-        {
-            self.ask(Request::Install {
-                slot,
-                ifindex,
-                generation,
-            });
+        if self.install_again(slot, 1) {
+            self.routers[slot].seen.put_back += 1;
             self.report(Report::PutBack { slot });
         }
     }
 
+    /// Asks for the addresses of a router that has them, for those that are
+    /// missing; `false` if it has none, or has just asked.
+    pub(super) fn install_again(&mut self, slot: usize, rounds: u8) -> bool {
+        let router = &mut self.routers[slot];
+        let generation = router.election.generation();
+        if !router.seen.installed || !router.holds || router.owed_rounds >= rounds.max(1) {
+            return false;
+        }
+        router.owed_rounds = rounds.max(1);
+        self.ask(Request::Install { slot, generation })
+    }
+
     fn remove(&mut self, slot: usize, generation: u32) {
-        self.routers[slot].seen.installed = false;
-        self.routers[slot].putting_back = false;
-        if let Some(ifindex) = self.routers[slot].installed_on.take() {
-            self.ask(Request::Remove {
-                slot,
-                ifindex,
-                generation,
-            });
+        let router = &mut self.routers[slot];
+        router.seen.installed = false;
+        router.owed_rounds = 0;
+        if std::mem::take(&mut router.holds) {
+            self.ask(Request::Remove { slot, generation });
         }
     }
 

@@ -101,6 +101,10 @@ pub struct Snapshot {
     pub announced: u64,
     /// Times it became Active.
     pub takeovers: u64,
+    /// Adverts accepted for the password that a reload has replaced.
+    pub by_former: u64,
+    /// Times that addresses were put back which somebody else had removed.
+    pub put_back: u64,
     /// Adverts that the controller refused, by the number of the reason.
     pub refused: [u64; REASONS],
     /// The others.
@@ -124,6 +128,8 @@ impl Snapshot {
             unsent: 0,
             announced: 0,
             takeovers: 0,
+            by_former: 0,
+            put_back: 0,
             refused: [0; REASONS],
             peers: [None; PEERS],
         }
@@ -131,7 +137,7 @@ impl Snapshot {
 }
 
 const REASONS: usize = RejectReason::ALL.len();
-const HEAD_WORDS: usize = 12;
+const HEAD_WORDS: usize = 14;
 const PEER_WORDS: usize = 7;
 const PEERS_AT: usize = HEAD_WORDS + REASONS;
 const WORDS: usize = PEERS_AT + PEERS * PEER_WORDS;
@@ -189,6 +195,8 @@ fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
     words[6] = snapshot.unsent;
     words[7] = snapshot.announced;
     words[8] = snapshot.takeovers;
+    words[12] = snapshot.by_former;
+    words[13] = snapshot.put_back;
     let [a, b, c, d, e, f] = snapshot.active_mac.0;
     words[9] = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
     words[HEAD_WORDS..PEERS_AT].copy_from_slice(&snapshot.refused);
@@ -256,6 +264,8 @@ fn decode(words: &[u64; WORDS]) -> Snapshot {
         unsent: words[6],
         announced: words[7],
         takeovers: words[8],
+        by_former: words[12],
+        put_back: words[13],
         refused: std::array::from_fn(|at| words[HEAD_WORDS + at]),
         peers,
     }

@@ -2,6 +2,7 @@
 //! ahead for it, and what others may see of it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use vip_common::election::{ActiveRouter, Fault, State, VirtualRouter};
 use vip_common::ids::{MacAddr, Priority};
@@ -9,11 +10,14 @@ use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 use vip_common::wire::announce::Announcement;
 use vip_common::wire::eth;
-use vip_common::wire::vrrp::{AdvertFrame, ChecksumDialect, FrameSpec, Unencodable};
+use vip_common::wire::vrrp::{AdvertFrame, ChecksumDialect, Expect, FrameSpec, Unencodable};
 
-use super::LinkFacts;
 use super::published::{Peer, Snapshot, Standing};
 use crate::plan::RouterPlan;
+
+/// How long the password that a reload has replaced is still accepted: time to
+/// reload the other nodes.
+const FORMER_FOR: Duration = Duration::from_secs(600);
 
 /// The engine's own part of a router.
 pub struct Router {
@@ -30,17 +34,23 @@ pub struct Router {
     pub active_mac: MacAddr,
     /// The MAC that the Active Router's last advert came from.
     pub heard_from: MacAddr,
-    /// The face of the interface that its frames were built for.
-    pub built_for: Option<LinkFacts>,
-    /// Where its addresses were last asked for.
-    pub installed_on: Option<u32>,
-    /// Whether its addresses are being put back.
-    pub putting_back: bool,
+    /// The faces of its interfaces that its frames were built for.
+    pub built_for: Option<u64>,
+    /// The MAC that it speaks with.
+    pub mac: MacAddr,
+    /// Whether its addresses were asked for and are still wanted.
+    pub holds: bool,
+    /// Rounds of announcements once addresses that were added, or put back, are
+    /// there.
+    pub owed_rounds: u8,
     /// Whether it has asked the link who answers for its addresses.
     pub asked: bool,
+    /// What was expected before a reload changed the password, and until when it
+    /// is still accepted.
+    former: Option<(Expect, MonoTime)>,
     advert: Option<AdvertFrame>,
     identification: u16,
-    announcements: Vec<Announcement>,
+    announcements: Vec<(usize, Announcement)>,
     questions: Vec<Announcement>,
 }
 
@@ -57,9 +67,11 @@ impl Router {
             active_mac: MacAddr::ZERO,
             heard_from: MacAddr::ZERO,
             built_for: None,
-            installed_on: None,
-            putting_back: false,
+            mac: MacAddr::ZERO,
+            holds: false,
+            owed_rounds: 0,
             asked: false,
+            former: None,
             advert: None,
             identification: 0,
             announcements: Vec::with_capacity(addresses),
@@ -74,15 +86,20 @@ impl Router {
     pub fn build(
         &mut self,
         plan: &RouterPlan,
-        mac: MacAddr,
         source: IpAddr,
+        mac_of: impl Fn(usize) -> MacAddr,
     ) -> Result<(), Unencodable> {
         self.advert = None;
+        let mac = mac_of(plan.home);
+        self.mac = mac;
         self.advert = Some(AdvertFrame::new(&FrameSpec {
             source_mac: mac,
-            destination_mac: eth::group_mac(plan.group),
+            destination_mac: match plan.group {
+                IpAddr::V4(group) => eth::group_mac(group),
+                IpAddr::V6(group) => eth::group_mac_v6(group),
+            },
             source,
-            destination: plan.group.into(),
+            destination: plan.group,
             ttl: 255,
             vrid: plan.params.vrid,
             version: plan.params.version,
@@ -92,14 +109,17 @@ impl Router {
             dialect: ChecksumDialect::PseudoHeader,
         })?);
         self.announcements.clear();
-        self.announcements.extend(
-            plan.all_addresses()
-                .map(|one| Announcement::new(mac, one.address.into(), false)),
-        );
+        self.announcements.extend(plan.all_addresses().map(|one| {
+            (
+                one.port,
+                Announcement::new(mac_of(one.port), one.address, false),
+            )
+        }));
         self.questions.clear();
         self.questions.extend(
             plan.all_addresses()
-                .filter_map(|one| Announcement::question(mac, source, one.address.into())),
+                .filter(|one| one.port == plan.home)
+                .filter_map(|one| Announcement::question(mac, source, one.address)),
         );
         self.asked = false;
         Ok(())
@@ -116,9 +136,23 @@ impl Router {
             .map(|frame| frame.seal(identification, priority))
     }
 
-    /// Gratuitous ARP for each of its addresses.
+    /// Remembers what was expected until now, for peers that are reloaded later.
+    pub fn remember_former(&mut self, expect: Expect, now: MonoTime) {
+        self.former = Some((expect, now + FORMER_FOR));
+    }
+
+    /// What was expected before the last change of the password, while that is
+    /// still accepted.
     #[must_use]
-    pub fn announcements(&self) -> &[Announcement] {
+    pub fn former(&self, now: MonoTime) -> Option<&Expect> {
+        let (expect, until) = self.former.as_ref()?;
+        (now < *until).then_some(expect)
+    }
+
+    /// Gratuitous ARP, or the neighbour advertisement, for each of its addresses,
+    /// and the port it is for.
+    #[must_use]
+    pub fn announcements(&self) -> &[(usize, Announcement)] {
         &self.announcements
     }
 

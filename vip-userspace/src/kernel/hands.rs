@@ -6,7 +6,8 @@
 //! [`Outcome`], which is one more input of the election; what a person should
 //! read goes to the services as a [`Note`], through a queue that never waits.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -18,12 +19,13 @@ use vip_common::time::MonoTime;
 use crate::dataplane::{Ear, Ears, Port, Rung};
 use crate::engine::queue::{Receiver, Sender, Wake};
 use crate::engine::rt;
+use crate::engine::{LinkFacts, Own};
 use crate::kernel::speakers::{AlreadyClaimed, RouterClaim, claim_router};
-use crate::kernel::{FrameSender, Inventory, Kernel, Link, Membership};
-use crate::plan::Plan;
+use crate::kernel::{Assignment, FrameSender, Inventory, Kernel, Link, Membership};
+use crate::plan::{Plan, RouterPlan, address_entry};
 
 /// What the engine asks for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Request {
     /// Make a port able to hear and speak, or tell the NIC its new addresses.
     Attach {
@@ -60,8 +62,6 @@ pub enum Request {
     Install {
         /// The router.
         slot: usize,
-        /// The interface's index.
-        ifindex: u32,
         /// Comes back with the outcome.
         generation: u32,
     },
@@ -69,10 +69,22 @@ pub enum Request {
     Remove {
         /// The router.
         slot: usize,
-        /// The interface's index.
-        ifindex: u32,
         /// Comes back with the outcome.
         generation: u32,
+    },
+    /// Go by another plan from now on: rules, groups and installed addresses are
+    /// brought in line with it, and nothing is attached anew.
+    Adopt(Arc<Plan>),
+    /// Look whether there is an interface for a port.
+    Look {
+        /// The port.
+        port: usize,
+    },
+    /// A router that is gone from the plan has left: its adverts are not heard
+    /// any more.
+    Forget {
+        /// The router.
+        slot: usize,
     },
     /// All done: let go of everything and end.
     Stop,
@@ -88,6 +100,13 @@ pub enum Outcome {
         port: usize,
         /// The interface's index that was tried.
         ifindex: u32,
+    },
+    /// A port that was attached before has another ear of its own from now on.
+    Hears {
+        /// The port.
+        port: usize,
+        /// The ear.
+        ear: Box<dyn Ear>,
     },
     /// The ear was alive just now.
     Proven {
@@ -113,6 +132,13 @@ pub enum Outcome {
         /// Of the request.
         generation: u32,
     },
+    /// What was found at [`Request::Look`].
+    Looked {
+        /// The port.
+        port: usize,
+        /// The interface, if there is one.
+        link: Option<LinkFacts>,
+    },
     /// The kernel does not have them any more.
     Removed {
         /// The router.
@@ -130,8 +156,8 @@ pub struct Attached {
     pub ifindex: u32,
     /// Its link-layer address.
     pub mac: MacAddr,
-    /// Its own address, if it has one.
-    pub primary: Option<IpAddr>,
+    /// Its own addresses.
+    pub own: Own,
     /// How to speak on it.
     pub sender: FrameSender,
     /// The ear, where it is one of the port's own.
@@ -188,14 +214,16 @@ pub enum Note {
 /// How the hands tell: never waits, drops and counts instead.
 pub type Tell = Box<dyn FnMut(Note) + Send>;
 
+/// A port that is attached.
 struct Held {
-    ifindex: u32,
-    /// What the NIC was last told, so that the same is not done twice.
-    mac: MacAddr,
-    primary: Option<Ipv4Addr>,
-    memberships: Vec<Membership>,
+    link: Link,
+    own: Own,
+    /// What the ears were last told, so that the same is not done twice; `None`
+    /// where nothing is to be heard.
+    told: Option<Port>,
+    memberships: Vec<(IpAddr, Membership)>,
     /// Kept so that no other vip of this host can run the same routers.
-    _claims: Vec<RouterClaim>,
+    claims: Vec<(usize, RouterClaim)>,
 }
 
 /// The thread's own.
@@ -205,8 +233,10 @@ pub struct Hands {
     inventory: Inventory,
     ears: Ears,
     held: Vec<Option<Held>>,
-    /// Which routers' addresses were asked for and not given back, by interface.
-    installed: Vec<Option<u32>>,
+    /// The addresses of each router that were asked for and not given back.
+    installed: Vec<Vec<Assignment>>,
+    /// Routers that are gone from the plan and have left.
+    forgotten: HashSet<usize>,
     requests: Receiver<Request>,
     wake: Wake,
     outcomes: Sender<Outcome>,
@@ -227,7 +257,7 @@ impl Hands {
         tell: Tell,
     ) -> std::io::Result<Self> {
         let held = plan.ports.iter().map(|_| None).collect();
-        let installed = vec![None; plan.routers.len()];
+        let installed = plan.routers.iter().map(|_| Vec::new()).collect();
         let (requests, wake) = requests;
         let inventory = Inventory::open()?;
         Ok(Self {
@@ -237,6 +267,7 @@ impl Hands {
             ears,
             held,
             installed,
+            forgotten: HashSet::new(),
             requests,
             wake,
             outcomes,
@@ -265,7 +296,7 @@ impl Hands {
         loop {
             self.wake.clear();
             while let Some(request) = self.requests.receive() {
-                if request == Request::Stop {
+                if let Request::Stop = request {
                     return self.let_go();
                 }
                 if let Some(outcome) = self.perform(request)
@@ -290,7 +321,10 @@ impl Hands {
     /// Looks after every ear; `false` when the engine has gone.
     fn watch(&mut self) -> bool {
         for port in 0..self.held.len() {
-            if let Some(ifindex) = self.held[port].as_ref().map(|held| held.ifindex)
+            if let Some(ifindex) = self.held[port]
+                .as_ref()
+                .filter(|held| held.told.is_some())
+                .map(|held| held.link.index)
                 && let deaf @ Outcome::Deaf { .. } = self.prove(port, ifindex)
                 && !self.outcomes.send_patiently(deaf)
             {
@@ -319,9 +353,7 @@ impl Hands {
     /// The last thing: no address outlives the daemon, and the ear goes last.
     fn let_go(mut self) {
         for slot in 0..self.installed.len() {
-            if let Some(ifindex) = self.installed[slot] {
-                self.remove(slot, ifindex);
-            }
+            self.remove(slot);
         }
     }
 
@@ -329,7 +361,7 @@ impl Hands {
         match request {
             Request::Attach { port, ifindex } => Some(self.attach(port, ifindex)),
             Request::Rejoin { port } => {
-                for membership in self.held[port].iter().flat_map(|held| &held.memberships) {
+                for (_, membership) in self.held[port].iter().flat_map(|held| &held.memberships) {
                     if let Err(error) = membership.renew() {
                         let why = format!("joining the group again failed: {error}");
                         (self.tell)(Note::Degraded { why });
@@ -340,8 +372,8 @@ impl Hands {
             Request::Detach { port, ifindex } => {
                 self.ears.detach(ifindex);
                 self.held[port] = None;
-                for slot in &self.plan.ports[port].routers {
-                    self.installed[*slot] = None;
+                for installed in &mut self.installed {
+                    installed.retain(|one| one.ifindex != ifindex);
                 }
                 None
             }
@@ -352,53 +384,122 @@ impl Hands {
                 }
                 None
             }
-            Request::Install {
-                slot,
-                ifindex,
-                generation,
-            } => {
-                self.installed[slot] = Some(ifindex);
-                match self
-                    .kernel
-                    .install(&self.plan.routers[slot].assignments(ifindex))
-                {
-                    Ok(installed) => {
-                        if let Some(why) = installed.unlisted {
-                            (self.tell)(Note::Addresses { slot, why });
-                        }
-                        Some(Outcome::Installed { slot, generation })
-                    }
-                    Err(error) => {
-                        (self.tell)(Note::Addresses {
-                            slot,
-                            why: error.to_string(),
-                        });
-                        Some(Outcome::NotInstalled { slot, generation })
-                    }
-                }
-            }
-            Request::Remove {
-                slot,
-                ifindex,
-                generation,
-            } => {
-                self.remove(slot, ifindex);
+            Request::Install { slot, generation } => Some(self.install(slot, generation)),
+            Request::Remove { slot, generation } => {
+                self.remove(slot);
                 Some(Outcome::Removed { slot, generation })
+            }
+            Request::Adopt(plan) => {
+                self.adopt(plan);
+                None
+            }
+            Request::Look { port } => Some(self.look(port)),
+            Request::Forget { slot } => {
+                self.forgotten.insert(slot);
+                if let Some(router) = self.plan.routers.get(slot) {
+                    self.bring_in_line(router.port);
+                }
+                None
             }
             Request::Stop => None,
         }
     }
 
-    fn remove(&mut self, slot: usize, ifindex: u32) {
-        self.installed[slot] = None;
-        if let Err(error) = self
-            .kernel
-            .remove(&self.plan.routers[slot].assignments(ifindex))
-        {
-            (self.tell)(Note::Addresses {
-                slot,
-                why: error.to_string(),
-            });
+    fn install(&mut self, slot: usize, generation: u32) -> Outcome {
+        let wanted = self.assignments(slot);
+        let done = self.kernel.install(&wanted);
+        self.installed[slot] = wanted;
+        match done {
+            Ok(installed) => {
+                if let Some(why) = installed.unlisted {
+                    (self.tell)(Note::Addresses { slot, why });
+                }
+                Outcome::Installed { slot, generation }
+            }
+            Err(error) => {
+                let why = error.to_string();
+                (self.tell)(Note::Addresses { slot, why });
+                Outcome::NotInstalled { slot, generation }
+            }
+        }
+    }
+
+    /// The addresses of a router on the interfaces that there are.
+    fn assignments(&self, slot: usize) -> Vec<Assignment> {
+        let ifindex_of = |port: usize| self.held[port].as_ref().map(|held| held.link.index);
+        self.plan.routers[slot].assignments(ifindex_of)
+    }
+
+    fn remove(&mut self, slot: usize) {
+        let gone = std::mem::take(&mut self.installed[slot]);
+        self.take_off(slot, gone);
+    }
+
+    /// Takes addresses off that were a router's, but for those that another one
+    /// has by now.
+    fn take_off(&mut self, slot: usize, mut gone: Vec<Assignment>) {
+        gone.retain(|one| !self.installed.iter().flatten().any(|kept| kept == one));
+        if gone.is_empty() {
+            return;
+        }
+        if let Err(error) = self.kernel.remove(&gone) {
+            let why = error.to_string();
+            (self.tell)(Note::Addresses { slot, why });
+        }
+    }
+
+    /// Goes by another plan, in which slots and ports keep their meaning, or are
+    /// vacant.
+    fn adopt(&mut self, plan: Arc<Plan>) {
+        self.plan = plan;
+        self.held.resize_with(self.plan.ports.len(), || None);
+        self.installed
+            .resize_with(self.plan.routers.len(), Vec::new);
+        let plan = Arc::clone(&self.plan);
+        self.forgotten.retain(|slot| plan.routers[*slot].vacant);
+        for port in 0..self.plan.ports.len() {
+            self.bring_in_line(port);
+        }
+        for slot in 0..self.installed.len() {
+            if self.installed[slot].is_empty() || self.plan.routers[slot].vacant {
+                continue;
+            }
+            let wanted = self.assignments(slot);
+            let mut gone = std::mem::take(&mut self.installed[slot]);
+            gone.retain(|one| !wanted.contains(one));
+            // What is new is put there at the next request to install.
+            self.installed[slot] = wanted;
+            self.take_off(slot, gone);
+        }
+    }
+
+    /// Tells the ears of a port what the plan says now.
+    fn bring_in_line(&mut self, port: usize) {
+        let Some(mut held) = self.held[port].take() else {
+            return;
+        };
+        match self.listen(port, &mut held) {
+            Ok(ear) => {
+                self.held[port] = Some(held);
+                if let Some(ear) = ear {
+                    let _ = self.outcomes.send_patiently(Outcome::Hears { port, ear });
+                }
+            }
+            Err(why) => {
+                let why = format!("{}: {why}", held.link.name);
+                (self.tell)(Note::CannotHear { port, why });
+                let _ = self.outcomes.send_patiently(Outcome::Deaf { port });
+            }
+        }
+    }
+
+    fn look(&mut self, port: usize) -> Outcome {
+        let plan = Arc::clone(&self.plan);
+        let link = self.inventory.by_name(&plan.ports[port].name);
+        let link = link.ok().flatten();
+        Outcome::Looked {
+            port,
+            link: link.map(|link| facts(&plan, port, &link)),
         }
     }
 
@@ -421,123 +522,136 @@ impl Hands {
             .map_err(|error| format!("{name}: cannot be asked for: {error}"))?
             .filter(|link| link.index == ifindex)
             .ok_or_else(|| format!("{name} has gone"))?;
-        let primary = primary_address(&plan, port, &link);
+        let own = own_addresses(&plan, port, &link);
         let sender =
             FrameSender::open(ifindex).map_err(|error| format!("{name}: cannot send: {error}"))?;
-
-        let held = self.held[port]
+        let before = self.held[port]
             .take()
-            .filter(|held| held.ifindex == ifindex);
-        let same = held
-            .as_ref()
-            .is_some_and(|held| held.mac == link.mac && held.primary == primary);
-        let held = match held {
-            Some(held) => Held {
-                mac: link.mac,
-                primary,
-                ..held
+            .filter(|held| held.link.index == ifindex);
+        let mac = link.mac;
+        let mut held = match before {
+            Some(held) => Held { link, own, ..held },
+            None => Held {
+                link,
+                own,
+                told: None,
+                memberships: Vec::new(),
+                claims: Vec::new(),
             },
-            None => self.join(port, &link, primary)?,
         };
+        let ear = self
+            .listen(port, &mut held)
+            .map_err(|why| format!("{name}: {why}"))?;
         self.held[port] = Some(held);
-        if same {
-            return Ok(Attached {
-                port,
-                ifindex,
-                mac: link.mac,
-                primary: primary.map(IpAddr::V4),
-                sender,
-                ear: None,
-            });
-        }
-
-        let wanted = listening(&plan, port, &link, primary);
-        let ear = self.ears.attach(&wanted).map_err(|error| {
-            self.held[port] = None;
-            error.to_string()
-        })?;
-        (self.tell)(Note::Hears {
-            port,
-            ifindex,
-            rung: ear.rung,
-            why: ear.why,
-        });
         Ok(Attached {
             port,
             ifindex,
-            mac: link.mac,
-            primary: primary.map(IpAddr::V4),
+            mac,
+            own,
             sender,
-            ear: ear.ear,
+            ear,
         })
     }
 
-    /// What is done once per interface: nobody else runs our routers here,
-    /// and the groups are joined.
-    fn join(
-        &mut self,
-        port: usize,
-        link: &Link,
-        primary: Option<Ipv4Addr>,
-    ) -> Result<Held, String> {
-        let mut claims = Vec::new();
-        let mut groups: Vec<Ipv4Addr> = Vec::new();
-        for slot in &self.plan.ports[port].routers {
-            let router = &self.plan.routers[*slot];
-            if router.unusable.is_some() {
-                continue;
-            }
-            match claim_router(link.index, router.params.vrid) {
-                Ok(claim) => claims.push(claim),
-                Err(error) => {
-                    if let AlreadyClaimed::By { .. } = error {
-                        (self.tell)(Note::Claimed { slot: *slot });
+    /// Has the ears hear what the plan wants to be heard on a port: nobody else
+    /// runs our routers here, the groups are joined, the rules are told. The
+    /// second time only what has changed is done.
+    fn listen(&mut self, port: usize, held: &mut Held) -> Result<Option<Box<dyn Ear>>, String> {
+        let plan = Arc::clone(&self.plan);
+        let here = plan.ports[port].routers.iter().copied();
+        let heard: Vec<usize> = here
+            .filter(|slot| plan.routers[*slot].unusable.is_none() && !self.forgotten.contains(slot))
+            .collect();
+        held.claims.retain(|(slot, _)| heard.contains(slot));
+        let mut groups: Vec<IpAddr> = Vec::new();
+        for slot in heard {
+            let router = &plan.routers[slot];
+            if !held.claims.iter().any(|(claimed, _)| *claimed == slot) {
+                match claim_router(held.link.index, router.family, router.params.vrid) {
+                    Ok(claim) => held.claims.push((slot, claim)),
+                    Err(error) => {
+                        if let AlreadyClaimed::By { .. } = error {
+                            (self.tell)(Note::Claimed { slot });
+                        }
+                        return Err(error.to_string());
                     }
-                    return Err(error.to_string());
                 }
             }
             if !groups.contains(&router.group) {
                 groups.push(router.group);
             }
         }
-        let join = |group: &Ipv4Addr| {
-            Membership::join(*group, link.index)
-                .map_err(|error| format!("{}: cannot join {group}: {error}", link.name))
-        };
-        let memberships = groups.iter().map(join).collect::<Result<_, _>>()?;
-        Ok(Held {
-            ifindex: link.index,
-            mac: link.mac,
-            primary,
-            memberships,
-            _claims: claims,
-        })
+        held.memberships.retain(|(group, _)| groups.contains(group));
+        for group in groups {
+            if held.memberships.iter().any(|(joined, _)| *joined == group) {
+                continue;
+            }
+            let IpAddr::V4(v4) = group else { continue };
+            let membership = Membership::join(v4, held.link.index)
+                .map_err(|error| format!("cannot join {group}: {error}"))?;
+            held.memberships.push((group, membership));
+        }
+
+        let wanted = listening(&plan, port, &held.link, held.own, &self.forgotten);
+        if held.told.as_ref() == Some(&wanted) {
+            return Ok(None);
+        }
+        if held.told.is_none() && wanted.routers.is_empty() && wanted.addresses.is_empty() {
+            return Ok(None);
+        }
+        let known = held.told.is_some();
+        let heard = self.ears.attach(&wanted).map_err(|error| {
+            held.told = None;
+            error.to_string()
+        })?;
+        held.told = Some(wanted);
+        if !known {
+            (self.tell)(Note::Hears {
+                port,
+                ifindex: held.link.index,
+                rung: heard.rung,
+                why: heard.why,
+            });
+        }
+        Ok(heard.ear)
     }
 }
 
-/// What is listened for on a port of the plan, `primary` being the address to speak
-/// from, if there is one.
+/// What is listened for on a port of the plan, whose own addresses to speak from
+/// are `own`; nothing for the slots that are `forgotten`.
 #[must_use]
-pub fn listening(plan: &Plan, port: usize, link: &Link, primary: Option<Ipv4Addr>) -> Port {
+pub fn listening(
+    plan: &Plan,
+    port: usize,
+    link: &Link,
+    own: Own,
+    forgotten: &HashSet<usize>,
+) -> Port {
     let ifindex = link.index;
     let mut routers = Vec::new();
     let mut addresses = Vec::new();
-    for slot in &plan.ports[port].routers {
+    for slot in &plan.ports[port].needed_by {
         let router = &plan.routers[*slot];
-        if router.unusable.is_some() {
+        let number = u32::try_from(*slot).unwrap_or(u32::MAX);
+        if router.unusable.is_some() || forgotten.contains(slot) {
             continue;
         }
-        let number = u32::try_from(*slot).unwrap_or(u32::MAX);
         // Before there is an address to speak from it takes no part.
-        let Some(own) = router.source.or(primary) else {
-            continue;
-        };
-        let broadcast = [Some(own), primary]
-            .into_iter()
-            .flatten()
-            .find_map(|own| link.broadcast_of(own));
-        routers.push(router.entry(number, ifindex, own, broadcast, link.mac));
-        addresses.extend(router.address_entries(number, ifindex, link.mac));
+        if let Some(primary) = router.source.or(own.of(router.family))
+            && router.port == port
+        {
+            let broadcast = [Some(primary), own.of(router.family)]
+                .into_iter()
+                .flatten()
+                .find_map(|own| match own {
+                    IpAddr::V4(own) => link.broadcast_of(own),
+                    IpAddr::V6(_) => None,
+                });
+            routers.extend(router.entry(number, ifindex, primary, broadcast, link.mac));
+        }
+        let here = router.all_addresses().filter(|one| one.port == port);
+        addresses
+            .extend(here.filter_map(|one| address_entry(one.address, number, ifindex, link.mac)));
     }
     Port {
         name: link.name.clone(),
@@ -551,22 +665,42 @@ pub fn listening(plan: &Plan, port: usize, link: &Link, primary: Option<Ipv4Addr
     }
 }
 
-/// The interface's own address: its first that is none of the virtual ones. An
-/// address owner (priority 255) speaks from the address that it owns.
+/// An interface as the engine needs it.
 #[must_use]
-pub fn primary_address(plan: &Plan, port: usize, link: &Link) -> Option<Ipv4Addr> {
-    let ours = |address: Ipv4Addr| {
+pub fn facts(plan: &Plan, port: usize, link: &Link) -> LinkFacts {
+    LinkFacts {
+        ifindex: link.index,
+        mac: link.mac,
+        running: link.up && link.running,
+        own: own_addresses(plan, port, link),
+    }
+}
+
+/// The interface's own addresses to speak from: the first of each family that is
+/// none of the virtual ones. An address owner (priority 255) speaks from the
+/// address that it owns.
+#[must_use]
+pub fn own_addresses(plan: &Plan, port: usize, link: &Link) -> Own {
+    let ours = |address: IpAddr| {
         let routers = plan.ports[port]
-            .routers
+            .needed_by
             .iter()
             .map(|slot| &plan.routers[*slot]);
         routers
             .filter(|router| !router.params.is_owner())
-            .flat_map(|router| router.all_addresses())
+            .flat_map(RouterPlan::all_addresses)
             .any(|one| one.address == address)
     };
-    link.addresses
-        .iter()
-        .map(|(address, _)| *address)
-        .find(|address| !ours(*address))
+    let mut own = Own::default();
+    for (address, _) in &link.addresses {
+        let address = IpAddr::V4(*address);
+        if ours(address) {
+            continue;
+        }
+        match address {
+            IpAddr::V4(v4) => own.v4 = own.v4.or(Some(v4)),
+            IpAddr::V6(v6) => own.v6 = own.v6.or(Some(v6)),
+        }
+    }
+    own
 }

@@ -31,7 +31,7 @@ use crate::engine::{Command, Report};
 use crate::error::{Exit, Failure};
 use crate::kernel::hands::Note;
 use crate::kernel::speakers::OwnVoice;
-use crate::plan::Plan;
+use crate::plan::{Current, Plan};
 use crate::words;
 use control::Control;
 use log::{Level, Log};
@@ -55,6 +55,9 @@ pub struct HeardBy {
 pub struct Services {
     /// What it runs.
     pub plan: Arc<Plan>,
+    /// The same, for the link reader, which is to hear of another one before the
+    /// engine does.
+    pub current: Current,
     /// The engine's slots.
     pub published: Arc<Published>,
     /// What the NIC counts.
@@ -327,6 +330,7 @@ impl Services {
                     &format!("an advert could not be sent: {error}"),
                 );
             }
+            Report::Adopted | Report::NotAdopted => {}
             Report::Up => {
                 state.up = true;
                 let ports: Vec<String> = state

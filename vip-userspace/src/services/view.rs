@@ -93,7 +93,7 @@ fn instance(
         deadline_ns: seen.deadline.map(|deadline| until(now, deadline)),
         addresses: router
             .all_addresses()
-            .map(|one| words::address(one.address.into(), one.prefix))
+            .map(|one| words::address(one.address, one.prefix))
             .collect(),
         installed: seen.installed,
         peers: peers(seen, &refused, now),

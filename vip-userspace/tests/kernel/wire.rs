@@ -1,5 +1,7 @@
 //! Groups joined, frames sent, and others on this host who speak.
 
+use vip_common::ids::Family;
+
 use crate::*;
 
 #[test]
@@ -180,8 +182,8 @@ fn what_comes_in_is_no_voice_of_this_host() {
 fn a_router_is_claimed_once_in_a_namespace_and_free_when_the_claim_goes() {
     alone(|| {
         let [one, other] = [1, 2].map(|vrid| Vrid::new(vrid).unwrap());
-        let claim = claim_router(7, one).unwrap();
-        let error = claim_router(7, one).unwrap_err();
+        let claim = claim_router(7, Family::V4, one).unwrap();
+        let error = claim_router(7, Family::V4, one).unwrap_err();
         let AlreadyClaimed::By { holder, .. } = &error else {
             panic!("{error}")
         };
@@ -193,12 +195,12 @@ fn a_router_is_claimed_once_in_a_namespace_and_free_when_the_claim_goes() {
             "{error}"
         );
         let _elsewhere = (
-            claim_router(8, one).unwrap(),
-            claim_router(7, other).unwrap(),
+            claim_router(8, Family::V4, one).unwrap(),
+            claim_router(7, Family::V4, other).unwrap(),
         );
-        alone(move || drop(claim_router(7, one).unwrap()));
+        alone(move || drop(claim_router(7, Family::V4, one).unwrap()));
         drop(claim);
-        claim_router(7, one).unwrap();
+        claim_router(7, Family::V4, one).unwrap();
     });
 }
 

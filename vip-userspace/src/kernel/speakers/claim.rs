@@ -75,19 +75,23 @@ impl fmt::Display for Claimant {
     }
 }
 
-/// Claims the IPv4 router of this VRID on this interface, in the calling
+/// Claims the router of this family and VRID on this interface, in the calling
 /// thread's network namespace.
 ///
 /// # Errors
 ///
 /// [`AlreadyClaimed::By`] with the process that has it.
-pub fn claim_router(ifindex: u32, vrid: Vrid) -> Result<RouterClaim, AlreadyClaimed> {
+pub fn claim_router(
+    ifindex: u32,
+    family: Family,
+    vrid: Vrid,
+) -> Result<RouterClaim, AlreadyClaimed> {
     let system = |error: nix::Error| AlreadyClaimed::System {
         vrid,
         ifindex,
         error: error.into(),
     };
-    let name = name(ifindex, vrid);
+    let name = name(ifindex, family, vrid);
     let address = UnixAddr::new_abstract(name.as_bytes()).map_err(system)?;
     let socket = stream().map_err(system)?;
     match bind(socket.as_raw_fd(), &address) {
@@ -109,19 +113,19 @@ pub fn claim_router(ifindex: u32, vrid: Vrid) -> Result<RouterClaim, AlreadyClai
 /// has. Looks without claiming, so that a start at the same moment is not
 /// disturbed; in doubt nobody has any.
 #[must_use]
-pub fn first_claimed(ifindex: u32, vrids: &[Vrid]) -> Option<Vrid> {
+pub fn first_claimed(ifindex: u32, family: Family, vrids: &[Vrid]) -> Option<Vrid> {
     let names = fs::read_to_string("/proc/thread-self/net/unix").unwrap_or_default();
     let taken: HashSet<&str> = names
         .lines()
         .filter_map(|line| line.split_whitespace().next_back()?.strip_prefix('@'))
         .collect();
     let mut vrids = vrids.iter().copied();
-    vrids.find(|vrid| taken.contains(name(ifindex, *vrid).as_str()))
+    vrids.find(|vrid| taken.contains(name(ifindex, family, *vrid).as_str()))
 }
 
 /// The name of the abstract socket that stands for a router.
-fn name(ifindex: u32, vrid: Vrid) -> String {
-    format!("vip/router/{ifindex}/{}/{vrid}", Family::V4 as u8)
+fn name(ifindex: u32, family: Family, vrid: Vrid) -> String {
+    format!("vip/router/{ifindex}/{}/{vrid}", family as u8)
 }
 
 fn stream() -> nix::Result<OwnedFd> {

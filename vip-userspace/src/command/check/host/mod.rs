@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use caps::Capability;
-use vip_common::ids::Vrid;
+use vip_common::ids::{Family, Vrid};
 
 use super::Checked;
 use super::written::Written;
@@ -171,7 +171,7 @@ impl Host {
                 links::absent(report, first, &port.name, &self.links);
                 continue;
             };
-            let running = running_here(link, &plan.vrids(index));
+            let running = running_here(link, &plan.vrids(index, Family::V4));
             links::judge(report, link, &instances, &self.links, running.is_some());
             if let Some(running) = &running {
                 report.of(Severity::Note, first, "interface", running.clone(), "");
@@ -206,7 +206,7 @@ fn capabilities(report: &mut Report<'_>) {
 
 /// Which daemon serves one of these routers here already, in a sentence.
 fn running_here(link: &Link, vrids: &[Vrid]) -> Option<String> {
-    if let Some(vrid) = first_claimed(link.index, vrids) {
+    if let Some(vrid) = first_claimed(link.index, Family::V4, vrids) {
         return Some(format!(
             "a vip serves VRID {vrid} on {} already; `vip status` says how it listens",
             link.name

@@ -5,7 +5,7 @@
 //! without sender (RFC 5227) would be taken for a claim by those who defend theirs,
 //! a vip among them, and this is only a check.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use vip_common::wire::{arp, vrrp};
 use super::Report;
 use crate::config::{Instance, Severity};
 use crate::dataplane::{Ear, EarEvent, Ears, Left, Wanted};
-use crate::kernel::hands::{listening, primary_address};
+use crate::kernel::hands::{listening, own_addresses};
 use crate::kernel::{FrameSender, Link};
 use crate::plan::{Plan, RouterPlan};
 
@@ -34,6 +34,12 @@ struct Spoken {
     mac: MacAddr,
     priority: Priority,
     addresses: Vec<IpAddr>,
+}
+
+impl Spoken {
+    fn names(&self, own: IpAddr) -> bool {
+        self.addresses.contains(&own)
+    }
 }
 
 /// What was heard of one router.
@@ -143,9 +149,9 @@ fn open<'a>(
     link: &'a Link,
     ears: &mut Ears,
 ) -> Result<Option<Listener<'a>>, String> {
-    let primary = primary_address(plan, port, link);
-    let mut wanted = listening(plan, port, link, primary);
-    let (Some(own), true) = (primary, link.running) else {
+    let own = own_addresses(plan, port, link);
+    let mut wanted = listening(plan, port, link, own, &HashSet::new());
+    let (Some(own), true) = (own.v4, link.running) else {
         return Ok(None);
     };
     let routers = u32::try_from(plan.routers.len()).unwrap_or(u32::MAX);
@@ -209,7 +215,10 @@ fn ask(plan: &Plan, listener: &Listener<'_>) {
         .iter()
         .flat_map(|slot| plan.routers[*slot].all_addresses());
     for address in addresses.take(MOST_ASKED) {
-        let question = arp::question(listener.link.mac, listener.own, address.address);
+        let IpAddr::V4(wanted) = address.address else {
+            continue;
+        };
+        let question = arp::question(listener.link.mac, listener.own, wanted);
         // A question that does not get out is not answered.
         let _ = sender.send(&question);
     }
@@ -237,7 +246,7 @@ fn drain(plan: &Plan, listener: &mut Listener<'_>, heard: &mut BTreeMap<usize, H
             EarEvent::Claim { address, mac, .. } => {
                 let holds = |slot: &&usize| {
                     let mut all = plan.routers[**slot].all_addresses();
-                    all.any(|one| one.address == address)
+                    all.any(|one| one.address == IpAddr::V4(address))
                 };
                 if let Some(slot) = routers.iter().find(holds) {
                     let heard = heard.entry(*slot).or_default();
@@ -357,15 +366,9 @@ fn accepted(
 ) -> (Severity, String, &'static str) {
     let vrid = router.params.vrid;
     let priority = spoken.priority;
-    let common = router
-        .listed
-        .iter()
-        .any(|own| spoken.addresses.contains(own));
+    let common = router.listed.iter().any(|own| spoken.names(*own));
     let same = router.listed.len() == spoken.addresses.len()
-        && router
-            .listed
-            .iter()
-            .all(|own| spoken.addresses.contains(own));
+        && router.listed.iter().all(|own| spoken.names(*own));
     let listed = || match spoken.addresses.as_slice() {
         [] => "no address".to_owned(),
         [one] => one.to_string(),

@@ -1,0 +1,63 @@
+//! Going by another plan, while everything runs: the least is changed that
+//! makes the new one true.
+
+use std::sync::Arc;
+
+use vip_common::election::Input;
+
+use super::router::Router;
+use super::{Engine, Port, Report, Request};
+use crate::plan::{Plan, RouterPlan};
+
+impl Engine {
+    /// Goes by another plan. It takes memory, between two deadlines and never
+    /// between a deadline and the wire.
+    pub(super) fn adopt(&mut self, plan: Arc<Plan>) {
+        // Whatever is asked of the hands from now on is asked by the new plan.
+        if !self.ask(Request::Adopt(Arc::clone(&plan))) {
+            self.report(Report::NotAdopted);
+            return;
+        }
+        let before = std::mem::replace(&mut self.plan, Arc::clone(&plan));
+        self.epoch = self.epoch.wrapping_add(1);
+        for port in self.ports.len()..plan.ports.len() {
+            self.ports.push(Port::default());
+            self.ask(Request::Look { port });
+        }
+        self.ears.reserve(plan.ports.len() + 1);
+        for (slot, now) in plan.routers.iter().enumerate() {
+            match before.routers.get(slot) {
+                None => self.routers.push(Router::new(now)),
+                Some(then) if then.vacant && !now.vacant => self.routers[slot] = Router::new(now),
+                Some(then) if !then.vacant && now.vacant => self.input(slot, Input::ShutDown),
+                Some(then) if !now.vacant => self.replan(slot, then, now),
+                Some(_) => {}
+            }
+        }
+        for (port, planned) in plan.ports.iter().enumerate() {
+            let was_needed = before.ports.get(port).is_some_and(|port| port.is_needed());
+            if planned.is_needed() && !was_needed && self.ports[port].link.is_none() {
+                self.ask(Request::Look { port });
+            }
+        }
+        for slot in 0..plan.routers.len() {
+            self.settle_router(&plan, slot);
+        }
+        self.report(Report::Adopted);
+    }
+
+    /// The same router, with other words in the configuration.
+    fn replan(&mut self, slot: usize, then: &RouterPlan, now: &RouterPlan) {
+        let others = |one: &RouterPlan| -> Vec<_> { one.all_addresses().cloned().collect() };
+        let moment = super::rt::now();
+        let router = &mut self.routers[slot];
+        router.changed = true;
+        if then.expect.auth != now.expect.auth {
+            router.remember_former(then.expect, moment);
+        }
+        if others(then) != others(now) {
+            let rounds = now.params.garp.repeat;
+            self.install_again(slot, rounds);
+        }
+    }
+}
