@@ -76,7 +76,9 @@ fuzz_target!(|data: &[u8]| {
     for instance in &loaded.configuration.instances {
         assert!(instance.addresses.len() <= 255);
         assert!(
-            instance.unusable.is_some() || (1..=15).contains(&instance.interface.len()),
+            instance.unusable.is_some()
+                || (1..=15).contains(&instance.interface.len())
+                || instance.unicast.is_some() && instance.source.is_some(),
             "an instance that could run has no interface"
         );
         assert!(

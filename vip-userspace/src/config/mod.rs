@@ -13,6 +13,7 @@
 pub mod diag;
 pub mod diff;
 pub mod effective;
+pub mod estate;
 mod expand;
 mod forms;
 pub mod keywords;
@@ -30,22 +31,25 @@ pub mod value;
 mod tests;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use vip_common::election::Garp;
 use vip_common::ids::{Priority, Version, Vrid};
 use vip_common::time::Centis;
-use vip_common::wire::vrrp::Auth;
+use vip_common::wire::vrrp::{Auth, ChecksumDialect};
 
 pub use self::diag::{Location, Problem, Severity};
+pub use self::estate::{
+    ExtraGarp, GarpGroup, Hmac, Route, Rule, SyncGroup, TrackedInterface, Unicast, VirtualAddress,
+    Vmac,
+};
 pub use self::reading::{LARGEST_FILE, Reading};
 pub use self::source::Place;
 
 use self::diag::Sink;
 use self::keywords::Block;
-use self::lex::Token;
-use self::lists::AddressLine;
 use self::section::{Entry, Reader, Setting};
 use self::source::{Source, Sources};
 use self::tree::{Statement, Statements};
@@ -60,6 +64,27 @@ pub struct Configuration {
     pub router_id: Option<String>,
     /// The virtual routers, in the order of the file.
     pub instances: Vec<Instance>,
+    /// Instances that change state together.
+    pub sync_groups: Vec<SyncGroup>,
+    /// `static_ipaddress`: addresses that are always there, each with its `device`.
+    pub static_addresses: Vec<VirtualAddress>,
+    /// `static_routes`: routes that are always there.
+    pub static_routes: Vec<Route>,
+    /// `static_rules`: rules that are always there.
+    pub static_rules: Vec<Rule>,
+    /// `vrrp_startup_delay`: for so long after the start no part is taken; zero is
+    /// at once.
+    pub startup_delay: Duration,
+    /// `vrrp_delay_after_boot`: the same, from the boot of the host on. The later
+    /// of the two ends counts.
+    pub delay_after_boot: Duration,
+    /// Interfaces whose gratuitous ARP is spaced out together.
+    pub garp_groups: Vec<GarpGroup>,
+    /// `vrrp_garp_interval`: least time between two gratuitous ARPs on each
+    /// interface that is in no group; zero is none.
+    pub garp_interval: Duration,
+    /// `vrrp_gna_interval`: the same for neighbour advertisements.
+    pub gna_interval: Duration,
 }
 
 /// One `vrrp_instance`, complete: defaults and corrections are in.
@@ -68,7 +93,8 @@ pub struct Instance {
     /// Its name; no two instances of a configuration share one.
     pub name: String,
     /// The interface it speaks on, 1 to 15 bytes. Empty only where the file names
-    /// none; `unusable` then says so.
+    /// none: it is the one that carries `source` where there is `unicast`, and
+    /// `unusable` says why not where there is not.
     pub interface: String,
     /// Virtual Router Identifier. 1 where the file gives none; `unusable` then
     /// says so.
@@ -81,18 +107,50 @@ pub struct Instance {
     pub interval: Centis,
     /// Whether it takes over from a lower priority.
     pub preempt: bool,
+    /// How long it waits before it does, from the first advert of the lower one on.
+    pub preempt_delay: Duration,
+    /// As Active Router, it does not answer an advert of a lower priority.
+    pub lower_prio_no_advert: bool,
+    /// As Active Router, it sends one more advert before it yields to a better one.
+    pub higher_prio_send_advert: bool,
+    /// As owner (priority 255), it hears no adverts.
+    pub owner_ignore_adverts: bool,
     /// Version 2's password.
     pub auth: Auth,
-    /// The group it speaks to, of its own family.
+    /// Signed adverts.
+    pub hmac: Option<Hmac>,
+    /// The group it speaks to, of its own family; not where there is `unicast`.
     pub group: IpAddr,
+    /// The peers it speaks to one by one, instead of the group.
+    pub unicast: Option<Unicast>,
     /// The source of its adverts, where it is not the interface's own address.
     pub source: Option<IpAddr>,
+    /// `track_src_ip`: FAULT while that address is missing.
+    pub track_source: bool,
+    /// Which bytes the checksums cover that it sends, in version 3 over IPv4.
+    pub dialect: ChecksumDialect,
     /// The addresses in its adverts, 255 at most.
     pub addresses: Vec<VirtualAddress>,
     /// Addresses that move with them but are not in the adverts.
     pub excluded: Vec<VirtualAddress>,
+    /// Routes that come and go with the addresses.
+    pub routes: Vec<Route>,
+    /// Rules that do.
+    pub rules: Vec<Rule>,
+    /// The interface with a virtual MAC that holds the addresses, where one does.
+    pub vmac: Option<Vmac>,
+    /// Whether packets to the addresses are accepted; the owner's always are.
+    pub accept: bool,
+    /// `promote_secondaries`: the sysctl of the interface is set.
+    pub promote_secondaries: bool,
+    /// Interfaces that must be up, beside its own.
+    pub track_interfaces: Vec<TrackedInterface>,
+    /// Its own interface need not be up.
+    pub dont_track_primary: bool,
     /// When gratuitous ARP is sent.
     pub garp: Garp,
+    /// Gratuitous ARP on interfaces that carry addresses and no adverts.
+    pub garp_extra_if: Option<ExtraGarp>,
     /// How many missed adverts make the Active Router dead, 1 to 100.
     pub down_timer_adverts: u8,
     /// Why it must not take part: it is FAULT for this reason, and must not be
@@ -107,37 +165,6 @@ impl Instance {
     #[must_use]
     pub fn is_ipv6(&self) -> bool {
         self.group.is_ipv6()
-    }
-}
-
-/// An address that moves.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VirtualAddress {
-    /// The address.
-    pub address: IpAddr,
-    /// Length of its prefix, 0 to 32, or 0 to 128.
-    pub prefix: u8,
-    /// The interface it goes to, where that is not the instance's.
-    pub device: Option<String>,
-    /// Its label, up to 15 bytes.
-    pub label: Option<String>,
-    /// Its scope as the kernel numbers it; 0 is global.
-    pub scope: u8,
-    /// Its broadcast address, where one is asked for.
-    pub broadcast: Option<Ipv4Addr>,
-}
-
-impl From<&AddressLine> for VirtualAddress {
-    fn from(line: &AddressLine) -> Self {
-        let text = |token: &Token| token.text.to_string();
-        Self {
-            address: line.address,
-            prefix: line.prefix,
-            device: line.device.as_ref().map(text),
-            label: line.label.as_ref().map(text),
-            scope: line.scope.unwrap_or(0),
-            broadcast: line.broadcast,
-        }
     }
 }
 
@@ -285,7 +312,7 @@ pub fn parse_with(bytes: &[u8], name: &str, reading: &Reading<'_>) -> Loaded {
         }
     }
     reader.finish(&mut sink);
-    let configuration = lower::lower(&settings, never.as_deref(), &mut sink);
+    let configuration = lower::lower(&settings, never.as_deref(), reading.files, &mut sink);
     let sources = std::mem::take(&mut sink.sources);
     Loaded {
         configuration,

@@ -165,6 +165,26 @@ impl Value {
         }
     }
 
+    /// The routes of a list.
+    #[must_use]
+    pub fn routes(&self) -> &[RouteLine] {
+        if let Self::Routes(lines) = self {
+            lines
+        } else {
+            &[]
+        }
+    }
+
+    /// The rules of a list.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleLine] {
+        if let Self::Rules(lines) = self {
+            lines
+        } else {
+            &[]
+        }
+    }
+
     /// The command.
     #[must_use]
     pub fn command(&self) -> Option<&Command> {

@@ -37,7 +37,7 @@ impl fmt::Debug for Secret {
 }
 
 /// How many bytes a key has.
-const LENGTHS: std::ops::RangeInclusive<usize> = 32..=64;
+pub(in super::super) const LENGTHS: std::ops::RangeInclusive<usize> = 32..=64;
 
 /// Reads the words behind `key`, which stands at `at`. Messages do not repeat it.
 pub(in super::super) fn parse(words: &[Token], at: Span, sink: &mut Sink) -> Option<HmacKey> {
@@ -124,7 +124,7 @@ pub(in super::super) fn parse(words: &[Token], at: Span, sink: &mut Sink) -> Opt
     })
 }
 
-fn from_hex(digits: &str) -> Option<Vec<u8>> {
+pub(in super::super) fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = |[high, low]: &[u8; 2]| {

@@ -4,13 +4,12 @@
 //! The well-known ones are built in. A host may name more in the files of
 //! iproute2; [`Names::load`] reads them from directories that the caller gives.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use super::super::diag::{Finding, Sink, nearest, quoted};
 use super::super::lex::Token;
+use super::super::reading::{self, Files};
 
 /// What kind of thing a name is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -177,7 +176,7 @@ static WELL_KNOWN: LazyLock<Names> = LazyLock::new(|| Names {
 });
 
 /// Larger files are not lists of names.
-const LARGEST_FILE: u64 = 1024 * 1024;
+const LARGEST_FILE: usize = 1024 * 1024;
 /// Files of one `*.d` directory that are read.
 const MOST_FILES: usize = 256;
 /// Names of one kind that are kept.
@@ -194,31 +193,31 @@ impl Names {
     /// directories. What the first names is not overridden by the next. Files
     /// that are missing, unreadable or no lists are passed over, as iproute2 does.
     #[must_use]
-    pub fn load(directories: &[&Path]) -> Self {
+    pub fn load(files: &dyn Files, directories: &[&Path]) -> Self {
         let mut names = Self {
             complete: true,
             ..Self::well_known().clone()
         };
         for kind in Kind::ALL {
             for directory in directories {
-                names.read_file(kind, &directory.join(kind.file()));
-                for file in dropped_in(&directory.join(format!("{}.d", kind.file()))) {
-                    names.read_file(kind, &file);
+                names.read_file(files, kind, &directory.join(kind.file()));
+                let more = directory.join(format!("{}.d", kind.file()));
+                for file in dropped_in(files, &more) {
+                    names.read_file(files, kind, &file);
                 }
             }
         }
         names
     }
 
-    fn read_file(&mut self, kind: Kind, path: &Path) {
-        // Only what is a file when asked: opening a pipe waits for its writer.
-        if !fs::metadata(path).is_ok_and(|about| about.is_file()) {
-            return;
-        }
-        let mut bytes = Vec::new();
-        let read =
-            fs::File::open(path).and_then(|file| file.take(LARGEST_FILE).read_to_end(&mut bytes));
-        if read.is_ok() {
+    fn read_file(&mut self, files: &dyn Files, kind: Kind, path: &Path) {
+        let is_file = matches!(
+            files.kind(path),
+            Ok(reading::Kind::Plain | reading::Kind::Executable)
+        );
+        if let Some(bytes) = is_file.then(|| files.read(path).ok()).flatten()
+            && bytes.len() <= LARGEST_FILE
+        {
             self.read(kind, &String::from_utf8_lossy(&bytes));
         }
     }
@@ -303,7 +302,8 @@ impl Names {
         self.entries[kind as usize].iter().map(|(name, _)| &**name)
     }
 
-    fn not_known(&self, kind: Kind, word: &Token) -> Finding {
+    /// What to say of a name that nothing here knows.
+    pub(in super::super) fn not_known(&self, kind: Kind, word: &Token) -> Finding {
         let finding = Finding::error(
             word.span,
             format!("{} is not {}", quoted(&word.text), kind.noun()),
@@ -322,12 +322,11 @@ impl Names {
 }
 
 /// The `*.conf` files of a directory, in the order of their names.
-fn dropped_in(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
+fn dropped_in(files: &dyn Files, directory: &Path) -> Vec<PathBuf> {
+    let names = files.names(directory).unwrap_or_default();
+    let mut files: Vec<PathBuf> = names
+        .iter()
+        .map(|name| directory.join(name))
         .filter(|path| {
             path.extension()
                 .is_some_and(|extension| extension == "conf")

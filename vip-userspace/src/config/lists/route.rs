@@ -110,6 +110,25 @@ impl RouteType {
         named.map(|(_, kind)| *kind)
     }
 
+    /// As the kernel numbers it: RTN_UNICAST and so on.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Unicast => 1,
+            Self::Local => 2,
+            Self::Broadcast => 3,
+            Self::Anycast => 4,
+            Self::Multicast => 5,
+            Self::Blackhole => 6,
+            Self::Unreachable => 7,
+            Self::Prohibit => 8,
+            Self::Throw => 9,
+            Self::Nat => 10,
+            Self::Xresolve => 11,
+            Self::Other(number) => number,
+        }
+    }
+
     /// Whether packets go anywhere.
     fn forwards(self) -> bool {
         !matches!(

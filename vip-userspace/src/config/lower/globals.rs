@@ -1,16 +1,19 @@
 //! What `global_defs` says for all instances.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use vip_common::election::Garp;
 use vip_common::ids::Version;
 
 use super::super::diag::{Finding, Sink};
+use super::super::estate::ExtraGarp;
 use super::super::keywords::{GlobalKey, Key, Status};
 use super::super::section::{Section, Setting};
 use super::super::source::Span;
 use super::super::value::Value;
+use super::company::{duration, given, switch};
 
 /// Defaults of all instances.
 pub(super) struct Globals {
@@ -22,6 +25,20 @@ pub(super) struct Globals {
     pub(super) strict: bool,
     pub(super) checksum_as_v2: bool,
     pub(super) garp: Garp,
+    pub(super) garp_extra_if: Option<ExtraGarp>,
+    pub(super) garp_interval: Duration,
+    pub(super) gna_interval: Duration,
+    pub(super) check_unicast_src: bool,
+    pub(super) owner_ignore_adverts: bool,
+    pub(super) lower_prio_no_advert: Option<bool>,
+    pub(super) higher_prio_send_advert: bool,
+    pub(super) startup_delay: Duration,
+    pub(super) delay_after_boot: Duration,
+    pub(super) default_interface: Option<String>,
+    pub(super) vmac_prefix: String,
+    pub(super) vmac_addr_prefix: Option<[u8; 5]>,
+    /// Where names of tables and so on stand: the host's own, then iproute2's.
+    pub(super) names: [Option<PathBuf>; 2],
 }
 
 /// Where adverts go (RFC 9568 section 5.1.1.2).
@@ -40,6 +57,19 @@ impl Default for Globals {
             strict: false,
             checksum_as_v2: false,
             garp: Garp::default(),
+            garp_extra_if: None,
+            garp_interval: Duration::ZERO,
+            gna_interval: Duration::ZERO,
+            check_unicast_src: false,
+            owner_ignore_adverts: false,
+            lower_prio_no_advert: None,
+            higher_prio_send_advert: false,
+            startup_delay: Duration::ZERO,
+            delay_after_boot: Duration::ZERO,
+            default_interface: None,
+            vmac_prefix: "vrrp".into(),
+            vmac_addr_prefix: None,
+            names: [None, None],
         }
     }
 }
@@ -52,6 +82,44 @@ impl Globals {
                 && setting.value != Value::Refused
             {
                 self.set(key, setting, sink);
+            }
+        }
+        self.read_more(section);
+    }
+
+    fn read_more(&mut self, section: &Section) {
+        let on = |name| switch(section, name);
+        let time = |name| duration(section, name);
+        let text = |name| Some(given(section, name)?.word()?.text.to_string());
+        let set = |name, value: &mut bool| *value = on(name).unwrap_or(*value);
+        set("vrrp_check_unicast_src", &mut self.check_unicast_src);
+        set("vrrp_owner_ignore_adverts", &mut self.owner_ignore_adverts);
+        set(
+            "vrrp_higher_prio_send_advert",
+            &mut self.higher_prio_send_advert,
+        );
+        self.lower_prio_no_advert = on("vrrp_lower_prio_no_advert").or(self.lower_prio_no_advert);
+        let set = |name, value: &mut Duration| *value = time(name).unwrap_or(*value);
+        set("vrrp_startup_delay", &mut self.startup_delay);
+        set("vrrp_delay_after_boot", &mut self.delay_after_boot);
+        set("vrrp_garp_interval", &mut self.garp_interval);
+        set("vrrp_gna_interval", &mut self.gna_interval);
+        for name in ["vrrp_vmac_garp_intvl", "vrrp_garp_extra_if"] {
+            self.garp_extra_if = extra(section, name).or(self.garp_extra_if);
+        }
+        self.default_interface = text("default_interface").or(self.default_interface.take());
+        if let Some(prefix) = text("vmac_prefix") {
+            self.vmac_prefix = prefix;
+        }
+        if let Some(prefix) = text("vmac_addr_prefix") {
+            self.vmac_addr_prefix = mac_prefix(&prefix);
+        }
+        for (index, name) in ["iproute_etc_dir", "iproute_usr_dir"]
+            .into_iter()
+            .enumerate()
+        {
+            if let Some(path) = text(name) {
+                self.names[index] = Some(path.into());
             }
         }
     }
@@ -112,6 +180,26 @@ impl Globals {
             }
         }
     }
+}
+
+/// `[all] SECONDS` behind `garp_extra_if`; `None` where it is not given.
+pub(super) fn extra(section: &Section, name: &str) -> Option<ExtraGarp> {
+    let Value::Words(words) = given(section, name)? else {
+        return None;
+    };
+    let seconds = words.iter().find_map(|word| word.text.parse().ok())?;
+    Some(ExtraGarp {
+        every: Duration::from_secs(seconds),
+        all: words.first().is_some_and(|word| &*word.text == "all"),
+    })
+}
+
+/// Five octets in hexadecimal, with `:` between them.
+fn mac_prefix(text: &str) -> Option<[u8; 5]> {
+    let octets = text
+        .split(':')
+        .map(|octet| u8::from_str_radix(octet, 16).ok());
+    octets.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
 /// The version of a value that the table has limited to 2 and 3.

@@ -13,15 +13,21 @@ use super::super::diag::{Finding, Sink, quoted};
 use super::super::keywords::{AuthKey, InstanceKey, Key, Status};
 use super::super::lex::Token;
 use super::super::lists::AddressLine;
+use super::super::lists::address::VmacName;
 use super::super::section::{Section, Setting, UNREADABLE};
 use super::super::source::Span;
 use super::super::value::{Value, decimal};
-use super::super::{Instance, VirtualAddress};
-use super::globals::{Globals, group, repeat, version};
+use super::super::{Instance, VirtualAddress, Vmac};
+use super::Around;
+use super::company::{dialect, duration, given, routes, rules, switch, tracked, unicast};
+use super::globals::{Globals, extra, group, repeat, version};
+use super::hmac::hmac;
+use super::vmac::{self, vmac};
 
 /// An instance as its lines say it, before defaults and corrections.
 pub(super) struct Draft<'s> {
     pub(super) name: &'s Token,
+    section: &'s Section,
     pub(super) interface: Option<&'s Token>,
     pub(super) vrid: Option<(Vrid, Span)>,
     pub(super) addresses: Vec<&'s AddressLine>,
@@ -60,6 +66,7 @@ impl<'s> Draft<'s> {
     pub(super) fn read(section: &'s Section, name: &'s Token, sink: &mut Sink) -> Self {
         let mut draft = Self {
             name,
+            section,
             interface: None,
             vrid: None,
             addresses: Vec::new(),
@@ -241,7 +248,12 @@ impl<'s> Draft<'s> {
     }
 
     /// Defaults and keepalived's corrections.
-    pub(super) fn finish(mut self, globals: &Globals, sink: &mut Sink) -> Instance {
+    pub(super) fn finish(
+        mut self,
+        globals: &Globals,
+        around: &mut Around<'_>,
+        sink: &mut Sink,
+    ) -> Instance {
         let version = self.version(globals, sink);
         let strict = self.strict.unwrap_or(globals.strict);
         let name = quoted(&self.name.text);
@@ -357,6 +369,20 @@ impl<'s> Draft<'s> {
         } else {
             globals.group4.into()
         };
+        let section = self.section;
+        let vrid = self.vrid.map_or(PLACEHOLDER, |(vrid, _)| vrid);
+        let hmac = match hmac(section, interval, strict, around.files, sink) {
+            Ok(hmac) => hmac,
+            Err(reason) => {
+                self.never(reason);
+                None
+            }
+        };
+        let addresses = self.virtual_addresses(&self.addresses, vrid, globals, around);
+        let excluded = self.virtual_addresses(&self.excluded, vrid, globals, around);
+        let as_v2 = self.checksum_as_v2.unwrap_or(globals.checksum_as_v2);
+        let switch = |name, otherwise: bool| switch(section, name).unwrap_or(otherwise);
+        let flag = |name| section.last(name).is_some();
         Instance {
             place: sink.place(at),
             name: self.name.text.to_string(),
@@ -364,20 +390,88 @@ impl<'s> Draft<'s> {
                 .interface
                 .map(|token| token.text.to_string())
                 .unwrap_or_default(),
-            vrid: self.vrid.map_or(PLACEHOLDER, |(vrid, _)| vrid),
+            vrid,
             version,
             priority,
             interval,
             preempt: self.no_preempt.is_none(),
+            preempt_delay: duration(section, "preempt_delay").unwrap_or_default(),
+            lower_prio_no_advert: switch(
+                "lower_prio_no_advert",
+                globals.lower_prio_no_advert.unwrap_or(strict),
+            ),
+            higher_prio_send_advert: switch(
+                "higher_prio_send_advert",
+                globals.higher_prio_send_advert,
+            ),
+            owner_ignore_adverts: switch("owner_ignore_adverts", globals.owner_ignore_adverts),
             auth,
+            hmac,
             group: self.group.map_or(usual_group, |(group, _)| group),
+            unicast: unicast(section, ipv6, globals),
             source: self.source.map(|(source, _)| source),
-            addresses: virtual_addresses(&self.addresses),
-            excluded: virtual_addresses(&self.excluded),
+            track_source: flag("track_src_ip"),
+            dialect: dialect(version, ipv6, as_v2),
+            addresses,
+            excluded,
+            routes: routes(section.all("virtual_routes"), &around.resolver, sink),
+            rules: rules(section.all("virtual_rules"), &around.resolver, sink),
+            vmac: self.vmac(vrid, globals, around),
+            accept: !flag("no_accept"),
+            promote_secondaries: flag("promote_secondaries"),
+            track_interfaces: tracked(section),
+            dont_track_primary: flag("dont_track_primary"),
             garp,
+            garp_extra_if: ["garp_extra_if", "vmac_garp_intvl"]
+                .into_iter()
+                .find_map(|name| extra(section, name))
+                .or(globals.garp_extra_if)
+                .filter(|extra| !extra.every.is_zero()),
             down_timer_adverts,
             unusable: self.unusable,
         }
+    }
+
+    /// Takes note of the names that it gives to interfaces.
+    pub(super) fn note_vmacs(&self, names: &mut vmac::Names) {
+        if let Some(Value::Vmac(line)) = given(self.section, "use_vmac") {
+            line.name.iter().for_each(|name| names.note(name));
+        }
+        for line in self.addresses.iter().chain(&self.excluded) {
+            if let Some(VmacName(Some(name))) = &line.use_vmac {
+                names.note(name);
+            }
+        }
+    }
+
+    /// The addresses of a list, each with its own virtual MAC where it asks for one.
+    fn virtual_addresses(
+        &self,
+        lines: &[&AddressLine],
+        vrid: Vrid,
+        globals: &Globals,
+        around: &mut Around<'_>,
+    ) -> Vec<VirtualAddress> {
+        let address = |line: &&AddressLine| VirtualAddress {
+            vmac: line.use_vmac.as_ref().map(|VmacName(name)| {
+                let router = (line.address.is_ipv6(), vrid);
+                vmac(None, name.as_ref(), router, globals, &mut around.vmacs)
+            }),
+            ..VirtualAddress::of(line)
+        };
+        lines.iter().map(address).collect()
+    }
+
+    fn vmac(&self, vrid: Vrid, globals: &Globals, around: &mut Around<'_>) -> Option<Vmac> {
+        let Value::Vmac(line) = given(self.section, "use_vmac")? else {
+            return None;
+        };
+        let router = (self.is_ipv6(), vrid);
+        let name = line.name.as_ref();
+        Some(Vmac {
+            transmit_from_base: self.section.last("vmac_xmit_base").is_some(),
+            ..vmac(Some(line), name, router, globals, &mut around.vmacs)
+        })
     }
 
     fn version(&mut self, globals: &Globals, sink: &mut Sink) -> Version {
@@ -589,13 +683,6 @@ fn tell_without_peers(section: &Section, sink: &mut Sink) {
             );
         }
     }
-}
-
-fn virtual_addresses(lines: &[&AddressLine]) -> Vec<VirtualAddress> {
-    lines
-        .iter()
-        .map(|line| VirtualAddress::from(*line))
-        .collect()
 }
 
 /// Stands where a file gives no VRID; such an instance is unusable.

@@ -3,25 +3,45 @@
 //! Values of `global_defs` hold for instances above them too, so instances are
 //! completed when everything has been read.
 
+mod company;
+mod estate;
 mod globals;
+mod groups;
+mod hmac;
 mod instance;
 mod references;
+mod vmac;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use self::estate::Resolver;
 use self::globals::Globals;
 use self::instance::Draft;
 use super::Configuration;
 use super::diag::{Finding, Severity, Sink, quoted};
 use super::keywords::Block;
 use super::lex::Token;
+use super::reading::Files;
 use super::section::{Section, Setting};
 use super::source::Span;
 
+/// What instances are completed with, beside what they say.
+struct Around<'a> {
+    files: &'a dyn Files,
+    resolver: Resolver<'a>,
+    /// Names of interfaces with virtual MACs.
+    vmacs: vmac::Names,
+}
+
 /// Lowers everything that a configuration says. `never` is a reason for which
-/// none of it may run.
-pub(super) fn lower(settings: &[Setting], never: Option<&str>, sink: &mut Sink) -> Configuration {
+/// none of it may run; `files` hold keys and names of tables.
+pub(super) fn lower(
+    settings: &[Setting],
+    never: Option<&str>,
+    files: &dyn Files,
+    sink: &mut Sink,
+) -> Configuration {
     let mut globals = Globals::default();
     let mut never = never.map(str::to_owned);
     for section in sections(settings, Block::Global) {
@@ -40,9 +60,17 @@ pub(super) fn lower(settings: &[Setting], never: Option<&str>, sink: &mut Sink) 
     same_vrid(&mut drafts, sink);
     same_address(&drafts, sink);
     references::check(settings, &instances, sink);
+    let mut around = Around {
+        files,
+        resolver: Resolver::new(files, &globals),
+        vmacs: vmac::Names::default(),
+    };
+    for draft in &drafts {
+        draft.note_vmacs(&mut around.vmacs);
+    }
     let instances: Vec<_> = drafts
         .into_iter()
-        .map(|draft| draft.finish(&globals, sink))
+        .map(|draft| draft.finish(&globals, &mut around, sink))
         .collect();
     if instances.is_empty() {
         sink.add(
@@ -54,7 +82,21 @@ pub(super) fn lower(settings: &[Setting], never: Option<&str>, sink: &mut Sink) 
             .help("a minimal one names interface, virtual_router_id and virtual_ipaddress"),
         );
     }
+    let lists = |name| {
+        settings
+            .iter()
+            .filter(move |setting| setting.keyword.name == name)
+    };
     Configuration {
+        sync_groups: groups::sync_groups(settings, &instances),
+        static_addresses: groups::static_addresses(lists("static_ipaddress"), &globals),
+        static_routes: company::routes(lists("static_routes"), &around.resolver, sink),
+        static_rules: company::rules(lists("static_rules"), &around.resolver, sink),
+        startup_delay: globals.startup_delay,
+        delay_after_boot: globals.delay_after_boot,
+        garp_groups: groups::garp_groups(settings),
+        garp_interval: globals.garp_interval,
+        gna_interval: globals.gna_interval,
         router_id: globals.router_id,
         instances,
     }

@@ -4,6 +4,8 @@ mod language;
 mod rendered;
 mod slips;
 
+use std::net::Ipv4Addr;
+
 use super::*;
 
 const NODE_A: &str = include_str!("../../../../tests/seed/nodeA.conf");
@@ -39,16 +41,28 @@ fn the_seed_pair_is_read_as_it_is() {
                 auth: Auth::Password(*b"1111\0\0\0\0"),
                 group: Ipv4Addr::new(224, 0, 0, 18).into(),
                 source: None,
-                addresses: vec![VirtualAddress {
-                    address: Ipv4Addr::new(192, 168, 8, 100).into(),
-                    prefix: 24,
-                    device: None,
-                    label: None,
-                    scope: 0,
-                    broadcast: None,
-                }],
+                preempt_delay: Duration::ZERO,
+                lower_prio_no_advert: false,
+                higher_prio_send_advert: false,
+                owner_ignore_adverts: false,
+                hmac: None,
+                unicast: None,
+                track_source: false,
+                dialect: ChecksumDialect::PseudoHeader,
+                addresses: vec![VirtualAddress::new(
+                    Ipv4Addr::new(192, 168, 8, 100).into(),
+                    24
+                )],
                 excluded: vec![],
+                routes: vec![],
+                rules: vec![],
+                vmac: None,
+                accept: true,
+                promote_secondaries: false,
+                track_interfaces: vec![],
+                dont_track_primary: false,
                 garp: Garp::default(),
+                garp_extra_if: None,
                 down_timer_adverts: 3,
                 unusable: None,
                 place,
@@ -296,14 +310,7 @@ fn addresses_have_their_whole_syntax() {
         192.0.2.18/28 brd - scope 7\n192.0.2.19/28 broadcast 192.0.2.255\n}\n\
         virtual_ipaddress_excluded {\n198.51.100.1/0 brd +\n}\n}";
     let instance = &fine(text).instances[0];
-    let plain = |last, prefix| VirtualAddress {
-        address: Ipv4Addr::new(192, 0, 2, last).into(),
-        prefix,
-        device: None,
-        label: None,
-        scope: 0,
-        broadcast: None,
-    };
+    let plain = |last, prefix| VirtualAddress::new(Ipv4Addr::new(192, 0, 2, last).into(), prefix);
     assert_eq!(
         instance.addresses,
         [
@@ -404,7 +411,7 @@ fn what_would_decide_who_holds_the_address_makes_an_instance_unusable() {
         "use_vmac vrrp.1",
         "use_ipvlan",
         "vrf red",
-        "auth_hmac {\nkey 1 file:/etc/vip.key\n}",
+        "auth_hmac {\nkey 1 0123456789abcdef0123456789abcdef\n}",
         "authentication {\nauth_type AH\nauth_pass 1\n}",
         "virtual_ipaddress_excluded {\n2001:db8::1/64\n}",
         "virtual_ipaddress {\n192.0.2.2 use_vmac\n}",

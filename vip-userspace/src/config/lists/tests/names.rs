@@ -1,3 +1,4 @@
+use crate::config::reading::Host;
 use std::fs;
 use std::path::PathBuf;
 
@@ -114,7 +115,7 @@ fn the_names_of_a_host_come_from_its_directories() {
     fs::write(usr.join("rt_tables"), "500 uplink\n103 fourth\n").unwrap();
     fs::write(usr.join("group"), b"5 \xff\n6 lan\n").unwrap();
     fs::create_dir(usr.join("rt_realms")).unwrap();
-    let names = Names::load(&[&etc, &usr, &path.join("missing")]);
+    let names = Names::load(&Host, &[&etc, &usr, &path.join("missing")]);
     drop(scratch);
     for (name, number) in [
         ("uplink", Some(100)),
