@@ -1,6 +1,7 @@
 //! Attachment to real devices: which rung an interface gets, what is heard on
 //! it, and what becomes of it when somebody else acts.
 
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use vip::dataplane::{
     Attached, Deaf, Ear, EarError, EarEvent, Ears, Gauges, Port, RingEar, Rung, Wanted,
 };
 use vip_common::ids::Version;
-use vip_common::layout::{AddressKey, Counter};
+use vip_common::layout::{AddressKey, Counter, mapped};
 use vip_common::reject::RejectReason;
 
 use crate::cases;
@@ -163,8 +164,8 @@ fn hears_the_mixture(wanted: Wanted, rung: Rung) {
         for (counter, count) in [
             (Counter::Taken, 1),
             (Counter::Rejected(RejectReason::Ttl), 1),
-            (Counter::ArpRequest, 1),
-            (Counter::ArpClaim, 1),
+            (Counter::Asked, 1),
+            (Counter::Claimed, 1),
             (Counter::RingFull, 0),
         ] {
             assert_eq!(gauges.counter(SLOT_2, counter), count, "{counter:?}");
@@ -172,7 +173,7 @@ fn hears_the_mixture(wanted: Wanted, rung: Rung) {
         let [(key, refused)] = gauges.refused(SLOT_2)[..] else {
             panic!("one is refused");
         };
-        assert_eq!((key.source, refused.count), (SENDER.octets(), 1));
+        assert_eq!((key.source(), refused.count), (IpAddr::from(SENDER), 1));
         let claim = gauges.claim(SLOT_2).expect("a claim");
         assert_eq!((claim.mac, claim.count), (STRANGER, 1));
     });
@@ -442,7 +443,7 @@ fn port_of_many(ifindex: u32, addresses: u16) -> Port {
     many.addresses = (0..addresses)
         .map(|number| {
             let [high, low] = number.to_be_bytes();
-            let address = [10, 0, high, low];
+            let address = mapped([10, 0, high, low]);
             (AddressKey { address, ..key }, entry)
         })
         .collect();

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use vip::dataplane::packet::Verdict;
 use vip_common::ids::{MacAddr, Version};
+use vip_common::layout::mapped;
 use vip_common::reject::RejectReason as R;
 
 use crate::frames::{
@@ -59,9 +60,6 @@ fn taken() -> Vec<Case> {
         cases.push(case(format!("v{v}, the longest"), frame, taken));
         let frame = with(one.clone(), IP + 6, &[0x40, 0]);
         cases.push(case(format!("v{v}, don't fragment"), frame, taken));
-        let frame = with(one.clone(), 0, &OUR_MAC.0);
-        let frame = with(frame, IP + 16, &OURSELVES.octets());
-        cases.push(case(format!("v{v}, unicast to us"), frame, taken));
         let frame = with(one, VRRP + 6, &[0xde, 0xad]);
         cases.push(case(format!("v{v}, sum left to the daemon"), frame, taken));
     }
@@ -87,7 +85,7 @@ fn refused() -> Vec<Case> {
                     frame,
                     Verdict::Refused {
                         slot,
-                        source: Ipv4Addr::from(octets),
+                        source: Ipv4Addr::from(octets).into(),
                         reason,
                     },
                 ));
@@ -170,6 +168,11 @@ fn spoiled(good: &[u8]) -> Vec<(&'static str, Vec<u8>, R)> {
             R::Destination,
         ),
         (
+            "to us, where the group is listened to",
+            with(put(0, &OUR_MAC.0), IP + 16, &OURSELVES.octets()),
+            R::Destination,
+        ),
+        (
             "to us by the group's MAC",
             put(IP + 16, &OURSELVES.octets()),
             R::Destination,
@@ -242,8 +245,10 @@ fn arps() -> Vec<Case> {
     let nobody = Ipv4Addr::UNSPECIFIED;
     let claimed = |mac: MacAddr| Verdict::Claimed {
         slot: SLOT_2,
-        address: ADDRESS.octets(),
+        address: mapped(ADDRESS.octets()),
         mac,
+        stranger: true,
+        watched: false,
     };
     let asked = Verdict::Asked { slot: SLOT_2 };
     let stranger = |operation, sender, target| arp(operation, STRANGER, sender, target);

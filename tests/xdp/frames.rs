@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use vip_common::ids::{Family, MacAddr, Version, Vrid};
-use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
+use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey, mapped};
 use vip_common::time::Centis;
 use vip_common::wire::checksum::Sum;
 use vip_common::wire::vrrp::{AdvertFrame, Auth, ChecksumDialect, FrameSpec};
@@ -39,12 +39,15 @@ pub(crate) const VRRP: usize = IP + 20;
 pub(crate) fn port(name: &str, ifindex: u32) -> Port {
     let router = |slot, version: Version| RouterEntry {
         slot,
-        group: GROUP.octets(),
-        primary: OURSELVES.octets(),
+        group: mapped(GROUP.octets()),
+        primary: mapped(OURSELVES.octets()),
         broadcast: BROADCAST.octets(),
         mac: OUR_MAC,
         version: version.get(),
         min_ttl: 255,
+        max_ttl: 255,
+        flags: 0,
+        pad: 0,
     };
     let key = |vrid| RouterKey::new(ifindex, Family::V4, Vrid::new(vrid).expect("not zero"));
     Port {
@@ -59,14 +62,10 @@ pub(crate) fn port(name: &str, ifindex: u32) -> Port {
             (key(VRID_3), router(SLOT_3, Version::V3)),
         ],
         addresses: vec![(
-            AddressKey {
-                ifindex,
-                address: ADDRESS.octets(),
-            },
+            AddressKey::new(ifindex, ADDRESS.into()),
             AddressEntry {
-                slot: SLOT_2,
-                own: OUR_MAC,
                 active: SENDER_MAC,
+                ..AddressEntry::new(SLOT_2, OUR_MAC)
             },
         )],
     }

@@ -1,11 +1,12 @@
 //! Verdicts, records and counters, on every rung from one table.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use vip::dataplane::packet::{Book, Verdict};
-use vip::dataplane::{Ear, EarEvent, Ears, Gauges, Left, RingEar, Rung, STUB, Wanted};
+use vip::dataplane::{AddressNote, Ear, EarEvent, Ears, Gauges, Left, RingEar, Rung, STUB, Wanted};
 use vip_common::ids::{MacAddr, Version};
-use vip_common::layout::{AddressKey, CLAIM_BUDGET_NANOS, Counter, LARGE_FRAME};
+use vip_common::layout::{self, AddressKey, CLAIM_BUDGET_NANOS, Counter, LARGE_FRAME, Octets};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
@@ -35,7 +36,7 @@ enum Record {
     Claim {
         slot: u32,
         ifindex: u32,
-        address: [u8; 4],
+        address: Octets,
         mac: MacAddr,
     },
 }
@@ -95,8 +96,9 @@ pub(crate) fn counters(gauges: &Gauges) -> Vec<(u32, String, u64)> {
     let own = [
         Counter::Taken,
         Counter::RingFull,
-        Counter::ArpRequest,
-        Counter::ArpClaim,
+        Counter::Asked,
+        Counter::Claimed,
+        Counter::Withheld,
     ];
     let reasons = RejectReason::ALL.iter().copied().map(Counter::Rejected);
     let all: Vec<Counter> = own.into_iter().chain(reasons).collect();
@@ -131,7 +133,7 @@ fn own(event: EarEvent<'_>) -> Record {
         } => Record::Claim {
             slot,
             ifindex,
-            address: address.octets(),
+            address: layout::octets(address),
             mac,
         },
         EarEvent::Refused { .. } => panic!("the program tells no refusals"),
@@ -154,8 +156,8 @@ pub(crate) fn counter(verdict: Verdict) -> Option<(u32, Counter)> {
             source: _,
             reason,
         } => Some((slot, Counter::Rejected(reason))),
-        Verdict::Asked { slot } => Some((slot, Counter::ArpRequest)),
-        Verdict::Claimed { slot, .. } => Some((slot, Counter::ArpClaim)),
+        Verdict::Asked { slot } => Some((slot, Counter::Asked)),
+        Verdict::Claimed { slot, stranger, .. } => stranger.then_some((slot, Counter::Claimed)),
     }
 }
 
@@ -216,7 +218,9 @@ fn check_records(case: &Case, records: &[Record], start: MonoTime, end: MonoTime
             assert_eq!((*slot, *ifindex), (expected, LOOPBACK), "{name}");
             assert!(start <= *stamp && *stamp <= end, "{name}: stamp");
         }
-        Verdict::Claimed { slot, address, mac } => {
+        Verdict::Claimed {
+            slot, address, mac, ..
+        } => {
             // More than one a second is not told; the budget has its own test.
             let claim = Record::Claim {
                 slot,
@@ -244,14 +248,14 @@ fn check_refused(case: &Case, bench: &Bench, start: MonoTime, end: MonoTime) {
             let stamp = MonoTime::from_nanos(refused.stamp);
             start <= stamp && stamp <= end
         })
-        .map(|(key, _)| (key.slot, key.source, key.reason))
+        .map(|(key, _)| (key.slot, key.source(), key.reason))
         .collect::<Vec<_>>();
     let expected = match case.verdict {
         Verdict::Refused {
             slot,
             source,
             reason,
-        } => vec![(slot, source.octets(), u32::from(reason as u8))],
+        } => vec![(slot, source, u32::from(reason as u8))],
         Verdict::Untouched
         | Verdict::Taken { .. }
         | Verdict::Asked { .. }
@@ -288,7 +292,8 @@ fn the_table_has_every_reason_that_a_header_gives() {
         let covered = cases.iter().any(
             |case| matches!(case.verdict, Verdict::Refused { reason: seen, .. } if seen == *reason),
         );
-        assert_eq!(covered, *reason <= RejectReason::Length, "{reason:?}");
+        let by_header = *reason <= RejectReason::Length;
+        assert_eq!(covered, by_header, "{reason:?}");
     }
 }
 
@@ -331,7 +336,7 @@ fn claims_are_told_once_a_second_and_all_counted() {
     assert_eq!(bench.records().len(), 1);
     let seen = bench.gauges.claim(SLOT_2).expect("a claim");
     assert_eq!((seen.count, seen.mac), (3, STRANGER));
-    assert_eq!(seen.address, ADDRESS.octets());
+    assert_eq!(seen.address(), IpAddr::from(ADDRESS));
     // The kernel's clock cannot be stepped; so claims go on until one is told.
     let mut claims = 3;
     while bench.records().is_empty() {
@@ -340,29 +345,27 @@ fn claims_are_told_once_a_second_and_all_counted() {
         claims += 1;
     }
     assert!(start.elapsed() >= Duration::from_nanos(CLAIM_BUDGET_NANOS));
-    assert_eq!(bench.gauges.counter(SLOT_2, Counter::ArpClaim), claims);
+    assert_eq!(bench.gauges.counter(SLOT_2, Counter::Claimed), claims);
 }
 
 #[test]
 fn whom_the_engine_notes_as_active_is_no_stranger() {
     let mut bench = Bench::new(Rung::Native);
-    let key = AddressKey {
-        ifindex: LOOPBACK,
-        address: ADDRESS.octets(),
+    let key = AddressKey::new(LOOPBACK, ADDRESS.into());
+    let noted = |active| AddressNote {
+        active,
+        ..AddressNote::default()
     };
     let claim = arp(2, STRANGER, ADDRESS, ADDRESS);
-    let claims = |bench: &Bench| bench.gauges.counter(SLOT_2, Counter::ArpClaim);
-    bench.ring.note_active(key, STRANGER);
+    let claims = |bench: &Bench| bench.gauges.counter(SLOT_2, Counter::Claimed);
+    bench.ring.note_address(key, noted(STRANGER));
     bench.run(&claim);
     assert_eq!(claims(&bench), 0);
-    bench.ring.note_active(key, MacAddr::ZERO);
+    bench.ring.note_address(key, noted(MacAddr::ZERO));
     bench.run(&claim);
     assert_eq!(claims(&bench), 1);
-    let unknown = AddressKey {
-        ifindex: LOOPBACK,
-        address: [9; 4],
-    };
-    bench.ring.note_active(unknown, STRANGER);
+    let unknown = AddressKey::new(LOOPBACK, [9; 4].into());
+    bench.ring.note_address(unknown, noted(STRANGER));
     bench.run(&arp(2, STRANGER, [9; 4].into(), [9; 4].into()));
     assert_eq!(claims(&bench), 1, "noting makes no address ours");
 }

@@ -13,8 +13,49 @@
 //! | `COUNTERS` | [`Counter::index`] → `u64` | program | controller |
 //! | `EVENTS` | ring of [`EventHeader`] + frame | program | engine |
 
+use core::net::{IpAddr, Ipv6Addr};
+
 use crate::ids::{Family, MacAddr, Vrid};
 use crate::reject::RejectReason;
+
+/// An address of either family: IPv6 as it is on the wire, IPv4 mapped into it
+/// (`::ffff:a.b.c.d`), a form that no packet can carry for anything else.
+pub type Octets = [u8; 16];
+
+/// What precedes an IPv4 address in its mapped form.
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/// An IPv4 address, mapped.
+#[inline(always)]
+#[must_use]
+pub const fn mapped(address: [u8; 4]) -> Octets {
+    let [_, _, _, _, _, _, _, _, _, _, e, f] = MAPPED;
+    let [a, b, c, d] = address;
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, e, f, a, b, c, d]
+}
+
+/// The IPv4 address in a mapped one; its last four bytes whatever it is.
+#[inline(always)]
+#[must_use]
+pub const fn unmapped(octets: &Octets) -> [u8; 4] {
+    let [.., a, b, c, d] = *octets;
+    [a, b, c, d]
+}
+
+/// An address as the maps have it.
+#[must_use]
+pub const fn octets(address: IpAddr) -> Octets {
+    match address {
+        IpAddr::V4(address) => mapped(address.octets()),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// An address from a map or a record.
+#[must_use]
+pub const fn address(octets: Octets) -> IpAddr {
+    Ipv6Addr::from_octets(octets).to_canonical()
+}
 
 /// Which virtual router an advert is for: rule 7 of the house, a router is
 /// known by its logical interface, family and VRID.
@@ -50,42 +91,108 @@ impl RouterKey {
 pub struct RouterEntry {
     /// The router's number in this daemon: index of its counters and claims.
     pub slot: u32,
-    /// The group it listens to, normally 224.0.0.18.
-    pub group: [u8; 4],
-    /// Our own primary address on the interface: unicast destination, and a
+    /// The group it listens to, normally 224.0.0.18 or ff02::12; of no meaning
+    /// with [`RouterEntry::UNICAST`].
+    pub group: Octets,
+    /// The address of ours that it speaks from: destination of its unicast, and a
     /// source that nobody else may use.
-    pub primary: [u8; 4],
-    /// The broadcast address of that address's subnet, which is no source
+    pub primary: Octets,
+    /// IPv4: the broadcast address of that address's subnet, which is no source
     /// either; 0.0.0.0 where there is none.
     pub broadcast: [u8; 4],
-    /// Our own MAC on the interface.
+    /// Our own MAC on the interface, destination of unicast.
     pub mac: MacAddr,
     /// VRRP version, 2 or 3.
     pub version: u8,
-    /// Lowest TTL that is accepted: 255 on multicast.
+    /// Lowest TTL or hop limit that is accepted: 255 on multicast.
     pub min_ttl: u8,
+    /// Highest; 255, unless unicast peers have bounds.
+    pub max_ttl: u8,
+    /// [`RouterEntry::UNICAST`] and [`RouterEntry::TRAILER`].
+    pub flags: u8,
+    /// Zero.
+    pub pad: u16,
 }
 
-/// Which virtual address an ARP packet speaks of.
+impl RouterEntry {
+    /// Flag: adverts are sent to [`RouterEntry::primary`] by
+    /// [`RouterEntry::mac`], and not to the group. Without it, the other way
+    /// round: an instance hears one of the two, as in keepalived.
+    pub const UNICAST: u8 = 1;
+    /// Flag: [`crate::wire::TRAILER_LEN`] bytes of `auth_hmac` may follow the
+    /// message.
+    pub const TRAILER: u8 = 2;
+
+    /// Whether a flag is set.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// Which virtual address a neighbour speaks of, in ARP or neighbour discovery.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(C)]
 pub struct AddressKey {
-    /// The logical interface's index.
+    /// The logical interface's index: the one that the frame comes in by, which
+    /// is the base interface's where a virtual MAC lies on it.
     pub ifindex: u32,
     /// The virtual address.
-    pub address: [u8; 4],
+    pub address: Octets,
 }
 
-/// Who may speak for a virtual address without being news.
+impl AddressKey {
+    /// The key of one address.
+    #[must_use]
+    pub const fn new(ifindex: u32, address: IpAddr) -> Self {
+        Self {
+            ifindex,
+            address: octets(address),
+        }
+    }
+}
+
+/// Who may speak for a virtual address without being news, and whether it is to
+/// be asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct AddressEntry {
     /// The router that holds the address.
     pub slot: u32,
-    /// Our own MAC.
+    /// The MAC that we speak for it by.
     pub own: MacAddr,
     /// The Active Router's MAC as last heard; zero if none.
     pub active: MacAddr,
+    /// [`AddressEntry::WATCHED`] and [`AddressEntry::WITHHELD`].
+    pub flags: u32,
+}
+
+impl AddressEntry {
+    /// Flag: every claim that comes in is told at once, the Active Router's and
+    /// one by our own MAC included (a virtual MAC is shared by all routers of a
+    /// VRID), within [`WATCH_BUDGET_NANOS`].
+    pub const WATCHED: u32 = 1;
+    /// Flag: requests for the address are dropped, so that nobody here answers.
+    pub const WITHHELD: u32 = 2;
+
+    /// Nobody's but ours, neither watched nor withheld.
+    #[must_use]
+    pub const fn new(slot: u32, own: MacAddr) -> Self {
+        Self {
+            slot,
+            own,
+            active: MacAddr::ZERO,
+            flags: 0,
+        }
+    }
+
+    /// Whether a flag is set.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
 }
 
 /// The last stranger who claimed an address of a router.
@@ -94,20 +201,33 @@ pub struct AddressEntry {
 pub struct Claim {
     /// When, in ns of `CLOCK_MONOTONIC`.
     pub stamp: u64,
-    /// When one was last sent up as news; the budget is one a second.
+    /// When one was last sent up as news, watched ones included.
     pub told: u64,
     /// How many there were.
     pub count: u64,
     /// The address that was claimed.
-    pub address: [u8; 4],
+    pub address: Octets,
     /// Who claimed it.
     pub mac: MacAddr,
     /// Zero.
-    pub pad: [u8; 6],
+    pub pad: [u8; 2],
 }
 
-/// Least time between two claims that are sent up for one router, in ns.
+impl Claim {
+    /// The address that was claimed.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        address(self.address)
+    }
+}
+
+/// Least time between two claims by strangers that are sent up for one router,
+/// in ns.
 pub const CLAIM_BUDGET_NANOS: u64 = 1_000_000_000;
+
+/// The same for a watched address, in ns: an announcement is of several frames,
+/// and whoever waits for one waits for the first.
+pub const WATCH_BUDGET_NANOS: u64 = 1_000_000;
 
 /// Whose adverts are refused, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -116,9 +236,17 @@ pub struct RefusedKey {
     /// The router's number.
     pub slot: u32,
     /// Source address of the advert.
-    pub source: [u8; 4],
+    pub source: Octets,
     /// [`RejectReason`] as a number.
     pub reason: u32,
+}
+
+impl RefusedKey {
+    /// The source that the advert gives.
+    #[must_use]
+    pub const fn source(&self) -> IpAddr {
+        address(self.source)
+    }
 }
 
 /// How often, and when last.
@@ -141,34 +269,40 @@ pub enum Counter {
     Taken,
     /// Adverts taken that found the ring full.
     RingFull,
-    /// ARP requests for an address.
-    ArpRequest,
-    /// ARP claims of an address by a stranger.
-    ArpClaim,
+    /// Requests for an address, by ARP or neighbour discovery, that passed.
+    Asked,
+    /// Claims of an address by a stranger.
+    Claimed,
+    /// Requests for an address that were dropped because it is withheld.
+    Withheld,
     /// Packets refused for a reason.
     Rejected(RejectReason),
 }
 
 impl Counter {
     /// Counters of one router.
-    pub const PER_ROUTER: u32 = 32;
+    pub const PER_ROUTER: u32 = 64;
+
+    /// Where those begin that are no reasons.
+    const OWN: u32 = 56;
 
     /// Index in the `COUNTERS` map.
     #[must_use]
     pub const fn index(self, slot: u32) -> u32 {
         let own = match self {
             Self::Rejected(reason) => reason as u32,
-            Self::Taken => 28,
-            Self::RingFull => 29,
-            Self::ArpRequest => 30,
-            Self::ArpClaim => 31,
+            Self::Taken => Self::OWN,
+            Self::RingFull => Self::OWN + 1,
+            Self::Asked => Self::OWN + 2,
+            Self::Claimed => Self::OWN + 3,
+            Self::Withheld => Self::OWN + 4,
         };
         slot * Self::PER_ROUTER + own
     }
 }
 
 const _: () = assert!(
-    RejectReason::ALL.len() <= 28,
+    RejectReason::ALL.len() <= Counter::OWN as usize,
     "reasons and other counters share one range"
 );
 
@@ -178,7 +312,7 @@ const _: () = assert!(
 pub enum EventKind {
     /// An advert that may pass.
     Advert = 1,
-    /// A stranger's claim of a virtual address.
+    /// A claim of a virtual address: [`ClaimNews`] in place of a frame.
     Claim = 2,
 }
 
@@ -196,6 +330,16 @@ pub struct EventHeader {
     pub len: u32,
     /// [`EventKind`] as a number.
     pub kind: u32,
+}
+
+/// What a record of a claim carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct ClaimNews {
+    /// The address.
+    pub address: Octets,
+    /// Who claims it.
+    pub mac: MacAddr,
 }
 
 /// Frames up to this size take a small record.
@@ -230,13 +374,51 @@ pub const RING_BYTES: u32 = 256 * 1024;
 
 const _: () = {
     assert!(size_of::<RouterKey>() == 8);
-    assert!(size_of::<RouterEntry>() == 24);
-    assert!(size_of::<AddressKey>() == 8);
-    assert!(size_of::<AddressEntry>() == 16);
-    assert!(size_of::<Claim>() == 40);
-    assert!(size_of::<RefusedKey>() == 12);
+    assert!(size_of::<RouterEntry>() == 52);
+    assert!(size_of::<AddressKey>() == 20);
+    assert!(size_of::<AddressEntry>() == 20);
+    assert!(size_of::<Claim>() == 48);
+    assert!(size_of::<ClaimNews>() == 22);
+    assert!(size_of::<RefusedKey>() == 24);
     assert!(size_of::<Refused>() == 16);
     assert!(size_of::<EventHeader>() == 24);
     assert!(size_of::<SmallEvent>() == 24 + SMALL_FRAME);
     assert!(size_of::<LargeEvent>() == 24 + LARGE_FRAME);
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    #[test]
+    fn addresses_of_both_families_go_in_and_come_out() {
+        let v4 = IpAddr::V4(Ipv4Addr::new(192, 168, 8, 100));
+        let v6 = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 4));
+        for one in [v4, v6] {
+            assert_eq!(address(octets(one)), one);
+        }
+        assert_eq!(unmapped(&octets(v4)), [192, 168, 8, 100]);
+        assert_eq!(mapped([192, 168, 8, 100]), octets(v4));
+    }
+
+    #[test]
+    fn no_two_counters_of_a_host_share_a_place() {
+        extern crate std;
+        let mut places = std::collections::HashSet::new();
+        let own = [
+            Counter::Taken,
+            Counter::RingFull,
+            Counter::Asked,
+            Counter::Claimed,
+            Counter::Withheld,
+        ];
+        let reasons = RejectReason::ALL.iter().copied().map(Counter::Rejected);
+        for counter in own.into_iter().chain(reasons) {
+            for slot in [0, 1, 254] {
+                assert!(places.insert(counter.index(slot)), "{counter:?} {slot}");
+                assert_eq!(counter.index(slot) / Counter::PER_ROUTER, slot);
+            }
+        }
+    }
+}

@@ -43,22 +43,25 @@ macro_rules! reasons {
 reasons! {
     /// The frame ends before the headers do.
     Truncated = 0, "truncated", "the frame ends before the advert does";
-    /// The IP header's version is not 4.
-    IpVersion = 1, "ip_version", "IP version is not 4";
+    /// The IP header's version is not the one of the frame's type.
+    IpVersion = 1, "ip_version", "IP version is not that of the frame";
     /// The IP header length is below 20 bytes or beyond the packet.
     IpHeaderLength = 2, "ip_header_length", "IP header length is impossible";
     /// The IP header checksum does not add up.
     IpChecksum = 3, "ip_checksum", "IP header checksum is wrong";
     /// A fragment; adverts are never fragmented.
     Fragment = 4, "fragment", "it is a fragment";
-    /// The IP total length is longer than the frame or shorter than its header.
+    /// The IP total or payload length is longer than the frame, or too short for
+    /// an advert.
     TotalLength = 5, "total_length", "IP length does not fit the frame";
-    /// TTL is not 255: it has crossed a router (RFC 9568 section 5.1.1.3).
-    Ttl = 6, "ttl", "TTL is not 255";
-    /// The source is multicast, broadcast, loopback, unspecified or our own.
+    /// TTL or hop limit is not 255, so it has crossed a router (RFC 9568 sections
+    /// 5.1.1.3 and 5.1.2.3), or not within a unicast peer's bounds.
+    Ttl = 6, "ttl", "TTL is not as it must be (255 on multicast)";
+    /// The source is multicast, broadcast, loopback, unspecified, our own, or over
+    /// IPv6 multicast not link-local (RFC 9568 section 5.1.2.1).
     Source = 7, "source", "source address is impossible or our own";
-    /// Neither the group with its MAC nor our unicast address with ours.
-    Destination = 8, "destination", "not sent to the group or to us";
+    /// Not the group with its MAC, or on unicast not our address with ours.
+    Destination = 8, "destination", "not sent to where this router listens";
     /// VRRP version differs from the router's.
     Version = 9, "version", "VRRP version differs";
     /// VRRP type is not ADVERTISEMENT (1).
@@ -95,6 +98,11 @@ reasons! {
     HmacStale = 23, "hmac_stale", "signed at a time too far from ours";
     /// Not signed later than what the same source has sent before.
     HmacReplay = 24, "hmac_replay", "signed before what came already";
+    /// Version 2: an authentication header (AH, RFC 2338 section 5.3.6.3) precedes
+    /// it, which RFC 3768 took away and which is not supported.
+    AuthHeader = 25, "auth_header", "it comes with an authentication header (auth_type AH), which is not supported";
+    /// Unicast: the source is none of the peers (`check_unicast_src`).
+    Peer = 26, "peer", "sender is none of the unicast peers";
 }
 
 impl fmt::Display for RejectReason {

@@ -1,9 +1,10 @@
 //! What is it, and is it ours?
 
 use vip_common::ids::{Family, Vrid};
-use vip_common::layout::{AddressEntry, AddressKey, RouterKey};
+use vip_common::layout::{AddressEntry, AddressKey, Octets, RouterKey};
 use vip_common::wire::admit::{self, Kind};
-use vip_common::wire::{HEAD, arp};
+use vip_common::wire::HEAD;
+use vip_common::wire::neighbour::{self, Notice};
 
 use crate::maps::{ADDRESSES, ROUTERS};
 use crate::packet::{Extent, Packet};
@@ -25,7 +26,9 @@ pub fn classify<P: Packet>(packet: &P) -> Verdict {
     match admit::kind(&head, extent.len as usize) {
         Kind::Other => Verdict::UNTOUCHED,
         Kind::Advert(vrid) => advert(packet, &head, extent, vrid),
-        Kind::Arp => arp::parse(&head).map_or(Verdict::UNTOUCHED, |arp| claim(packet, &arp)),
+        Kind::Neighbour => {
+            neighbour::read(&head).map_or(Verdict::UNTOUCHED, |notice| heed(packet, &notice))
+        }
     }
 }
 
@@ -45,28 +48,37 @@ fn advert<P: Packet>(packet: &P, head: &[u8; HEAD], extent: Extent, vrid: Vrid) 
     }
 }
 
-/// ARP: a claim of one of our addresses, or a request for one.
+/// A neighbour's word: a claim of one of our addresses, or a request for one.
 #[inline(always)]
-fn claim<P: Packet>(packet: &P, arp: &arp::Arp) -> Verdict {
+fn heed<P: Packet>(packet: &P, notice: &Notice) -> Verdict {
     let ifindex = packet.ifindex();
-    if let Some(address) = arp.claims()
-        && let Some(entry) = entry(ifindex, address)
-        && arp.sender_mac != entry.own
-        && arp.sender_mac != entry.active
-    {
-        return watch::tell_claim(ifindex, entry.slot, address, arp.sender_mac);
+    let mut verdict = Verdict::UNTOUCHED;
+    if let Some(entry) = entry(ifindex, notice.claims) {
+        let stranger = notice.mac != entry.own && notice.mac != entry.active;
+        let watched = entry.has(AddressEntry::WATCHED);
+        if stranger || watched {
+            verdict = watch::tell_claim(ifindex, entry.slot, notice, stranger, watched);
+        }
     }
-    match arp.asks_for().and_then(|address| entry(ifindex, address)) {
-        Some(entry) => Verdict {
-            slot: entry.slot,
-            what: What::Asked,
-        },
-        None => Verdict::UNTOUCHED,
+    if let Some(entry) = entry(ifindex, notice.asks) {
+        if entry.has(AddressEntry::WITHHELD) {
+            // Whatever it claims is told; nobody here shall answer.
+            verdict = Verdict {
+                slot: entry.slot,
+                what: What::Withheld,
+            };
+        } else if !notice.is_probe() && matches!(verdict.what, What::Untouched) {
+            verdict = Verdict {
+                slot: entry.slot,
+                what: What::Asked,
+            };
+        }
     }
+    verdict
 }
 
 #[inline(always)]
-fn entry(ifindex: u32, address: [u8; 4]) -> Option<AddressEntry> {
+fn entry(ifindex: u32, address: Octets) -> Option<AddressEntry> {
     // SAFETY: as for the routers.
     unsafe { ADDRESSES.get(AddressKey { ifindex, address }) }.copied()
 }

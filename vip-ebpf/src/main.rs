@@ -51,6 +51,8 @@ enum What {
     Asked,
     /// A stranger says that one of our addresses is his.
     Claimed,
+    /// Somebody asks for one of our addresses, and nobody here shall answer.
+    Withheld,
 }
 
 impl Verdict {
@@ -91,8 +93,9 @@ fn conclude<P: Packet>(packet: &P) -> Action {
         What::Untouched => return Action::Pass,
         What::Taken => (Counter::Taken, Action::Pass),
         What::Lost => (Counter::RingFull, Action::Pass),
-        What::Asked => (Counter::ArpRequest, Action::Pass),
-        What::Claimed => (Counter::ArpClaim, Action::Pass),
+        What::Asked => (Counter::Asked, Action::Pass),
+        What::Claimed => (Counter::Claimed, Action::Pass),
+        What::Withheld => (Counter::Withheld, Action::Drop),
         What::Refused(reason) => {
             aya_log_ebpf::debug!(packet, "router {} refuses: {}", slot, reason as u8);
             (Counter::Rejected(reason), Action::Drop)

@@ -3,21 +3,17 @@
 use core::ptr::addr_of_mut;
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use vip_common::ids::MacAddr;
 use vip_common::layout::{
-    CLAIM_BUDGET_NANOS, EventHeader, EventKind, LARGE_FRAME, LargeEvent, Refused, RefusedKey,
-    SMALL_FRAME, SmallEvent,
+    CLAIM_BUDGET_NANOS, ClaimNews, EventHeader, EventKind, LARGE_FRAME, LargeEvent, Refused,
+    RefusedKey, SMALL_FRAME, SmallEvent, WATCH_BUDGET_NANOS,
 };
 use vip_common::reject::RejectReason;
-use vip_common::wire::HEAD;
+use vip_common::wire::neighbour::Notice;
+use vip_common::wire::{HEAD, admit};
 
 use crate::maps::{CLAIMS, EVENTS, REFUSED, add_one};
 use crate::packet::{Extent, Packet};
 use crate::{Verdict, What};
-
-/// Source address in a frame that was refused: a name for the list of the
-/// refused and nothing else, so a malformed header may put anything there.
-const SOURCE: usize = 14 + 12;
 
 /// Stamps an advert, copies it whole into the ring and wakes the engine.
 #[inline(always)]
@@ -74,12 +70,7 @@ tell!(tell_large, LargeEvent, LARGE_FRAME);
 pub fn note_refused(head: &[u8; HEAD], slot: u32, reason: RejectReason) -> Verdict {
     let key = RefusedKey {
         slot,
-        source: [
-            head[SOURCE],
-            head[SOURCE + 1],
-            head[SOURCE + 2],
-            head[SOURCE + 3],
-        ],
+        source: admit::source(head),
         reason: reason as u32,
     };
     let stamp = now();
@@ -103,53 +94,73 @@ pub fn note_refused(head: &[u8; HEAD], slot: u32, reason: RejectReason) -> Verdi
     }
 }
 
-/// Remembers a stranger's claim, and sends it up when the router's budget
+/// Remembers a stranger's claim, and sends any claim up when the router's budget
 /// allows.
 #[inline(always)]
-pub fn tell_claim(ifindex: u32, slot: u32, address: [u8; 4], mac: MacAddr) -> Verdict {
+pub fn tell_claim(
+    ifindex: u32,
+    slot: u32,
+    notice: &Notice,
+    stranger: bool,
+    watched: bool,
+) -> Verdict {
     let stamp = now();
     let Some(claim) = CLAIMS.get_ptr_mut(slot) else {
         return Verdict::UNTOUCHED;
     };
-    // SAFETY: the value lives while the program runs. Processors that write at
-    // the same time may mix two claims or send both up; neither decides anything.
-    let told = unsafe {
-        add_one(addr_of_mut!((*claim).count));
-        addr_of_mut!((*claim).stamp).write(stamp);
-        addr_of_mut!((*claim).address).write(address);
-        addr_of_mut!((*claim).mac).write(mac);
-        addr_of_mut!((*claim).told).read()
+    if stranger {
+        // SAFETY: the value lives while the program runs. Processors that write at
+        // the same time may mix two claims or send both up; neither decides
+        // anything.
+        unsafe {
+            add_one(addr_of_mut!((*claim).count));
+            addr_of_mut!((*claim).stamp).write(stamp);
+            addr_of_mut!((*claim).address).write(notice.claims);
+            addr_of_mut!((*claim).mac).write(notice.mac);
+        }
+    }
+    let budget = if watched {
+        WATCH_BUDGET_NANOS
+    } else {
+        CLAIM_BUDGET_NANOS
     };
-    if told == 0 || stamp - told >= CLAIM_BUDGET_NANOS {
-        send_claim(stamp, ifindex, slot, address, mac);
+    // SAFETY: as above.
+    let told = unsafe { addr_of_mut!((*claim).told).read() };
+    if told == 0 || stamp - told >= budget {
+        send_claim(stamp, ifindex, slot, notice);
         // SAFETY: as above.
         unsafe { addr_of_mut!((*claim).told).write(stamp) };
     }
-    Verdict {
-        slot,
-        what: What::Claimed,
-    }
+    let what = if stranger {
+        What::Claimed
+    } else {
+        What::Untouched
+    };
+    Verdict { slot, what }
 }
 
-/// The record of a claim: address and MAC in place of a frame.
+/// The record of a claim.
 #[inline(always)]
-fn send_claim(stamp: u64, ifindex: u32, slot: u32, address: [u8; 4], mac: MacAddr) {
-    // A full ring loses it; it stays in the map.
+fn send_claim(stamp: u64, ifindex: u32, slot: u32, notice: &Notice) {
+    // A full ring loses it; a stranger's stays in the map.
     if let Some(mut record) = EVENTS.reserve::<SmallEvent>(0) {
         let at = record.as_mut_ptr();
         // SAFETY: the record is ours until it is submitted, and its frame has
-        // room for both.
+        // room for the news, which may begin anywhere.
         unsafe {
             addr_of_mut!((*at).header).write(EventHeader {
                 stamp,
                 slot,
                 ifindex,
-                len: 10,
+                len: size_of::<ClaimNews>() as u32,
                 kind: EventKind::Claim as u32,
             });
-            let frame = addr_of_mut!((*at).frame).cast::<u8>();
-            frame.cast::<[u8; 4]>().write(address);
-            frame.add(4).cast::<MacAddr>().write(mac);
+            addr_of_mut!((*at).frame)
+                .cast::<ClaimNews>()
+                .write(ClaimNews {
+                    address: notice.claims,
+                    mac: notice.mac,
+                });
         }
         record.submit(0);
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use vip_common::election::Params;
 use vip_common::ids::{Family, MacAddr, Priority, Vrid};
-use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
+use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey, octets};
 use vip_common::wire::vrrp::Expect;
 
 use crate::config::{self, Configuration, Instance};
@@ -329,17 +329,20 @@ impl RouterPlan {
         broadcast: Option<Ipv4Addr>,
         mac: MacAddr,
     ) -> Option<(RouterKey, RouterEntry)> {
-        let (IpAddr::V4(group), IpAddr::V4(primary)) = (self.group, primary) else {
+        if Family::of(primary) != self.family {
             return None;
-        };
+        }
         let entry = RouterEntry {
             slot,
-            group: group.octets(),
-            primary: primary.octets(),
+            group: octets(self.group),
+            primary: octets(primary),
             broadcast: broadcast.unwrap_or(Ipv4Addr::UNSPECIFIED).octets(),
             mac,
             version: self.params.version.get(),
             min_ttl: 255,
+            max_ttl: 255,
+            flags: 0,
+            pad: 0,
         };
         Some((
             RouterKey::new(ifindex, self.family, self.params.vrid),
@@ -357,25 +360,16 @@ impl RouterPlan {
 /// What the program at the NIC is told of an address that lives on an interface,
 /// whose own MAC is `mac`.
 #[must_use]
-pub fn address_entry(
+pub const fn address_entry(
     address: IpAddr,
     slot: u32,
     ifindex: u32,
     mac: MacAddr,
-) -> Option<(AddressKey, AddressEntry)> {
-    let IpAddr::V4(address) = address else {
-        return None;
-    };
-    let key = AddressKey {
-        ifindex,
-        address: address.octets(),
-    };
-    let entry = AddressEntry {
-        slot,
-        own: mac,
-        active: MacAddr::ZERO,
-    };
-    Some((key, entry))
+) -> (AddressKey, AddressEntry) {
+    (
+        AddressKey::new(ifindex, address),
+        AddressEntry::new(slot, mac),
+    )
 }
 
 #[cfg(test)]

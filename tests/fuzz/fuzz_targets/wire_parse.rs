@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use libfuzzer_sys::fuzz_target;
 use vip_common::ids::{MacAddr, Version, Vrid};
-use vip_common::layout::RouterEntry;
+use vip_common::layout::{RouterEntry, mapped};
 use vip_common::time::Centis;
 use vip_common::wire::admit::{Kind, admit, kind};
 use vip_common::wire::checksum::Sum;
@@ -48,12 +48,15 @@ fn read(frame: &[u8], version: Version, auth: Auth) {
     let located = locate(frame);
     let router = RouterEntry {
         slot: 0,
-        group: [224, 0, 0, 18],
-        primary: [192, 168, 8, 6],
+        group: mapped([224, 0, 0, 18]),
+        primary: mapped([192, 168, 8, 6]),
         broadcast: [192, 168, 8, 255],
         mac: MacAddr([2, 0, 0, 0, 0, 11]),
         version: version.get(),
         min_ttl: 255,
+        max_ttl: 255,
+        flags: 0,
+        pad: 0,
     };
     let admitted = admit(&first, frame.len(), &router);
     let Kind::Advert(vrid) = kind(&first, frame.len()) else {

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use vip_common::ids::{MacAddr, Priority, Version, Vrid};
-use vip_common::layout::RouterEntry;
+use vip_common::layout::{RouterEntry, mapped};
 use vip_common::time::Centis;
 use vip_common::wire::admit::{Kind, admit, kind};
 use vip_common::wire::head;
@@ -70,18 +70,21 @@ fuzz_target!(|router: Router| {
     };
     let listener = RouterEntry {
         slot: 0,
-        group: group.octets(),
-        primary: [192, 168, 8, 6],
+        group: mapped(group.octets()),
+        primary: mapped([192, 168, 8, 6]),
         broadcast: [192, 168, 8, 255],
         mac: MacAddr([2, 0, 0, 0, 0, 11]),
         version: version.get(),
         min_ttl: 255,
+        max_ttl: 255,
+        flags: 0,
+        pad: 0,
     };
     let possible = !(source.is_unspecified()
         || source.is_loopback()
         || source.is_multicast()
         || source.is_broadcast()
-        || source.octets() == listener.primary
+        || mapped(source.octets()) == listener.primary
         || source.octets() == listener.broadcast);
     let expect = Expect {
         vrid,

@@ -7,9 +7,9 @@
 use core::net::Ipv4Addr;
 
 use super::checksum::Sum;
-use super::{HEAD, arp, array, byte, eth, ipv4, vrrp, word};
+use super::{HEAD, TRAILER_LEN, arp, array, byte, eth, ipv4, vrrp, word};
 use crate::ids::{MacAddr, Version, Vrid};
-use crate::layout::RouterEntry;
+use crate::layout::{Octets, RouterEntry, mapped, unmapped};
 use crate::reject::RejectReason;
 
 /// What a frame is about.
@@ -18,8 +18,8 @@ pub enum Kind {
     /// It names this VRID and says that it is VRRP over IPv4. Whether it is
     /// valid is [`admit`]'s question.
     Advert(Vrid),
-    /// It is ARP; [`arp::parse`] reads it.
-    Arp,
+    /// It is ARP; [`super::neighbour::read`] reads it.
+    Neighbour,
     /// Nothing of ours.
     Other,
 }
@@ -52,7 +52,7 @@ pub fn kind(head: &[u8; HEAD], frame_len: usize) -> Kind {
                 _ => Kind::Other,
             }
         }
-        eth::TYPE_ARP if frame_len >= arp::FRAME_LEN => Kind::Arp,
+        eth::TYPE_ARP if frame_len >= arp::FRAME_LEN => Kind::Neighbour,
         _ => Kind::Other,
     }
 }
@@ -93,7 +93,8 @@ pub fn admit(
     if total < header_len + vrrp::HEADER_LEN || IP + total > frame_len {
         return Err(RejectReason::TotalLength);
     }
-    if byte(head, IP + ipv4::field::TTL) < router.min_ttl {
+    let ttl = byte(head, IP + ipv4::field::TTL);
+    if ttl < router.min_ttl || ttl > router.max_ttl {
         return Err(RejectReason::Ttl);
     }
     if !source_is_possible(array(head, IP + ipv4::field::SOURCE), router) {
@@ -114,10 +115,29 @@ pub fn admit(
     } else {
         0
     };
-    if total - header_len != vrrp::HEADER_LEN + 4 * usize::from(count) + trailer {
-        return Err(RejectReason::Length);
+    let message = vrrp::HEADER_LEN + 4 * usize::from(count) + trailer;
+    fits(total - header_len, message, router)
+}
+
+/// Whether a payload is the message and no more, or with the trailer of
+/// `auth_hmac` where one may follow.
+#[inline(always)]
+fn fits(payload: usize, message: usize, router: &RouterEntry) -> Result<(), RejectReason> {
+    if payload == message || (router.has(RouterEntry::TRAILER) && payload == message + TRAILER_LEN)
+    {
+        Ok(())
+    } else {
+        Err(RejectReason::Length)
     }
-    Ok(())
+}
+
+/// The source address that a frame gives which [`kind`] says is an advert: for a
+/// list of the refused and nothing else, so a malformed header may put anything
+/// there.
+#[inline(always)]
+#[must_use]
+pub fn source(head: &[u8; HEAD]) -> Octets {
+    mapped(array(head, IP + ipv4::field::SOURCE))
 }
 
 /// The IP header's own checksum, over as many words as it says to have.
@@ -144,7 +164,7 @@ fn source_is_possible(source: [u8; 4], router: &RouterEntry) -> bool {
         || is_loopback
         || source == [0; 4]
         || source == [0xff; 4]
-        || source == router.primary
+        || source == unmapped(&router.primary)
         || source == router.broadcast)
 }
 
@@ -155,9 +175,12 @@ fn source_is_possible(source: [u8; 4], router: &RouterEntry) -> bool {
 fn sent_to_us(head: &[u8; HEAD], router: &RouterEntry) -> bool {
     let mac = MacAddr(array(head, eth::field::DESTINATION));
     let destination: [u8; 4] = array(head, IP + ipv4::field::DESTINATION);
-    let group_mac = eth::group_mac(Ipv4Addr::from(router.group));
-    (destination == router.group && mac == group_mac)
-        || (destination == router.primary && mac == router.mac)
+    let group = unmapped(&router.group);
+    if router.has(RouterEntry::UNICAST) {
+        destination == unmapped(&router.primary) && mac == router.mac
+    } else {
+        destination == group && mac == eth::group_mac(Ipv4Addr::from(group))
+    }
 }
 
 #[cfg(test)]
@@ -229,17 +252,41 @@ mod tests {
     }
 
     #[test]
-    fn unicast_to_our_address_and_mac_passes() {
+    fn unicast_passes_by_our_address_and_mac_where_it_is_spoken_and_the_group_does_not() {
+        let mut unicast = router(Version::V2);
+        unicast.flags = RouterEntry::UNICAST;
         let frame = changed(&V2, IP + 16, &OURSELVES.octets());
         let frame = changed(&frame, 0, &OUR_MAC.0);
-        assert_eq!(judge(&frame), Ok(()));
+        assert_eq!(judge_by(&frame, &unicast), Ok(()));
+        assert_eq!(judge(&frame), refused(RejectReason::Destination));
+        assert_eq!(judge_by(&V2, &unicast), refused(RejectReason::Destination));
+    }
+
+    #[test]
+    fn a_trailer_passes_where_one_may_follow_and_no_other_length() {
+        let mut sealed = router(Version::V2);
+        sealed.flags = RouterEntry::TRAILER;
+        for extra in 0..64 {
+            let mut frame = Vec::from(V2);
+            frame.resize(V2.len() + extra, 0xa5);
+            let total = u16::try_from(frame.len() - IP).unwrap();
+            let frame = changed(&frame, IP + 2, &total.to_be_bytes());
+            let bare = if extra == 0 {
+                Ok(())
+            } else {
+                refused(RejectReason::Length)
+            };
+            let with = if extra == TRAILER_LEN { Ok(()) } else { bare };
+            assert_eq!(judge(&frame), bare, "{extra}");
+            assert_eq!(judge_by(&frame, &sealed), with, "{extra}");
+        }
     }
 
     #[test]
     fn another_group_passes_by_its_own_mac() {
         let mut own = router(Version::V2);
-        own.group = [239, 129, 2, 3];
-        let frame = changed(&V2, IP + 16, &own.group);
+        own.group = mapped([239, 129, 2, 3]);
+        let frame = changed(&V2, IP + 16, &[239, 129, 2, 3]);
         let frame = changed(&frame, 0, &[0x01, 0x00, 0x5e, 0x01, 0x02, 0x03]);
         assert_eq!(judge_by(&frame, &own), Ok(()));
         assert_eq!(judge(&frame), refused(RejectReason::Destination));
@@ -286,7 +333,7 @@ mod tests {
     fn arp_is_recognised_when_it_is_whole() {
         let mut frame = [0; 42];
         frame[12..14].copy_from_slice(&[0x08, 0x06]);
-        assert_eq!(kind_of(&frame), Kind::Arp);
+        assert_eq!(kind_of(&frame), Kind::Neighbour);
         assert_eq!(kind_of(&frame[..41]), Kind::Other);
     }
 
@@ -407,6 +454,11 @@ mod tests {
         assert_eq!(judge_by(&changed(&V2, IP + 8, &[64]), &tolerant), Ok(()));
         assert_eq!(
             judge_by(&changed(&V2, IP + 8, &[63]), &tolerant),
+            refused(RejectReason::Ttl)
+        );
+        tolerant.max_ttl = 64;
+        assert_eq!(
+            judge_by(&changed(&V2, IP + 8, &[65]), &tolerant),
             refused(RejectReason::Ttl)
         );
     }

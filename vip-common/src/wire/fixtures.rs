@@ -8,7 +8,7 @@ use std::vec::Vec;
 use super::vrrp::{Auth, Expect};
 use super::{eth, ipv4};
 use crate::ids::{Family, MacAddr, Version, Vrid};
-use crate::layout::RouterEntry;
+use crate::layout::{RouterEntry, mapped};
 use crate::time::Centis;
 
 pub(super) const IP: usize = eth::LEN;
@@ -64,12 +64,15 @@ pub(super) fn vrid() -> Vrid {
 pub(super) fn router(version: Version) -> RouterEntry {
     RouterEntry {
         slot: 0,
-        group: GROUP.octets(),
-        primary: OURSELVES.octets(),
+        group: mapped(GROUP.octets()),
+        primary: mapped(OURSELVES.octets()),
         broadcast: BROADCAST.octets(),
         mac: OUR_MAC,
         version: version.get(),
         min_ttl: 255,
+        max_ttl: 255,
+        flags: 0,
+        pad: 0,
     }
 }
 

@@ -29,6 +29,7 @@ pub mod eth;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ndisc;
+pub mod neighbour;
 pub mod vrrp;
 
 #[cfg(test)]
@@ -39,6 +40,10 @@ mod properties;
 /// How much of a frame the judgement sees: Ethernet header (14), the longest
 /// IPv4 header (60) and the VRRP header (8), rounded up.
 pub const HEAD: usize = 96;
+
+/// Length of what `auth_hmac` puts behind a message (keepalived 2.4): type, key,
+/// time, counter and 16 bytes of MAC.
+pub const TRAILER_LEN: usize = 28;
 
 const _: () = assert!(HEAD >= eth::LEN + ipv4::MAX_LEN + vrrp::HEADER_LEN);
 const _: () = assert!(HEAD >= arp::FRAME_LEN);

@@ -16,7 +16,7 @@ use super::fixtures::{
 use super::vrrp::{AdvertFrame, Auth, ChecksumDialect, Expect, FrameSpec, decode, locate};
 use super::{arp, eth, head};
 use crate::ids::{Family, MacAddr, Priority, Version, Vrid};
-use crate::layout::RouterEntry;
+use crate::layout::{RouterEntry, mapped};
 use crate::reject::RejectReason;
 use crate::time::Centis;
 
@@ -126,7 +126,7 @@ impl Sent {
 
     fn router(&self) -> RouterEntry {
         RouterEntry {
-            group: self.group.octets(),
+            group: mapped(self.group.octets()),
             ..router(self.version)
         }
     }

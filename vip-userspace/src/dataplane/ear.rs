@@ -1,10 +1,10 @@
 //! What the engine hears.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
 use vip_common::ids::MacAddr;
-use vip_common::layout::AddressKey;
+use vip_common::layout::{AddressEntry, AddressKey};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
@@ -22,7 +22,9 @@ pub enum EarEvent<'a> {
         /// The frame from the Ethernet header on.
         frame: &'a [u8],
     },
-    /// A stranger claims an address of ours; at most one a second per router.
+    /// Somebody claims an address of ours, by ARP or neighbour discovery: a
+    /// stranger, at most once a second for each router; of a watched address
+    /// ([`AddressNote::watched`]) anybody, at most once a millisecond.
     Claim {
         /// When it was at the NIC.
         stamp: MonoTime,
@@ -31,7 +33,7 @@ pub enum EarEvent<'a> {
         /// The interface it came in by.
         ifindex: u32,
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Who claims it.
         mac: MacAddr,
     },
@@ -41,7 +43,7 @@ pub enum EarEvent<'a> {
         /// The router it names.
         slot: u32,
         /// The source it gives.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Why.
         reason: RejectReason,
     },
@@ -56,6 +58,37 @@ pub enum Left {
     Perhaps,
 }
 
+/// What an ear is to make of one address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AddressNote {
+    /// Whose claim is no news, besides ours: the Active Router's MAC, or
+    /// [`MacAddr::ZERO`] for nobody's.
+    pub active: MacAddr,
+    /// Every claim that comes in is news at once, the Active Router's and one by
+    /// our own MAC included (a virtual MAC is shared): that of a successor.
+    pub watched: bool,
+    /// Requests for it are dropped, so that this host does not answer. Not to be
+    /// had from a packet socket, which hears and cannot drop.
+    pub withheld: bool,
+}
+
+impl AddressNote {
+    /// As the maps have it.
+    pub(super) const fn flags(self) -> u32 {
+        let watched = if self.watched {
+            AddressEntry::WATCHED
+        } else {
+            0
+        };
+        let withheld = if self.withheld {
+            AddressEntry::WITHHELD
+        } else {
+            0
+        };
+        watched | withheld
+    }
+}
+
 /// A source of events, readable by the engine without allocating, locking or
 /// sleeping.
 pub trait Ear: Send {
@@ -65,8 +98,8 @@ pub trait Ear: Send {
     /// Hands over what has arrived, oldest first, within a bound.
     fn drain(&mut self, sink: &mut dyn FnMut(EarEvent<'_>)) -> Left;
 
-    /// Says whose ARP for an address is no news from now on:
-    /// [`MacAddr::ZERO`] for nobody's but ours. Addresses that are not this
-    /// ear's are ignored.
-    fn note_active(&mut self, key: AddressKey, active: MacAddr);
+    /// Says what is to be made of an address from now on, in place of what was
+    /// said before. Addresses that are not this ear's are ignored. What was said
+    /// stays when the port is attached again, as long as router and MAC do.
+    fn note_address(&mut self, key: AddressKey, note: AddressNote);
 }

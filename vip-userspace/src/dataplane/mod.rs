@@ -12,6 +12,7 @@
 //! belongs to the engine: it is read without allocating, locking or sleeping.
 //! [`Gauges`] are for everybody else: counters, who is refused, who claims.
 
+mod cell;
 mod driver;
 mod ear;
 mod ears;
@@ -34,7 +35,7 @@ use std::str::FromStr;
 use vip_common::ids::MacAddr;
 use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
 
-pub use ear::{Ear, EarEvent, Left};
+pub use ear::{AddressNote, Ear, EarEvent, Left};
 pub use ears::{Attached, Ears, Rehearsal};
 pub use error::{Deaf, EarError};
 pub use forecast::{Seen, forecast};

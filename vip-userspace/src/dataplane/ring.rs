@@ -1,14 +1,13 @@
 //! The ear of the program at the NIC: its ring.
 
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::maps::{MapData, RingBuf};
 use vip_common::ids::MacAddr;
-use vip_common::layout::{AddressEntry, AddressKey, EventKind};
+use vip_common::layout::{self, AddressEntry, AddressKey, EventKind};
 use vip_common::time::MonoTime;
 
-use super::ear::{Ear, EarEvent, Left};
+use super::ear::{AddressNote, Ear, EarEvent, Left};
 use super::object::{Addresses, Shared};
 
 /// Records that one drain hands over at most: more than the ring can hold of
@@ -44,17 +43,21 @@ impl Ear for RingEar {
         Left::Perhaps
     }
 
-    fn note_active(&mut self, key: AddressKey, active: MacAddr) {
+    fn note_address(&mut self, key: AddressKey, note: AddressNote) {
         /// Only where it is: the address may have been taken off the
         /// interface meanwhile.
         const BPF_EXIST: u64 = 2;
         let Ok(Shared(entry)) = self.addresses.get(&Shared(key), 0) else {
             return;
         };
-        if entry.active != active {
-            let entry = AddressEntry { active, ..entry };
+        let noted = AddressEntry {
+            active: note.active,
+            flags: note.flags(),
+            ..entry
+        };
+        if noted != entry {
             // Fails only for an address that has gone, which is no news then.
-            let _ = self.addresses.insert(Shared(key), Shared(entry), BPF_EXIST);
+            let _ = self.addresses.insert(Shared(key), Shared(noted), BPF_EXIST);
         }
     }
 }
@@ -82,13 +85,13 @@ fn read(record: &[u8]) -> Option<EarEvent<'_>> {
         });
     }
     if kind == EventKind::Claim as u32 {
-        let (address, rest) = frame.split_first_chunk::<4>()?;
+        let (address, rest) = frame.split_first_chunk()?;
         let mac = rest.first_chunk()?;
         return Some(EarEvent::Claim {
             stamp,
             slot,
             ifindex,
-            address: Ipv4Addr::from(*address),
+            address: layout::address(*address),
             mac: MacAddr(*mac),
         });
     }
@@ -98,6 +101,7 @@ fn read(record: &[u8]) -> Option<EarEvent<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
 
     fn record(len: u32, kind: u32, body: &[u8]) -> Vec<u8> {
         let mut record = 77_u64.to_ne_bytes().to_vec();
@@ -124,23 +128,29 @@ mod tests {
 
     #[test]
     fn a_claim_names_address_and_mac() {
-        let record = record(10, 2, &[10, 0, 0, 1, 1, 2, 3, 4, 5, 6]);
-        assert_eq!(
-            read(&record),
-            Some(EarEvent::Claim {
-                stamp: MonoTime::from_nanos(77),
-                slot: 3,
-                ifindex: 5,
-                address: Ipv4Addr::new(10, 0, 0, 1),
-                mac: MacAddr([1, 2, 3, 4, 5, 6]),
-            })
-        );
+        let v4 = IpAddr::from([10, 0, 0, 1]);
+        let v6 = IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1]);
+        for address in [v4, v6] {
+            let mut body = layout::octets(address).to_vec();
+            body.extend([1, 2, 3, 4, 5, 6]);
+            let record = record(22, 2, &body);
+            assert_eq!(
+                read(&record),
+                Some(EarEvent::Claim {
+                    stamp: MonoTime::from_nanos(77),
+                    slot: 3,
+                    ifindex: 5,
+                    address,
+                    mac: MacAddr([1, 2, 3, 4, 5, 6]),
+                })
+            );
+        }
     }
 
     #[test]
     fn what_no_program_of_ours_writes_is_no_event() {
         assert_eq!(read(&record(6, 1, &[0; 5])), None, "longer than it is");
-        assert_eq!(read(&record(9, 2, &[0; 9])), None, "half a claim");
+        assert_eq!(read(&record(21, 2, &[0; 21])), None, "half a claim");
         assert_eq!(read(&record(0, 3, &[])), None, "unknown kind");
         assert_eq!(read(&[0; 23]), None, "no whole head");
     }

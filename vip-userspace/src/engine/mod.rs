@@ -29,7 +29,7 @@ use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 use vip_common::wire::vrrp;
 
-use crate::dataplane::{Ear, EarEvent, Left};
+use crate::dataplane::{AddressNote, Ear, EarEvent, Left};
 use crate::kernel::hands::{Attached, Outcome, Request};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
@@ -234,11 +234,7 @@ impl Engine {
                     .get(slot)
                     .is_some_and(|router| router.is_stranger(mac))
                 {
-                    self.report(Report::Claimed {
-                        slot,
-                        address: address.into(),
-                        mac,
-                    });
+                    self.report(Report::Claimed { slot, address, mac });
                 }
             }
             // Counted where it was refused; services read it there.
@@ -320,17 +316,17 @@ impl Engine {
             return;
         }
         router.active_mac = active;
+        let note = AddressNote {
+            active,
+            ..AddressNote::default()
+        };
         for one in self.plan.routers[slot].all_addresses() {
-            let (Some(port), IpAddr::V4(address)) = (&self.ports[one.port].attached, one.address)
-            else {
+            let Some(port) = &self.ports[one.port].attached else {
                 continue;
             };
-            let key = AddressKey {
-                ifindex: port.facts.ifindex,
-                address: address.octets(),
-            };
+            let key = AddressKey::new(port.facts.ifindex, one.address);
             for owned in &mut self.ears {
-                owned.ear.note_active(key, active);
+                owned.ear.note_address(key, note);
             }
         }
     }

@@ -650,8 +650,7 @@ pub fn listening(
             routers.extend(router.entry(number, ifindex, primary, broadcast, link.mac));
         }
         let here = router.all_addresses().filter(|one| one.port == port);
-        addresses
-            .extend(here.filter_map(|one| address_entry(one.address, number, ifindex, link.mac)));
+        addresses.extend(here.map(|one| address_entry(one.address, number, ifindex, link.mac)));
     }
     Port {
         name: link.name.clone(),

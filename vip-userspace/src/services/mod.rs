@@ -513,7 +513,7 @@ impl Services {
     fn tell_refusals(&self, state: &mut State) {
         for slot in 0..self.plan.routers.len() {
             for (key, _) in self.gauges.refused(u32::try_from(slot).unwrap_or(u32::MAX)) {
-                let source = IpAddr::from(key.source);
+                let source = key.source();
                 let reason = u8::try_from(key.reason)
                     .ok()
                     .and_then(RejectReason::from_number);

@@ -2,7 +2,6 @@
 //! counts and the hands have said.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use vip_common::election::Fault;
@@ -155,7 +154,7 @@ fn peers(seen: &Snapshot, refused: &[(RefusedKey, Refused)], now: MonoTime) -> V
     let mut peers: Vec<Peer> = seen.peers.iter().flatten().map(accepted).collect();
     // What the NIC refuses never reaches the engine.
     for (key, refused) in refused {
-        let address = IpAddr::from(key.source);
+        let address = key.source();
         let Some(reason) = u8::try_from(key.reason)
             .ok()
             .and_then(RejectReason::from_number)
@@ -220,7 +219,7 @@ fn conflicts(services: &Services, slot: u32, seen: &Snapshot, now: MonoTime) -> 
         .claim(slot)
         .filter(|claim| claim.count > 0 && claim.mac != seen.active_mac);
     let conflict = claim.map(|claim| Conflict {
-        address: IpAddr::from(claim.address),
+        address: claim.address(),
         mac: claim.mac.to_string(),
         count: claim.count,
         ns_ago: nanos(now.since(MonoTime::from_nanos(claim.stamp))),
@@ -238,8 +237,8 @@ fn counters(services: &Services, slot: u32, seen: &Snapshot) -> BTreeMap<String,
     for (name, counter) in [
         ("adverts_taken", Counter::Taken),
         ("ring_full", Counter::RingFull),
-        ("arp_requests", Counter::ArpRequest),
-        ("arp_claims", Counter::ArpClaim),
+        ("arp_requests", Counter::Asked),
+        ("arp_claims", Counter::Claimed),
     ] {
         counters.insert(name.into(), services.gauges.counter(slot, counter));
     }
@@ -269,6 +268,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::plan::Plan;
+    use std::net::IpAddr;
     use vip_common::ids::Priority;
 
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 8, 4));

@@ -1,13 +1,16 @@
 //! The judgement of one interface's frames behind a packet socket: what the
 //! program at the NIC does with its maps.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use vip_common::ids::{Family, MacAddr};
-use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
+use vip_common::layout::{self, AddressEntry, AddressKey, Octets, RouterEntry, RouterKey};
 use vip_common::reject::RejectReason;
 use vip_common::wire::admit::{self, Kind};
-use vip_common::wire::{self, arp};
+use vip_common::wire::neighbour::{self, Notice};
+use vip_common::wire::{self};
+
+use super::super::ear::AddressNote;
 
 /// What a frame turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +27,7 @@ pub enum Verdict {
         /// The router it names.
         slot: u32,
         /// The source it gives.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// Why.
         reason: RejectReason,
     },
@@ -33,14 +36,18 @@ pub enum Verdict {
         /// The router that holds it.
         slot: u32,
     },
-    /// A stranger says that one of our addresses is his.
+    /// Somebody says that one of our addresses is his.
     Claimed {
         /// The router that holds it.
         slot: u32,
         /// The address.
-        address: [u8; 4],
-        /// The stranger.
+        address: Octets,
+        /// Who.
         mac: MacAddr,
+        /// Whether he is neither we nor the Active Router.
+        stranger: bool,
+        /// Whether the address is watched.
+        watched: bool,
     },
 }
 
@@ -49,7 +56,7 @@ pub enum Verdict {
 pub struct Book {
     /// By VRID.
     routers: Vec<(u8, RouterEntry)>,
-    addresses: Vec<([u8; 4], AddressEntry)>,
+    addresses: Vec<(Octets, AddressEntry)>,
 }
 
 impl Book {
@@ -81,7 +88,7 @@ impl Book {
     }
 
     /// The addresses.
-    pub(super) fn addresses(&self) -> impl ExactSizeIterator<Item = [u8; 4]> + '_ {
+    pub(super) fn addresses(&self) -> impl ExactSizeIterator<Item = Octets> + '_ {
         self.addresses.iter().map(|(address, _)| *address)
     }
 
@@ -101,42 +108,47 @@ impl Book {
                     Ok(()) => Verdict::Taken { slot },
                     Err(reason) => Verdict::Refused {
                         slot,
-                        source: source(frame),
+                        source: source(&head),
                         reason,
                     },
                 }
             }
-            Kind::Arp => arp::parse(&head).map_or(Verdict::Untouched, |arp| self.claim(&arp)),
+            Kind::Neighbour => {
+                neighbour::read(&head).map_or(Verdict::Untouched, |notice| self.heed(&notice))
+            }
         }
     }
 
-    fn claim(&self, arp: &arp::Arp) -> Verdict {
-        if let Some(address) = arp.claims()
-            && let Some(entry) = self.address(address)
-            && arp.sender_mac != entry.own
-            && arp.sender_mac != entry.active
-        {
-            return Verdict::Claimed {
-                slot: entry.slot,
-                address,
-                mac: arp.sender_mac,
-            };
+    fn heed(&self, notice: &Notice) -> Verdict {
+        if let Some(entry) = self.address(notice.claims) {
+            let stranger = notice.mac != entry.own && notice.mac != entry.active;
+            let watched = entry.has(AddressEntry::WATCHED);
+            if stranger || watched {
+                return Verdict::Claimed {
+                    slot: entry.slot,
+                    address: notice.claims,
+                    mac: notice.mac,
+                    stranger,
+                    watched,
+                };
+            }
         }
-        match arp.asks_for().and_then(|address| self.address(address)) {
-            Some(entry) => Verdict::Asked { slot: entry.slot },
-            None => Verdict::Untouched,
+        match self.address(notice.asks) {
+            Some(entry) if !notice.is_probe() => Verdict::Asked { slot: entry.slot },
+            _ => Verdict::Untouched,
         }
     }
 
-    /// Whose ARP for an address is no news from now on.
-    pub(super) fn note_active(&mut self, address: [u8; 4], active: MacAddr) {
+    /// What is to be made of an address from now on.
+    pub(super) fn note_address(&mut self, address: Octets, note: AddressNote) {
         let found = self
             .addresses
             .binary_search_by_key(&address, |(address, _)| *address);
         if let Ok(index) = found
             && let Some((_, entry)) = self.addresses.get_mut(index)
         {
-            entry.active = active;
+            entry.active = note.active;
+            entry.flags = note.flags();
         }
     }
 
@@ -148,7 +160,7 @@ impl Book {
         self.routers.get(index).map(|(_, entry)| entry)
     }
 
-    fn address(&self, address: [u8; 4]) -> Option<&AddressEntry> {
+    fn address(&self, address: Octets) -> Option<&AddressEntry> {
         let index = self
             .addresses
             .binary_search_by_key(&address, |(address, _)| *address)
@@ -159,7 +171,6 @@ impl Book {
 
 /// The source that a refused frame gives; whatever lies there, for a list of the
 /// refused and nothing else.
-fn source(frame: &[u8]) -> Ipv4Addr {
-    let octets = frame.get(26..30).and_then(<[u8]>::first_chunk::<4>);
-    octets.map_or(Ipv4Addr::UNSPECIFIED, |octets| Ipv4Addr::from(*octets))
+fn source(head: &[u8; wire::HEAD]) -> IpAddr {
+    layout::address(admit::source(head))
 }

@@ -8,6 +8,8 @@
 
 use libc::sock_filter;
 
+use vip_common::layout;
+
 use super::book::Book;
 
 /// Classic BPF takes this many instructions.
@@ -67,7 +69,7 @@ fn arp_part(book: &Book) -> Vec<sock_filter> {
         part.push(statement(LD_W, at));
         part.extend(
             book.addresses()
-                .flat_map(|address| accept_if(u32::from_be_bytes(address))),
+                .flat_map(|address| accept_if(u32::from_be_bytes(layout::unmapped(&address)))),
         );
     }
     part.push(statement(RET, REJECT));
@@ -163,12 +165,15 @@ mod tests {
     fn book(vrids: &[u8], addresses: &[Ipv4Addr]) -> Book {
         let entry = RouterEntry {
             slot: 0,
-            group: [224, 0, 0, 18],
-            primary: [192, 168, 8, 5],
+            group: layout::mapped([224, 0, 0, 18]),
+            primary: layout::mapped([192, 168, 8, 5]),
             broadcast: [0; 4],
             mac: MacAddr::ZERO,
             version: 2,
             min_ttl: 255,
+            max_ttl: 255,
+            flags: 0,
+            pad: 0,
         };
         let routers: Vec<_> = vrids
             .iter()
@@ -182,16 +187,8 @@ mod tests {
         let addresses: Vec<_> = addresses
             .iter()
             .map(|address| {
-                let key = AddressKey {
-                    ifindex: 3,
-                    address: address.octets(),
-                };
-                let entry = AddressEntry {
-                    slot: 0,
-                    own: MacAddr::ZERO,
-                    active: MacAddr::ZERO,
-                };
-                (key, entry)
+                let key = AddressKey::new(3, (*address).into());
+                (key, AddressEntry::new(0, MacAddr::ZERO))
             })
             .collect();
         Book::new(3, &routers, &addresses)

@@ -10,7 +10,6 @@ mod socket;
 mod stamp;
 
 use std::io::IoSliceMut;
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +17,15 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg};
 use nix::time::{ClockId, clock_gettime};
-use vip_common::ids::MacAddr;
-use vip_common::layout::{AddressKey, Counter, LARGE_FRAME};
+use vip_common::layout::{self, AddressKey, Counter, LARGE_FRAME};
 use vip_common::time::MonoTime;
 
 pub use book::{Book, Verdict};
 
 use super::Port;
-use super::ear::{Ear, EarEvent, Left};
+use super::ear::{AddressNote, Ear, EarEvent, Left};
 use super::error::{Deaf, EarError};
-use super::ledger::Ledger;
+use super::ledger::{Heard, Ledger};
 
 /// Frames that one drain reads at most.
 const BOUND: usize = 64;
@@ -161,9 +159,9 @@ impl Ear for PacketEar {
         Left::Perhaps
     }
 
-    fn note_active(&mut self, key: AddressKey, active: MacAddr) {
+    fn note_address(&mut self, key: AddressKey, note: AddressNote) {
         if key.ifindex == self.ifindex {
-            self.book.note_active(key.address, active);
+            self.book.note_address(key.address, note);
         }
     }
 }
@@ -201,15 +199,30 @@ fn tell(
                 reason,
             });
         }
-        Verdict::Asked { slot } => ledger.count(slot, Counter::ArpRequest),
-        Verdict::Claimed { slot, address, mac } => {
-            ledger.count(slot, Counter::ArpClaim);
-            if ledger.note_claim(slot, stamp, address, mac) {
+        Verdict::Asked { slot } => ledger.count(slot, Counter::Asked),
+        Verdict::Claimed {
+            slot,
+            address,
+            mac,
+            stranger,
+            watched,
+        } => {
+            if stranger {
+                ledger.count(slot, Counter::Claimed);
+            }
+            let heard = Heard {
+                stamp,
+                address,
+                mac,
+                stranger,
+                watched,
+            };
+            if ledger.note_claim(slot, heard) {
                 sink(EarEvent::Claim {
                     stamp,
                     slot,
                     ifindex,
-                    address: Ipv4Addr::from(address),
+                    address: layout::address(address),
                     mac,
                 });
             }

@@ -161,7 +161,7 @@ fn open<'a>(
     // What is on this host is not asked for on the LAN.
     wanted.addresses.retain(|(key, _)| {
         let mut held = link.addresses.iter();
-        !held.any(|(held, _)| held.octets() == key.address)
+        !held.any(|(held, _)| vip_common::layout::mapped(held.octets()) == key.address)
     });
     let attached = ears.attach(&wanted).map_err(|error| error.to_string())?;
     Ok(attached.ear.map(|ear| Listener {
@@ -241,9 +241,14 @@ fn drain(plan: &Plan, listener: &mut Listener<'_>, heard: &mut BTreeMap<usize, H
                 reason,
             } => {
                 let heard = heard.entry(number(slot)).or_default();
-                heard.refused.insert(source, reason);
+                if let IpAddr::V4(source) = source {
+                    heard.refused.insert(source, reason);
+                }
             }
             EarEvent::Claim { address, mac, .. } => {
+                let IpAddr::V4(address) = address else {
+                    return;
+                };
                 let holds = |slot: &&usize| {
                     let mut all = plan.routers[**slot].all_addresses();
                     all.any(|one| one.address == IpAddr::V4(address))
