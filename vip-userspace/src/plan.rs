@@ -303,17 +303,7 @@ impl RouterPlan {
     #[must_use]
     pub fn assignments(&self, ifindex_of: impl Fn(usize) -> Option<u32>) -> Vec<Assignment> {
         let assignment = |placed: &PlacedAddress| {
-            let IpAddr::V4(address) = placed.address else {
-                return None;
-            };
-            Some(Assignment {
-                ifindex: ifindex_of(placed.port)?,
-                address,
-                prefix: placed.prefix,
-                broadcast: placed.line.broadcast,
-                scope: placed.line.scope,
-                label: placed.line.label.clone(),
-            })
+            Some(Assignment::of(ifindex_of(placed.port)?, &placed.line))
         };
         self.all_addresses().filter_map(assignment).collect()
     }
@@ -388,7 +378,7 @@ mod tests {
             .iter()
             .map(|one| (one.address, one.prefix))
             .collect();
-        let address = |last| Ipv4Addr::new(192, 0, 2, last);
+        let address = |last| IpAddr::from([192, 0, 2, last]);
         assert_eq!(installed, [(address(1), 24), (address(2), 32)]);
     }
 }

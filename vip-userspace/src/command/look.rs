@@ -94,7 +94,7 @@ fn listen(plan: &Plan, port: &PortPlan, link: &Link, vrids: &[Vrid]) -> Option<(
     let end = Instant::now() + (interval + interval / 4).min(LONGEST_LOOK);
     loop {
         while let Some(heard) = voice.drain() {
-            if link.addresses.iter().any(|(own, _)| *own == heard.source) {
+            if link.has(heard.source.into()) {
                 return Some((heard.vrid, heard.source));
             }
         }

@@ -365,11 +365,10 @@ fn follow_links(
         let Some(link) = link else { return };
         for slot in &plan.ports[port].needed_by {
             let installed = published.read(*slot).is_some_and(|seen| seen.installed);
-            let there = |wanted| link.addresses.iter().any(|(known, _)| *known == wanted);
             let mut here = plan.routers[*slot]
                 .all_addresses()
                 .filter(|one| one.port == port);
-            if installed && !here.all(|one| there(one.address)) {
+            if installed && !here.all(|one| link.has(one.address)) {
                 news.send_patiently(LinkNews::AddressMissing { slot: *slot });
             }
         }

@@ -22,6 +22,9 @@ use super::{
 /// letter v. The kernel itself uses 1 to 3, keepalived 18.
 pub const MARK: u8 = b'v';
 
+/// `IFA_F_MCAUTOJOIN`: the address is a group to join (Linux 3.19).
+const IFA_F_MCAUTOJOIN: u32 = 0x400;
+
 /// Addresses through route netlink, marked and listed as ours.
 pub struct NetlinkKernel {
     socket: RouteSocket,
@@ -194,7 +197,7 @@ impl NetlinkKernel {
         if !self.marks || configured.is_empty() {
             return Ok(Vec::new());
         }
-        let wanted: BTreeSet<(u32, Ipv4Addr)> = configured
+        let wanted: BTreeSet<(u32, IpAddr)> = configured
             .iter()
             .map(|one| (one.ifindex, one.address))
             .collect();
@@ -227,7 +230,23 @@ impl NetlinkKernel {
         marked
     }
 
-    /// The IPv4 addresses of one interface, or of all for 0.
+    /// Puts an address in the place of what a dead vip has left.
+    fn exchange(&mut self, left: Key, wanted: &Assignment) -> Result<(), Refusal> {
+        let requests = [
+            (RouteNetlinkMessage::DelAddress(deletion(left)), 0),
+            (
+                RouteNetlinkMessage::NewAddress(addition(wanted)),
+                NLM_F_CREATE | NLM_F_EXCL,
+            ),
+        ];
+        for (request, flags) in requests {
+            let answers = self.socket.transact(std::iter::once(request), flags);
+            spread(answers, 1).into_iter().collect::<Result<(), _>>()?;
+        }
+        Ok(())
+    }
+
+    /// The addresses of one interface, or of all for 0.
     fn addresses(&mut self, ifindex: u32) -> io::Result<Vec<AddressRecord>> {
         super::inventory::dump_addresses(&mut self.socket, ifindex)
     }
@@ -289,7 +308,7 @@ impl NetlinkKernel {
                     && going.iter().any(|first| {
                         !first.is_secondary()
                             && first.prefix == record.prefix
-                            && same_subnet(first.address, record.address, record.prefix)
+                            && same_subnet(first.other_end(), record.other_end(), record.prefix)
                     })
             };
             found.extend(staying.into_iter().filter(falls));
@@ -359,11 +378,18 @@ impl Kernel for NetlinkKernel {
             if !there.is_empty() {
                 // With our mark it is what a dead vip has left, and ours to remove.
                 let marked = self.marked(&there);
-                let (left, others): (Vec<_>, Vec<_>) = there
-                    .into_iter()
-                    .partition(|wanted| marked.contains(&wanted.key()));
-                self.ours.extend(left.iter().map(Assignment::key));
-                installed.before_us.extend(others);
+                for wanted in there {
+                    if marked.contains(&wanted.key()) {
+                        self.ours.insert(wanted.key());
+                    } else if let Some(left) = under_another_prefix(&wanted, &marked) {
+                        match self.exchange(left, &wanted) {
+                            Ok(()) => drop(self.ours.insert(wanted.key())),
+                            Err(refusal) => failures.push(failure(wanted.key(), refusal)),
+                        }
+                    } else {
+                        installed.before_us.push(wanted);
+                    }
+                }
             }
             let keys: Vec<Key> = fresh.iter().map(|wanted| wanted.key()).collect();
             self.ledger.settle(|key| self.ours.contains(&key), &keys);
@@ -382,6 +408,15 @@ impl Kernel for NetlinkKernel {
         self.ledger.settle(|key| self.ours.contains(&key), &keys);
         result
     }
+}
+
+/// The same IPv6 address with another prefix or other end among those that are
+/// marked: it stands only once on an interface.
+fn under_another_prefix(wanted: &Assignment, marked: &BTreeSet<Key>) -> Option<Key> {
+    let mut marked = marked.iter().copied();
+    marked.find(|key| {
+        wanted.address.is_ipv6() && (key.ifindex, key.address) == (wanted.ifindex, wanted.address)
+    })
 }
 
 /// One answer for each request, also when the socket itself failed.
@@ -403,16 +438,30 @@ fn spread(answers: io::Result<Vec<Result<(), Refusal>>>, count: usize) -> Vec<Re
 }
 
 fn failure(key: Key, refusal: Refusal) -> Failure {
+    let interface = interface_name(key.ifindex);
+    let help = match key.address {
+        IpAddr::V6(_) if refusal.is(libc::EACCES) => {
+            Some(format!("set net.ipv6.conf.{interface}.disable_ipv6 to 0"))
+        }
+        IpAddr::V6(_) if refusal.is(libc::EAFNOSUPPORT) || refusal.is(libc::EOPNOTSUPP) => {
+            Some("this kernel has no IPv6".to_owned())
+        }
+        _ => None,
+    };
     Failure {
-        address: key.address,
-        prefix: key.prefix,
-        interface: interface_name(key.ifindex),
+        what: format!("{key} on {interface}"),
         error: refusal.error,
         note: refusal.note,
+        help,
     }
 }
 
-fn same_subnet(one: Ipv4Addr, other: Ipv4Addr, prefix: u8) -> bool {
+/// Whether two addresses lie in one IPv4 subnet: those of IPv6 live and die
+/// each for itself.
+fn same_subnet(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
+    let (IpAddr::V4(one), IpAddr::V4(other)) = (one, other) else {
+        return false;
+    };
     let mask = u32::MAX
         .checked_shl(32 - u32::from(prefix.min(32)))
         .unwrap_or(0);
@@ -425,32 +474,66 @@ impl AddressRecord {
             ifindex: self.ifindex,
             address: self.address,
             prefix: self.prefix,
+            peer: self.peer,
         }
+    }
+
+    /// The address that its prefix belongs to.
+    fn other_end(&self) -> IpAddr {
+        self.peer.unwrap_or(self.address)
     }
 }
 
+/// A message that names an address in full, so that it means this one only.
 fn message(key: Key, scope: u8) -> AddressMessage {
     let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet;
+    message.header.family = match key.address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
     message.header.prefix_len = key.prefix;
     message.header.scope = AddressScope::from(scope);
     message.header.index = key.ifindex;
+    message.attributes = vec![
+        AddressAttribute::Local(key.address),
+        AddressAttribute::Address(key.peer.unwrap_or(key.address)),
+    ];
     message
 }
 
 fn addition(wanted: &Assignment) -> AddressMessage {
-    let address = IpAddr::V4(wanted.address);
+    /// Seconds that mean "for ever".
+    const FOREVER: u32 = u32::MAX;
+
+    let v6 = wanted.address.is_ipv6();
     let mut message = message(wanted.key(), wanted.scope);
-    message.attributes = vec![
-        AddressAttribute::Local(address),
-        AddressAttribute::Address(address),
+    let flags = [
+        (v6 && !wanted.detect_duplicates, libc::IFA_F_NODAD),
+        (v6 && wanted.home, libc::IFA_F_HOMEADDRESS),
+        (v6 && wanted.manage_temporary, libc::IFA_F_MANAGETEMPADDR),
+        (wanted.no_prefix_route, libc::IFA_F_NOPREFIXROUTE),
+        (wanted.auto_join, IFA_F_MCAUTOJOIN),
     ];
-    message
-        .attributes
-        .extend(wanted.broadcast.map(AddressAttribute::Broadcast));
-    message
-        .attributes
-        .extend(wanted.label.clone().map(AddressAttribute::Label));
+    let flags = flags.iter().filter(|(set, _)| *set);
+    let flags = flags.fold(0, |all, (_, flag)| all | flag);
+    if flags != 0 {
+        message.header.flags = AddressHeaderFlags::from_bits_retain((flags & 0xff) as u8);
+        let flags = AddressFlags::from_bits_retain(flags);
+        message.attributes.push(AddressAttribute::Flags(flags));
+    }
+    if !v6 {
+        let broadcast = wanted.broadcast.map(AddressAttribute::Broadcast);
+        let label = wanted.label.clone().map(AddressAttribute::Label);
+        message
+            .attributes
+            .extend(broadcast.into_iter().chain(label));
+    }
+    if let Some(preferred) = wanted.preferred {
+        let mut info = CacheInfo::default();
+        info.ifa_preferred = preferred;
+        info.ifa_valid = FOREVER;
+        message.attributes.push(AddressAttribute::CacheInfo(info));
+    }
     message
         .attributes
         .push(AddressAttribute::Protocol(AddressProtocol::Other(MARK)));
@@ -458,13 +541,7 @@ fn addition(wanted: &Assignment) -> AddressMessage {
 }
 
 fn deletion(key: Key) -> AddressMessage {
-    let address = IpAddr::V4(key.address);
-    let mut message = message(key, 0);
-    message.attributes = vec![
-        AddressAttribute::Local(address),
-        AddressAttribute::Address(address),
-    ];
-    message
+    message(key, 0)
 }
 
 fn restoration(record: &AddressRecord) -> AddressMessage {
@@ -473,11 +550,8 @@ fn restoration(record: &AddressRecord) -> AddressMessage {
     // lives for ever.
     let flags = record.flags & !(libc::IFA_F_SECONDARY | libc::IFA_F_PERMANENT);
     message.header.flags = AddressHeaderFlags::from_bits_retain((flags & 0xff) as u8);
-    message.attributes = vec![
-        AddressAttribute::Local(IpAddr::V4(record.address)),
-        AddressAttribute::Address(IpAddr::V4(record.peer.unwrap_or(record.address))),
-        AddressAttribute::Flags(AddressFlags::from_bits_retain(flags)),
-    ];
+    let flags = AddressFlags::from_bits_retain(flags);
+    message.attributes.push(AddressAttribute::Flags(flags));
     message
         .attributes
         .extend(record.broadcast.map(AddressAttribute::Broadcast));
@@ -511,8 +585,9 @@ fn knows_marks(socket: &mut RouteSocket) -> io::Result<bool> {
     let mut question = message(
         Key {
             ifindex: 0,
-            address: Ipv4Addr::UNSPECIFIED,
+            address: Ipv4Addr::UNSPECIFIED.into(),
             prefix: 32,
+            peer: None,
         },
         0,
     );
@@ -537,7 +612,7 @@ mod tests {
 
     #[test]
     fn subnets_of_every_width() {
-        let [one, other] = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 1, 1)];
+        let [one, other] = [[10, 0, 0, 1], [10, 0, 1, 1]].map(IpAddr::from);
         assert!(!same_subnet(one, other, 24));
         assert!(same_subnet(one, other, 23));
         assert!(same_subnet(one, other, 0));

@@ -1,7 +1,7 @@
 //! Being a member of the adverts' group, and being at home for protocol 112.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, SockRef, Socket, Type};
@@ -14,7 +14,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, SockRef, So
 #[derive(Debug)]
 pub struct Membership {
     socket: Socket,
-    group: Ipv4Addr,
+    group: IpAddr,
     ifindex: u32,
 }
 
@@ -24,9 +24,9 @@ impl Membership {
     /// # Errors
     ///
     /// When there is no such interface (ENODEV), or the group is none.
-    pub fn join(group: Ipv4Addr, ifindex: u32) -> io::Result<Self> {
+    pub fn join(group: IpAddr, ifindex: u32) -> io::Result<Self> {
         // A socket for each: the system limits the groups of one socket.
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        let socket = Socket::new(domain(group), Type::DGRAM, None)?;
         let membership = Self {
             socket,
             group,
@@ -43,10 +43,13 @@ impl Membership {
     ///
     /// As [`Membership::join`].
     pub fn renew(&self) -> io::Result<()> {
-        match self
-            .socket
-            .leave_multicast_v4_n(&self.group, &InterfaceIndexOrAddress::Index(self.ifindex))
-        {
+        let left = match &self.group {
+            IpAddr::V4(group) => self
+                .socket
+                .leave_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(self.ifindex)),
+            IpAddr::V6(group) => self.socket.leave_multicast_v6(group, self.ifindex),
+        };
+        match left {
             // The kernel has let go of it by itself.
             Err(error) if error.raw_os_error() == Some(libc::EADDRNOTAVAIL) => {}
             other => other?,
@@ -61,17 +64,29 @@ impl Membership {
     }
 
     fn enter(&self) -> io::Result<()> {
-        self.socket
-            .join_multicast_v4_n(&self.group, &InterfaceIndexOrAddress::Index(self.ifindex))
+        match &self.group {
+            IpAddr::V4(group) => self
+                .socket
+                .join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(self.ifindex)),
+            IpAddr::V6(group) => self.socket.join_multicast_v6(group, self.ifindex),
+        }
     }
 }
 
-/// While this lives, the host has a listener for IP protocol 112, and answers
-/// no peer's unicast advert with "protocol unreachable". It hears nothing:
-/// its filter drops every packet.
+fn domain(address: IpAddr) -> Domain {
+    match address {
+        IpAddr::V4(_) => Domain::IPV4,
+        IpAddr::V6(_) => Domain::IPV6,
+    }
+}
+
+/// While this lives, the host has a listener for protocol 112 in both families,
+/// and answers no peer's unicast advert with "protocol unreachable" (or, of IPv6,
+/// with "unknown next header"). It hears nothing: its filter drops every packet.
 #[derive(Debug)]
 pub struct ProtocolHold {
-    socket: Socket,
+    /// IPv4, and IPv6 where this host has it.
+    sockets: Vec<Socket>,
 }
 
 /// Keeps the host from refusing protocol 112.
@@ -80,12 +95,23 @@ pub struct ProtocolHold {
 ///
 /// Without CAP_NET_RAW.
 pub fn hold_protocol_112() -> io::Result<ProtocolHold> {
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(PROTOCOL)))?;
+    let mut sockets = vec![deaf_listener(Domain::IPV4)?];
+    match deaf_listener(Domain::IPV6) {
+        Ok(socket) => sockets.push(socket),
+        // A kernel without IPv6 refuses nobody by it.
+        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(ProtocolHold { sockets })
+}
+
+fn deaf_listener(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(PROTOCOL)))?;
     // Bound to no interface: that is how another program's holder is told
     // from ours (see `speakers::foreign_holders`).
     drop_everything(&socket)?;
     socket.set_recv_buffer_size(1)?;
-    Ok(ProtocolHold { socket })
+    Ok(socket)
 }
 
 /// VRRP's IP protocol number.
@@ -98,15 +124,15 @@ impl ProtocolHold {
     ///
     /// When the socket is broken.
     pub fn is_silent(&self) -> io::Result<bool> {
-        let mut byte = [std::mem::MaybeUninit::uninit(); 1];
-        match self
-            .socket
-            .recv_with_flags(&mut byte, libc::MSG_DONTWAIT | libc::MSG_PEEK)
-        {
-            Ok(_) => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-            Err(error) => Err(error),
+        for socket in &self.sockets {
+            let mut byte = [std::mem::MaybeUninit::uninit(); 1];
+            match socket.recv_with_flags(&mut byte, libc::MSG_DONTWAIT | libc::MSG_PEEK) {
+                Ok(_) => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(true)
     }
 }
 

@@ -586,8 +586,7 @@ impl Hands {
             if held.memberships.iter().any(|(joined, _)| *joined == group) {
                 continue;
             }
-            let IpAddr::V4(v4) = group else { continue };
-            let membership = Membership::join(v4, held.link.index)
+            let membership = Membership::join(group, held.link.index)
                 .map_err(|error| format!("cannot join {group}: {error}"))?;
             held.memberships.push((group, membership));
         }
@@ -690,16 +689,15 @@ pub fn own_addresses(plan: &Plan, port: usize, link: &Link) -> Own {
             .flat_map(RouterPlan::all_addresses)
             .any(|one| one.address == address)
     };
-    let mut own = Own::default();
-    for (address, _) in &link.addresses {
-        let address = IpAddr::V4(*address);
-        if ours(address) {
-            continue;
-        }
-        match address {
-            IpAddr::V4(v4) => own.v4 = own.v4.or(Some(v4)),
-            IpAddr::V6(v6) => own.v6 = own.v6.or(Some(v6)),
-        }
+    let own = |family| link.own_address(family, ours);
+    Own {
+        v4: own(Family::V4).and_then(|address| match address {
+            IpAddr::V4(v4) => Some(v4),
+            IpAddr::V6(_) => None,
+        }),
+        v6: own(Family::V6).and_then(|address| match address {
+            IpAddr::V6(v6) => Some(v6),
+            IpAddr::V4(_) => None,
+        }),
     }
-    own
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use vip_common::ids::MacAddr;
+use vip_common::ids::{Family, MacAddr};
 
 use super::netlink::{AddressRecord, LinkRecord, RouteSocket};
 
@@ -37,27 +37,64 @@ pub struct Link {
     pub kind: Option<String>,
     /// Whether a VLAN interface of this namespace sits on it.
     pub has_vlans: bool,
-    /// Its IPv4 addresses with their prefix lengths, those first that stand
-    /// first in their subnet.
-    pub addresses: Vec<(Ipv4Addr, u8)>,
+    /// Its addresses with their prefix lengths, those first that stand first in
+    /// their subnet; IPv4 before IPv6.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Those of them that cannot be spoken from, or not yet: the kernel is still
+    /// looking for another holder, or has found one. IPv6 only.
+    pub tentative: Vec<IpAddr>,
 }
 
 impl Link {
-    /// The address to speak from: the first that is not one of `virtual_addresses`.
+    /// Its IPv4 addresses with their prefix lengths.
+    pub fn ipv4(&self) -> impl Iterator<Item = (Ipv4Addr, u8)> {
+        let addresses = self.addresses.iter();
+        addresses.filter_map(|(address, prefix)| match address {
+            IpAddr::V4(address) => Some((*address, *prefix)),
+            IpAddr::V6(_) => None,
+        })
+    }
+
+    /// Whether it has this address.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|(own, _)| *own == address)
+    }
+
+    /// The address to speak from: the first IPv4 address that is not one of
+    /// `virtual_addresses`.
     #[must_use]
     pub fn primary_address(&self, virtual_addresses: &[Ipv4Addr]) -> Option<Ipv4Addr> {
-        self.addresses
-            .iter()
-            .map(|(address, _)| *address)
+        self.ipv4()
+            .map(|(address, _)| address)
             .find(|address| !virtual_addresses.contains(address))
+    }
+
+    /// The address to speak from in a family, passing over those that are
+    /// `somebody's` by election: the first of IPv4, the first link-local one of
+    /// IPv6 (RFC 9568 5.1.2.1) of which the kernel is sure.
+    #[must_use]
+    pub fn own_address(
+        &self,
+        family: Family,
+        somebodys: impl Fn(IpAddr) -> bool,
+    ) -> Option<IpAddr> {
+        let mut addresses = self.addresses.iter().map(|(address, _)| *address);
+        addresses.find(|address| {
+            let fits = match address {
+                IpAddr::V4(_) => family == Family::V4,
+                IpAddr::V6(address) => family == Family::V6 && address.is_unicast_link_local(),
+            };
+            fits && !self.tentative.contains(address) && !somebodys(*address)
+        })
     }
 
     /// The broadcast address of the subnet that one of its addresses is in; a
     /// subnet of one or two addresses has none (RFC 3021).
     #[must_use]
     pub fn broadcast_of(&self, own: Ipv4Addr) -> Option<Ipv4Addr> {
-        let (_, prefix) = self.addresses.iter().find(|(address, _)| *address == own)?;
-        let hosts = u32::MAX.checked_shr(u32::from(*prefix))?;
+        let (_, prefix) = self.ipv4().find(|(address, _)| *address == own)?;
+        let hosts = u32::MAX.checked_shr(u32::from(prefix))?;
         (hosts >= 3).then(|| Ipv4Addr::from_bits(own.to_bits() | hosts))
     }
 }
@@ -157,8 +194,9 @@ impl Tables {
             .get(&record.index)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let (secondary, first): (Vec<_>, Vec<_>) =
-            addresses.iter().partition(|address| address.is_secondary());
+        // A stable sort: what the kernel has first stays first among its like.
+        let mut addresses: Vec<&AddressRecord> = addresses.iter().collect();
+        addresses.sort_by_key(|record| (record.address.is_ipv6(), record.is_secondary()));
         Some(Link {
             name: record.name.clone(),
             index: record.index,
@@ -170,10 +208,14 @@ impl Tables {
             has_vlans: self.links.values().any(|other| {
                 other.below == Some(record.index) && other.kind.as_deref() == Some("vlan")
             }),
-            addresses: first
+            tentative: addresses
+                .iter()
+                .filter(|record| record.is_tentative())
+                .map(|record| record.address)
+                .collect(),
+            addresses: addresses
                 .into_iter()
-                .chain(secondary)
-                .map(|address| (address.address, address.prefix))
+                .map(|record| (record.address, record.prefix))
                 .collect(),
         })
     }
@@ -194,13 +236,13 @@ fn dump_links(socket: &mut RouteSocket) -> io::Result<BTreeMap<u32, LinkRecord>>
         .collect())
 }
 
-/// The IPv4 addresses of one interface, or of all for 0, in the kernel's order.
+/// The addresses of one interface, or of all for 0, in the kernel's order.
 pub(super) fn dump_addresses(
     socket: &mut RouteSocket,
     ifindex: u32,
 ) -> io::Result<Vec<AddressRecord>> {
     let mut request = AddressMessage::default();
-    request.header.family = AddressFamily::Inet;
+    request.header.family = AddressFamily::Unspec;
     request.header.index = ifindex;
     socket.dump(&RouteNetlinkMessage::GetAddress(request), |message| {
         if message.kind != RTM_NEWADDR {
@@ -242,7 +284,8 @@ mod tests {
                 mtu: 1500,
                 kind: None,
                 has_vlans: false,
-                addresses: vec![(own, prefix)],
+                addresses: vec![(own.into(), prefix)],
+                tentative: vec![],
             };
             assert_eq!(link.broadcast_of(Ipv4Addr::new(10, 0, 0, 6)), None);
             link.broadcast_of(own)
@@ -258,7 +301,7 @@ mod tests {
     fn address(last: u8, flags: i32) -> AddressRecord {
         AddressRecord {
             ifindex: 1,
-            address: Ipv4Addr::new(10, 0, 0, last),
+            address: Ipv4Addr::new(10, 0, 0, last).into(),
             peer: None,
             prefix: 24,
             scope: 0,

@@ -18,7 +18,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -47,9 +47,11 @@ pub struct Listed {
     /// The interface's index.
     pub ifindex: u32,
     /// The address.
-    pub address: Ipv4Addr,
-    /// Its prefix length.
+    pub address: IpAddr,
+    /// Its prefix length, or its peer's.
     pub prefix: u8,
+    /// The other end, where it has one.
+    pub peer: Option<IpAddr>,
     pub(super) stage: Stage,
 }
 
@@ -59,6 +61,7 @@ impl Listed {
             ifindex: self.ifindex,
             address: self.address,
             prefix: self.prefix,
+            peer: self.peer,
         }
     }
 
@@ -69,21 +72,24 @@ impl Listed {
             ifindex: key.ifindex,
             address: key.address,
             prefix: key.prefix,
+            peer: key.peer,
             stage: Stage::Have,
         }
     }
 
     fn line(&self, word: &str) -> String {
         format!(
-            "{word} {} {} {}/{}\n",
-            self.interface, self.ifindex, self.address, self.prefix
+            "{word} {} {} {}\n",
+            self.interface,
+            self.ifindex,
+            self.key()
         )
     }
 }
 
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} on {}", self.address, self.prefix, self.interface)
+        write!(f, "{} on {}", self.key(), self.interface)
     }
 }
 
@@ -157,10 +163,8 @@ impl Ledger {
                 } else {
                     interface
                 },
-                ifindex: assignment.ifindex,
-                address: assignment.address,
-                prefix: assignment.prefix,
                 stage: Stage::Adding,
+                ..Listed::of(assignment.key())
             };
             lines.push_str(&entry.line("adding"));
             self.entries.push(entry);
@@ -313,15 +317,22 @@ fn parse(line: &str) -> Option<(&str, Listed)> {
     };
     let interface = words.next()?.to_owned();
     let ifindex = words.next()?.parse().ok()?;
-    let (address, prefix) = words.next()?.split_once('/')?;
+    let mut rest: Vec<&str> = words.collect();
+    let (last, prefix) = rest.pop()?.split_once('/')?;
+    let (address, peer) = match rest.as_slice() {
+        [] => (last, None),
+        [address, "peer"] => (*address, Some(last.parse().ok()?)),
+        _ => return None,
+    };
     let entry = Listed {
         interface,
         ifindex,
         address: address.parse().ok()?,
         prefix: prefix.parse().ok()?,
+        peer,
         stage,
     };
-    words.next().is_none().then_some((word, entry))
+    Some((word, entry))
 }
 
 #[cfg(test)]
@@ -358,6 +369,21 @@ mod tests {
                 "10.0.0.1/24 on eth1 Adding"
             ]
         );
+    }
+
+    #[test]
+    fn an_address_is_read_as_it_is_written() {
+        let header = place().header();
+        for line in [
+            "have eth0 2 2001:db8::1/64",
+            "have eth0 2 10.0.0.1 peer 10.0.0.2/32",
+            "have eth0 2 2001:db8::1 peer 2001:db8::2/128",
+        ] {
+            let Earlier::Here(entries) = place().read(&format!("{header}{line}\n")) else {
+                panic!("{line}");
+            };
+            assert_eq!(entries[0].line("have"), format!("{line}\n"));
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! in its place: addresses on, addresses off. [`NetlinkKernel`] does it.
 //! [`Inventory`] and [`Monitor`] tell which interfaces there are and what
 //! becomes of them. [`Membership`] and [`ProtocolHold`] keep the adverts
-//! coming in, [`FrameSender`] sends ours. [`speakers`] looks for others on
+//! coming in, [`FrameSender`] sends ours,
+//! [`UnicastSender`] those to peers by name. [`speakers`] looks for others on
 //! this host who speak for the same virtual router.
 //!
 //! Everything here belongs to the network namespace of the thread that opens
@@ -24,14 +25,16 @@ mod sys;
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::config::estate::{Lifetime, VirtualAddress};
 
 pub use addresses::{NetlinkKernel, OpenError, Tidied, TidyError};
 pub use group::{Membership, ProtocolHold, hold_protocol_112};
 pub use inventory::{Inventory, Link};
 pub use ledger::Listed;
 pub use monitor::{LinkEvent, Monitor};
-pub use sender::FrameSender;
+pub use sender::{FrameSender, UnicastSender};
 
 /// What the hands thread asks of the kernel.
 pub trait Kernel: Send {
@@ -59,24 +62,89 @@ pub struct Assignment {
     /// The interface's index.
     pub ifindex: u32,
     /// The address.
-    pub address: Ipv4Addr,
-    /// Its prefix length, 0 to 32.
+    pub address: IpAddr,
+    /// The length of its prefix, 0 to 32 or 128; with a `peer` that of the peer.
     pub prefix: u8,
-    /// The broadcast address, if one is to be set.
+    /// The other end, where the interface leads to one host only.
+    pub peer: Option<IpAddr>,
+    /// The broadcast address, if one is to be set; IPv4 only.
     pub broadcast: Option<Ipv4Addr>,
-    /// The scope as a number: 0 global, 253 link, 254 host.
+    /// The scope as a number: 0 global, 253 link, 254 host. IPv4 only; the
+    /// kernel knows that of an IPv6 address by itself.
     pub scope: u8,
-    /// The label, at most 15 bytes; the kernel takes the interface's name if
-    /// there is none.
+    /// The label, at most 15 bytes, IPv4 only; the kernel takes the interface's
+    /// name if there is none.
     pub label: Option<String>,
+    /// Seconds that it is preferred as a source, for ever if not said. With 0 it
+    /// is deprecated from the start: never chosen by itself, and served all the same.
+    pub preferred: Option<u32>,
+    /// `home`: the home address of a mobile node; IPv6 only.
+    pub home: bool,
+    /// Whether the kernel looks for duplicates before the address can be used
+    /// (about one second); IPv6 only. A virtual address has its election
+    /// instead: another holder is the case it exists for.
+    pub detect_duplicates: bool,
+    /// `mngtmpaddr`: temporary addresses are made from it; IPv6 only.
+    pub manage_temporary: bool,
+    /// `noprefixroute`: the kernel adds no route for its prefix.
+    pub no_prefix_route: bool,
+    /// `autojoin`: the address is a multicast group, which the interface joins.
+    pub auto_join: bool,
 }
 
 impl Assignment {
+    /// An address without any option, installed as keepalived does: without
+    /// duplicate detection, and an IPv6 address that is alone in its prefix is
+    /// never chosen as a source.
+    #[must_use]
+    pub fn new(ifindex: u32, address: IpAddr, prefix: u8) -> Self {
+        Self {
+            ifindex,
+            address,
+            prefix,
+            peer: None,
+            broadcast: None,
+            scope: 0,
+            label: None,
+            preferred: (address.is_ipv6() && prefix == 128).then_some(0),
+            home: false,
+            detect_duplicates: false,
+            manage_temporary: false,
+            no_prefix_route: false,
+            auto_join: false,
+        }
+    }
+
+    /// An address of the configuration.
+    #[must_use]
+    pub fn of(ifindex: u32, line: &VirtualAddress) -> Self {
+        let v4 = line.address.is_ipv4();
+        Self {
+            // The kernel keeps one prefix, and that is the other end's.
+            prefix: line.peer.map_or(line.prefix, |(_, prefix)| prefix),
+            peer: line.peer.map(|(peer, _)| peer),
+            broadcast: line.broadcast,
+            scope: line.scope,
+            label: line.label.clone().filter(|_| v4),
+            preferred: match line.preferred {
+                Lifetime::Forever => None,
+                Lifetime::Seconds(seconds) => Some(seconds),
+            },
+            home: line.home,
+            detect_duplicates: line.detect_duplicates,
+            manage_temporary: line.manage_temporary,
+            no_prefix_route: line.no_prefix_route,
+            auto_join: line.auto_join,
+            ..Self::new(ifindex, line.address, line.prefix)
+        }
+    }
+
     pub(crate) fn key(&self) -> Key {
         Key {
             ifindex: self.ifindex,
             address: self.address,
             prefix: self.prefix,
+            peer: self.peer.filter(|peer| *peer != self.address),
         }
     }
 }
@@ -85,8 +153,21 @@ impl Assignment {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Key {
     pub(crate) ifindex: u32,
-    pub(crate) address: Ipv4Addr,
+    pub(crate) address: IpAddr,
     pub(crate) prefix: u8,
+    /// The other end, where that is not the address itself.
+    pub(crate) peer: Option<IpAddr>,
+}
+
+impl fmt::Display for Key {
+    /// As people write it: `192.0.2.1/24`, `192.0.2.1 peer 198.51.100.1/32`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)?;
+        if let Some(peer) = self.peer {
+            write!(f, " peer {peer}")?;
+        }
+        write!(f, "/{}", self.prefix)
+    }
 }
 
 /// What installing a batch came to.
@@ -100,36 +181,35 @@ pub struct Installed {
     pub unlisted: Option<String>,
 }
 
-/// An address that the kernel refused, and why.
+/// Something that the kernel refused, and why.
 #[derive(Debug)]
 pub struct Failure {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// Its prefix length.
-    pub prefix: u8,
-    /// The interface's name, or its index if there is no such interface.
-    pub interface: String,
+    /// What it was, as people write it: `192.0.2.1/24 on eth0`.
+    pub what: String,
     /// The errno.
     pub error: io::Error,
     /// The kernel's own sentence, where it gives one.
     pub note: Option<String>,
+    /// What to do about it, where that is known.
+    pub help: Option<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            address,
-            prefix,
-            interface,
+            what,
             error,
             note,
+            help,
         } = self;
-        write!(f, "{address}/{prefix} on {interface}: {error}")?;
+        write!(f, "{what}: {error}")?;
         if let Some(note) = note {
             write!(f, ", the kernel says: {note}")?;
         }
         if error.raw_os_error() == Some(libc::EPERM) {
             f.write_str("; vip needs CAP_NET_ADMIN")?;
+        } else if let Some(help) = help {
+            write!(f, "; {help}")?;
         }
         Ok(())
     }

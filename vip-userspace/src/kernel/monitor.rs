@@ -19,7 +19,8 @@ use super::inventory::{
 use super::netlink::RouteSocket;
 
 /// Multicast groups of route netlink, as a mask for bind.
-const GROUPS: u32 = (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR) as u32;
+const GROUPS: u32 =
+    (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
 
 /// Room for some ten thousand events.
 const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;

@@ -5,7 +5,7 @@
 //! that says more than we know must not make us blind for an interface.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -345,7 +345,7 @@ impl Message<'_> {
         Some(record)
     }
 
-    /// The IPv4 address that an `RTM_NEWADDR` or `RTM_DELADDR` is about.
+    /// The address that an `RTM_NEWADDR` or `RTM_DELADDR` is about.
     pub(super) fn address(&self) -> Option<AddressRecord> {
         const IFA_ADDRESS: u16 = 1;
         const IFA_LOCAL: u16 = 2;
@@ -359,12 +359,13 @@ impl Message<'_> {
         let &[family, prefix, flags, scope, ..] = self.body else {
             return None;
         };
-        if family != libc::AF_INET as u8 {
+        if ![libc::AF_INET, libc::AF_INET6].contains(&i32::from(family)) {
             return None;
         }
+        let mut local = None;
         let mut record = AddressRecord {
             ifindex: number(self.body, 4)?,
-            address: Ipv4Addr::UNSPECIFIED,
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             peer: None,
             prefix,
             scope,
@@ -378,8 +379,8 @@ impl Message<'_> {
         for nla in attributes(self.body.get(8..)?) {
             let value = nla.value();
             match nla.kind() {
-                IFA_LOCAL => record.address = ipv4(value)?,
-                IFA_ADDRESS => record.peer = ipv4(value),
+                IFA_LOCAL => local = Some(ip(value)?),
+                IFA_ADDRESS => record.address = ip(value)?,
                 IFA_LABEL => record.label = Some(text(value)),
                 IFA_BROADCAST => record.broadcast = ipv4(value),
                 IFA_FLAGS => record.flags = number(value, 0)?,
@@ -388,6 +389,12 @@ impl Message<'_> {
                 IFA_CACHEINFO => record.lifetimes = Some((number(value, 0)?, number(value, 4)?)),
                 _ => {}
             }
+        }
+        // An IPv6 address without another end stands alone; what stands beside an
+        // own address is the other end, or that address once more.
+        if let Some(local) = local {
+            record.peer = Some(record.address).filter(|peer| *peer != local);
+            record.address = local;
         }
         Some(record)
     }
@@ -406,13 +413,13 @@ pub(super) struct LinkRecord {
     pub(super) below: Option<u32>,
 }
 
-/// An IPv4 address, as one message tells it.
+/// An address, as one message tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct AddressRecord {
     pub(super) ifindex: u32,
-    pub(super) address: Ipv4Addr,
-    /// The other end of a point-to-point address, else the same.
-    pub(super) peer: Option<Ipv4Addr>,
+    pub(super) address: IpAddr,
+    /// The other end of a point-to-point address.
+    pub(super) peer: Option<IpAddr>,
     pub(super) prefix: u8,
     pub(super) scope: u8,
     pub(super) flags: u32,
@@ -427,9 +434,17 @@ pub(super) struct AddressRecord {
 
 impl AddressRecord {
     /// Whether another address of the same subnet stands before it, with
-    /// which it lives and dies.
+    /// which it lives and dies. In IPv6 the same bit marks a temporary address,
+    /// which is no good for speaking from either.
     pub(super) fn is_secondary(&self) -> bool {
         self.flags & libc::IFA_F_SECONDARY != 0
+    }
+
+    /// Whether it cannot be spoken from: somebody else may have it, or has.
+    pub(super) fn is_tentative(&self) -> bool {
+        let optimistic = self.flags & libc::IFA_F_OPTIMISTIC != 0;
+        self.flags & libc::IFA_F_DADFAILED != 0
+            || self.flags & libc::IFA_F_TENTATIVE != 0 && !optimistic
     }
 }
 
@@ -462,6 +477,14 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
 fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
     let octets: [u8; 4] = bytes.try_into().ok()?;
     Some(octets.into())
+}
+
+/// An address of either family, by its length.
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let sixteen: Result<[u8; 16], _> = bytes.try_into();
+    ipv4(bytes)
+        .map(IpAddr::V4)
+        .or_else(|| Some(IpAddr::from(sixteen.ok()?)))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -538,6 +561,30 @@ mod tests {
         let bytes = message(20, 0, &body);
         let record = messages(&bytes).next().unwrap().address().unwrap();
         assert_eq!((record.ifindex, record.prefix, record.mark), (3, 24, 18));
-        assert_eq!(record.address, Ipv4Addr::new(192, 168, 8, 100));
+        assert_eq!(record.address, IpAddr::from([192, 168, 8, 100]));
+    }
+
+    #[test]
+    fn the_other_end_is_told_from_the_address_itself() {
+        let read = |family: i32, attributes: &[(u16, &[u8])]| {
+            let mut body = vec![family as u8, 32, 0, 0, 3, 0, 0, 0];
+            for (kind, value) in attributes {
+                body.extend_from_slice(&attribute(*kind, value));
+            }
+            let bytes = message(20, 0, &body);
+            let record = messages(&bytes).next().unwrap().address().unwrap();
+            (record.address.to_string(), record.peer)
+        };
+        let (one, other) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        assert_eq!(
+            read(libc::AF_INET, &[(1, &one), (2, &one)]),
+            ("10.0.0.1".to_owned(), None)
+        );
+        assert_eq!(
+            read(libc::AF_INET, &[(1, &other), (2, &one)]),
+            ("10.0.0.1".to_owned(), Some(other.into()))
+        );
+        let six = std::net::Ipv6Addr::LOCALHOST.octets();
+        assert_eq!(read(libc::AF_INET6, &[(1, &six)]), ("::1".to_owned(), None));
     }
 }

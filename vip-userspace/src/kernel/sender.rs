@@ -1,11 +1,14 @@
 //! Frames out, past the queue.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, send, setsockopt, socket, sockopt,
 };
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys;
 
@@ -58,6 +61,81 @@ impl FrameSender {
         match transmit(&self.direct, frame) {
             Err(nix::Error::ENOBUFS | nix::Error::EAGAIN) => Ok(transmit(&self.queued, frame)?),
             other => Ok(other?),
+        }
+    }
+}
+
+/// Sends whole IP packets, from their IP header on, to peers that the kernel's
+/// routes lead to; never blocking, never allocating.
+///
+/// The kernel finds the way and asks for the neighbour's MAC itself; meanwhile
+/// it keeps the packet. It fills in an IPv4 header's checksum, length, and
+/// identification where that is zero.
+#[derive(Debug)]
+pub struct UnicastSender {
+    socket: Socket,
+    ifindex: u32,
+}
+
+impl UnicastSender {
+    /// For packets from `source`, leaving by the interface of this index, or by
+    /// whichever the routes say for 0.
+    ///
+    /// # Errors
+    ///
+    /// Without CAP_NET_RAW (EPERM), when there is no such interface (ENODEV), or
+    /// when `source` is not an address of this host (EADDRNOTAVAIL).
+    pub fn open(source: IpAddr, ifindex: u32) -> io::Result<Self> {
+        let domain = match source {
+            IpAddr::V4(_) => Domain::IPV4,
+            IpAddr::V6(_) => Domain::IPV6,
+        };
+        // Of this protocol a socket only sends, and each packet brings its header.
+        let protocol = Protocol::from(libc::IPPROTO_RAW);
+        let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
+        socket.set_nonblocking(true)?;
+        if ifindex != 0 {
+            sys::set_int(
+                socket.as_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_BINDTOIFINDEX,
+                ifindex.cast_signed(),
+            )?;
+        }
+        // So that the routes are asked for packets from there.
+        socket.bind(&address(source, ifindex).into())?;
+        setsockopt(&socket, sockopt::Priority, &PRIORITY_CONTROL)?;
+        setsockopt(&socket, sockopt::Mark, &FRAME_MARK)?;
+        Ok(Self { socket, ifindex })
+    }
+
+    /// Sends one packet, from its IP header on, to `peer`. When it returns the
+    /// kernel has it.
+    ///
+    /// # Errors
+    ///
+    /// `ENETUNREACH` where no route leads there, `ENETDOWN` while the interface
+    /// is down, `ENODEV` when it is gone; `EAGAIN` or `ENOBUFS` when the way is full.
+    pub fn send(&self, packet: &[u8], peer: IpAddr) -> io::Result<()> {
+        let to = address(peer, self.ifindex).into();
+        self.socket
+            .send_to_with_flags(packet, &to, libc::MSG_DONTWAIT)
+            .map(drop)
+    }
+}
+
+/// An address for a raw socket; a link-local one means something on its
+/// interface only.
+fn address(address: IpAddr, ifindex: u32) -> SocketAddr {
+    match address {
+        IpAddr::V4(_) => SocketAddr::new(address, 0),
+        IpAddr::V6(v6) => {
+            let scope = if v6.is_unicast_link_local() {
+                ifindex
+            } else {
+                0
+            };
+            SocketAddrV6::new(v6, 0, 0, scope).into()
         }
     }
 }

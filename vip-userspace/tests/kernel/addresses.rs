@@ -114,7 +114,7 @@ fn three_hundred_addresses_in_one_call() {
         let mut kernel = dir.open();
         let many: Vec<Assignment> = (0..300u32)
             .map(|number| Assignment {
-                address: Ipv4Addr::from_bits(0x0a00_0001 + number),
+                address: Ipv4Addr::from_bits(0x0a00_0001 + number).into(),
                 prefix: 16,
                 ..wanted(a0, 0)
             })
@@ -177,7 +177,7 @@ fn a_failed_add_names_address_and_interface_and_the_others_are_there() {
             "{text}"
         );
         assert!(text.ends_with("(and 1 more)"), "{text}");
-        assert_eq!(error.failures[1].interface, "a0");
+        assert!(error.failures[1].what.ends_with("on a0"), "{error:?}");
         assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
         kernel.remove(&[wanted(a0, 100)]).unwrap();
         drop(kernel);
@@ -400,5 +400,173 @@ fn release_does_nothing_while_a_daemon_runs() {
             assert_eq!(addresses("a0"), [""; 0]);
             assert_eq!(dir.list(), None);
         }
+    });
+}
+
+/// The IPv6 addresses of `a0` that are not link-local, as `ip` shows them.
+fn shown_v6() -> String {
+    ip("-o -6 addr show dev a0 scope global")
+}
+
+#[test]
+fn an_ipv6_address_is_there_at_once_and_never_a_source_by_itself() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let six = |last: u16, prefix| {
+            Assignment::new(
+                a0,
+                IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]),
+                prefix,
+            )
+        };
+        let batch = [six(1, 128), six(2, 64), wanted(a0, 100)];
+        assert_eq!(kernel.install(&batch).unwrap(), Default::default());
+        let shown = shown_v6();
+        let line = |address: &str| {
+            let mut lines = shown.lines();
+            lines.find(|line| line.contains(address)).unwrap()
+        };
+        let alone_in_its_prefix = line("2001:db8::1/128");
+        assert!(
+            alone_in_its_prefix.contains("deprecated nodad")
+                && alone_in_its_prefix.contains("valid_lft forever preferred_lft 0sec"),
+            "{shown}"
+        );
+        let in_a_subnet = line("2001:db8::2/64");
+        assert!(
+            in_a_subnet.contains("nodad") && in_a_subnet.contains("preferred_lft forever"),
+            "{shown}"
+        );
+        assert!(!shown.contains("tentative"), "{shown}");
+        assert!(dir.list().unwrap().contains("2001:db8::1/128"));
+        assert_eq!(
+            kernel.install(&batch).unwrap().before_us,
+            [],
+            "twice is once"
+        );
+
+        kernel.remove(&batch).unwrap();
+        assert_eq!((shown_v6(), addresses("a0")), (String::new(), vec![]));
+        kernel.remove(&batch).unwrap();
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
+
+#[test]
+fn every_option_of_an_address_reaches_the_kernel() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let v4 = |last| wanted(a0, last);
+        let v6 = |text: &str| Assignment::new(a0, text.parse().unwrap(), 64);
+        let batch = [
+            Assignment {
+                peer: Some([10, 0, 0, 2].into()),
+                prefix: 32,
+                ..v4(1)
+            },
+            Assignment {
+                no_prefix_route: true,
+                preferred: Some(600),
+                ..v4(2)
+            },
+            Assignment {
+                home: true,
+                ..v6("2001:db8::1")
+            },
+            Assignment {
+                manage_temporary: true,
+                ..v6("2001:db8::2")
+            },
+            Assignment {
+                no_prefix_route: true,
+                detect_duplicates: true,
+                ..v6("2001:db8:1::3")
+            },
+            Assignment {
+                peer: Some("2001:db8::9".parse().unwrap()),
+                prefix: 128,
+                ..v6("2001:db8::4")
+            },
+        ];
+        kernel.install(&batch).unwrap();
+        let shown = ip("-o addr show dev a0");
+        let has = |address: &str, words: &[&str]| {
+            let mut lines = shown.lines();
+            let line = lines.find(|line| line.contains(address));
+            let line = line.unwrap_or_else(|| panic!("no {address} in {shown}"));
+            for word in words {
+                assert!(line.contains(word), "no {word} in {line}");
+            }
+        };
+        has("192.168.8.1 peer 10.0.0.2/32", &[]);
+        has("192.168.8.2/24", &["noprefixroute", "preferred_lft 600sec"]);
+        has("2001:db8::1/64", &["home", "nodad"]);
+        has("2001:db8::2/64", &["mngtmpaddr", "nodad"]);
+        has("2001:db8:1::3/64", &["noprefixroute"]);
+        has("2001:db8::4 peer 2001:db8::9/128", &["nodad"]);
+        let routes = ip("-6 route show dev a0");
+        assert!(!routes.contains("2001:db8:1::/64"), "{routes}");
+
+        kernel.remove(&batch).unwrap();
+        assert_eq!((shown_v6(), addresses("a0")), (String::new(), vec![]));
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
+
+#[test]
+fn what_a_dead_vip_left_of_ipv6_is_found_by_list_and_by_mark() {
+    alone(|| {
+        let (a0, _) = cable();
+        let six =
+            |last: u16| Assignment::new(a0, IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]), 64);
+        let dir = RuntimeDir::new();
+        drop(dir.open().install(&[six(1), six(2)]));
+        let tidied = dir.open().tidy(&[six(2)]).unwrap();
+        assert_eq!((tidied.removed.len(), tidied.adopted.len()), (1, 1));
+        assert!(shown_v6().contains("2001:db8::2/64"));
+
+        // In IPv6 an address stands once on an interface, whatever its prefix:
+        // with another one the kernel would not take it.
+        let lost = dir.open();
+        let other = RuntimeDir::new();
+        let mut kernel = other.open();
+        if !kernel.marks() {
+            return;
+        }
+        let wider = Assignment {
+            prefix: 56,
+            ..six(2)
+        };
+        assert_eq!(
+            kernel.install(std::slice::from_ref(&wider)).unwrap(),
+            Default::default()
+        );
+        assert!(shown_v6().contains("2001:db8::2/56"), "{}", shown_v6());
+        kernel.remove(&[wider]).unwrap();
+        assert_eq!(shown_v6(), "");
+        drop(lost);
+    });
+}
+
+#[test]
+fn an_interface_without_ipv6_is_said() {
+    alone(|| {
+        let (a0, _) = cable();
+        fs::write("/proc/sys/net/ipv6/conf/a0/disable_ipv6", "1").unwrap();
+        let dir = RuntimeDir::new();
+        let six = Assignment::new(a0, "2001:db8::1".parse().unwrap(), 64);
+        let error = dir.open().install(&[six, wanted(a0, 100)]).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("net.ipv6.conf.a0.disable_ipv6"),
+            "it says what to do: {text}"
+        );
+        assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
     });
 }

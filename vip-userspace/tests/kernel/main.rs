@@ -10,7 +10,7 @@ mod addresses;
 mod links;
 mod wire;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -29,11 +29,11 @@ use vip::kernel::speakers::{
 };
 use vip::kernel::{
     Assignment, FrameSender, Inventory, Kernel, Link, LinkEvent, Membership, Monitor,
-    NetlinkKernel, hold_protocol_112,
+    NetlinkKernel, UnicastSender, hold_protocol_112,
 };
 use vip_common::ids::{MacAddr, Vrid};
 
-pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+pub(crate) const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
 
 /// Longest wait for something that the kernel does at once.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -88,24 +88,16 @@ pub(crate) fn link(name: &str) -> Link {
         .unwrap_or_else(|| panic!("no {name}"))
 }
 
-/// The addresses of an interface as "address/prefix".
+/// The IPv4 addresses of an interface as "address/prefix".
 pub(crate) fn addresses(name: &str) -> Vec<String> {
     link(name)
-        .addresses
-        .iter()
+        .ipv4()
         .map(|(address, prefix)| format!("{address}/{prefix}"))
         .collect()
 }
 
 pub(crate) fn wanted(ifindex: u32, last: u8) -> Assignment {
-    Assignment {
-        ifindex,
-        address: Ipv4Addr::new(192, 168, 8, last),
-        prefix: 24,
-        broadcast: None,
-        scope: 0,
-        label: None,
-    }
+    Assignment::new(ifindex, IpAddr::from([192, 168, 8, last]), 24)
 }
 
 /// A runtime directory of its own for each test.

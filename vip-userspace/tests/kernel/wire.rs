@@ -1,5 +1,7 @@
 //! Groups joined, frames sent, and others on this host who speak.
 
+use std::io::Read as _;
+
 use vip_common::ids::Family;
 
 use crate::*;
@@ -129,7 +131,7 @@ fn another_voice_of_this_host_is_heard_and_our_own_is_not() {
         FrameSender::open(a0).unwrap().send(&frame(7)).unwrap();
         // A VRID that is nobody's business here, and then theirs.
         let other = other_speaker();
-        let to = SockAddr::from(std::net::SocketAddrV4::new(GROUP, 0));
+        let to = SockAddr::from(std::net::SocketAddr::new(GROUP, 0));
         other.send_to(&[0x31, 52, 100, 0, 1, 0, 0, 0], &to).unwrap();
         other.send_to(&ADVERT, &to).unwrap();
         assert!(readable(&voice, SOON));
@@ -153,7 +155,7 @@ fn a_frame_of_ours_that_took_the_ordinary_way_is_known_by_its_mark() {
         let (a0, _) = cable();
         ip("addr add 10.0.0.1/24 dev a0");
         let voice = OwnVoice::open(a0, &[Vrid::new(51).unwrap()]).unwrap();
-        let to = SockAddr::from(std::net::SocketAddrV4::new(GROUP, 0));
+        let to = SockAddr::from(std::net::SocketAddr::new(GROUP, 0));
         let speaker = other_speaker();
         speaker.set_mark(FRAME_MARK).unwrap();
         speaker.send_to(&ADVERT, &to).unwrap();
@@ -283,5 +285,75 @@ fn without_an_interface_there_is_an_error_and_no_panic() {
         let gone: io::Error = OwnVoice::open(4711, &[]).unwrap_err();
         assert_eq!(gone.raw_os_error(), Some(libc::ENODEV));
         assert_eq!(Inventory::open().unwrap().by_name("a0").unwrap(), None);
+    });
+}
+
+#[test]
+fn a_group_of_ipv6_is_joined_and_left() {
+    alone(|| {
+        let (a0, _) = cable();
+        let joined = || ip("maddr show dev a0").contains("inet6 ff02::12");
+        let membership = Membership::join("ff02::12".parse().unwrap(), a0).unwrap();
+        assert!(joined());
+        membership.renew().unwrap();
+        assert!(joined());
+        drop(membership);
+        assert!(!joined());
+    });
+}
+
+/// Hears packets of one EtherType that come in, from their IP header on.
+fn incoming(ethertype: u16) -> Socket {
+    let protocol = Protocol::from(i32::from(ethertype.to_be()));
+    Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol)).unwrap()
+}
+
+#[test]
+fn whole_packets_reach_a_peer_and_carry_our_mark() {
+    alone(|| {
+        let (a0, _) = cable();
+        ip("addr add 10.0.0.1/24 dev a0");
+        ip("-6 addr add 2001:db8::1/64 dev a0 nodad");
+        let mac = link("b0").mac;
+        ip(&format!("neigh add 10.0.0.2 lladdr {mac} dev a0"));
+        ip(&format!("neigh add 2001:db8::2 lladdr {mac} dev a0"));
+        let ears = [0x0800u16, 0x86dd].map(incoming);
+        let voice = OwnVoice::open(a0, &[Vrid::new(7).unwrap()]).unwrap();
+
+        let four = UnicastSender::open([10, 0, 0, 1].into(), a0).unwrap();
+        let packet = frame(7).split_off(14);
+        let mut to_peer = packet.clone();
+        to_peer[16..20].copy_from_slice(&[10, 0, 0, 2]);
+        four.send(&to_peer, [10, 0, 0, 2].into()).unwrap();
+
+        let six = UnicastSender::open("2001:db8::1".parse().unwrap(), a0).unwrap();
+        let mut packet = vec![0x60, 0, 0, 0, 0, 8, 112, 255];
+        packet.extend(
+            "2001:db8::1"
+                .parse::<std::net::Ipv6Addr>()
+                .unwrap()
+                .octets(),
+        );
+        packet.extend(
+            "2001:db8::2"
+                .parse::<std::net::Ipv6Addr>()
+                .unwrap()
+                .octets(),
+        );
+        packet.extend(ADVERT);
+        six.send(&packet, "2001:db8::2".parse().unwrap()).unwrap();
+
+        for (ear, protocol_at) in ears.iter().zip([9, 6]) {
+            let mut packet = [0; 2048];
+            while packet[protocol_at] != 112 {
+                assert!(readable(ear, SOON), "it has gone through the cable");
+                let _ = (&*ear).read(&mut packet).unwrap();
+            }
+        }
+        assert_eq!(voice.drain(), None, "they are known for ours");
+        let nowhere = four.send(&to_peer, [203, 0, 113, 1].into()).unwrap_err();
+        assert_eq!(nowhere.raw_os_error(), Some(libc::ENETUNREACH));
+        let foreign = UnicastSender::open([203, 0, 113, 1].into(), a0).unwrap_err();
+        assert_eq!(foreign.raw_os_error(), Some(libc::EADDRNOTAVAIL));
     });
 }

@@ -34,8 +34,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
         let widest = candidates.iter().map(|link| link.name.len()).max();
         for (index, link) in candidates.iter().enumerate() {
             let addresses: Vec<String> = link
-                .addresses
-                .iter()
+                .ipv4()
                 .map(|(address, prefix)| format!("{address}/{prefix}"))
                 .collect();
             let mut about = match addresses.as_slice() {

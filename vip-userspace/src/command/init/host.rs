@@ -38,26 +38,25 @@ impl Host {
     /// Whether an interface is there and has an address.
     pub(super) fn has_addresses(&self, interface: &str) -> bool {
         self.link(interface)
-            .is_some_and(|link| !link.addresses.is_empty())
+            .is_some_and(|link| link.ipv4().next().is_some())
     }
 
     /// The prefix length of the interface's subnet that an address is in; the
     /// smallest subnet where it is in several.
     pub(super) fn subnet_of(&self, interface: &str, address: Ipv4Addr) -> Option<u8> {
         self.link(interface)?
-            .addresses
-            .iter()
+            .ipv4()
             .filter(|(own, prefix)| {
                 let hosts = u32::MAX.checked_shr(u32::from(*prefix)).unwrap_or(0);
                 own.to_bits() | hosts == address.to_bits() | hosts
             })
-            .map(|(_, prefix)| *prefix)
+            .map(|(_, prefix)| prefix)
             .max()
     }
 
     /// The interface that has this address now.
     pub(super) fn holder(&self, address: Ipv4Addr) -> Option<&str> {
-        let has = |link: &&Link| link.addresses.iter().any(|(own, _)| *own == address);
+        let has = |link: &&Link| link.has(address.into());
         self.links.iter().find(has).map(|link| link.name.as_str())
     }
 
@@ -83,7 +82,7 @@ impl Host {
             .filter(|name| self.link(name).is_some());
         default.or_else(|| {
             self.candidates()
-                .find(|link| link.running && !link.addresses.is_empty())
+                .find(|link| link.running && link.ipv4().next().is_some())
                 .map(|link| link.name.as_str())
         })
     }
@@ -128,7 +127,11 @@ pub(super) mod tests {
             mtu: 1500,
             kind: None,
             has_vlans: false,
-            addresses: addresses.to_vec(),
+            addresses: addresses
+                .iter()
+                .map(|(address, prefix)| ((*address).into(), *prefix))
+                .collect(),
+            tentative: Vec::new(),
         }
     }
 
@@ -177,10 +180,10 @@ pub(super) mod tests {
         assert_eq!(host.subnet_of("none", address), None);
         host.links[2]
             .addresses
-            .push((Ipv4Addr::new(192, 168, 1, 1), 16));
+            .push((Ipv4Addr::new(192, 168, 1, 1).into(), 16));
         host.links[2]
             .addresses
-            .push((Ipv4Addr::new(192, 168, 8, 100), 32));
+            .push((Ipv4Addr::new(192, 168, 8, 100).into(), 32));
         assert_eq!(
             host.subnet_of("eth0", Ipv4Addr::new(192, 168, 8, 7)),
             Some(24)

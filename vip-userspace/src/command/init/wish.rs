@@ -211,7 +211,7 @@ pub(super) fn settle(
         Some(link) if !link.running => {
             remarks.push(format!("{interface} is down or has no carrier"));
         }
-        Some(link) if link.addresses.is_empty() => {
+        Some(link) if link.ipv4().next().is_none() => {
             remarks.push(format!(
                 "{interface} has no IPv4 address; a node needs one of its own to speak from"
             ));

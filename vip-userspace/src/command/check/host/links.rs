@@ -96,8 +96,8 @@ fn own<'a>(
     link: &'a Link,
     ours: &'a HashSet<IpAddr>,
 ) -> impl Iterator<Item = (Ipv4Addr, u8)> + use<'a> {
-    let all = link.addresses.iter().copied();
-    all.filter(|(address, _)| !ours.contains(&IpAddr::V4(*address)))
+    link.ipv4()
+        .filter(|(address, _)| !ours.contains(&IpAddr::V4(*address)))
 }
 
 /// Whether there is an address to speak from.
@@ -180,10 +180,7 @@ fn is_free_here(
     address: &VirtualAddress,
     links: &[Link],
 ) {
-    let holder = links.iter().find(|link| {
-        let mut held = link.addresses.iter();
-        held.any(|(held, _)| IpAddr::V4(*held) == address.address)
-    });
+    let holder = links.iter().find(|link| link.has(address.address));
     if let Some(link) = holder {
         let message = format!(
             "{} is on {} already, and no VRRP daemon runs here",
@@ -224,8 +221,9 @@ mod tests {
             has_vlans: false,
             addresses: addresses
                 .iter()
-                .map(|(address, prefix)| (Ipv4Addr::from(*address), *prefix))
+                .map(|(address, prefix)| (IpAddr::from(*address), *prefix))
                 .collect(),
+            tentative: Vec::new(),
         }
     }
 

@@ -160,7 +160,7 @@ fn open<'a>(
     }
     // What is on this host is not asked for on the LAN.
     wanted.addresses.retain(|(key, _)| {
-        let mut held = link.addresses.iter();
+        let mut held = link.ipv4();
         !held.any(|(held, _)| vip_common::layout::mapped(held.octets()) == key.address)
     });
     let attached = ears.attach(&wanted).map_err(|error| error.to_string())?;
