@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
-use vip_common::ids::MacAddr;
+use vip_common::ids::{Family, MacAddr};
 use vip_common::time::MonoTime;
 
 use crate::dataplane::{Ear, Ears, Port, Rung};

@@ -76,7 +76,8 @@ pub struct Assignment {
     /// name if there is none.
     pub label: Option<String>,
     /// Seconds that it is preferred as a source, for ever if not said. With 0 it
-    /// is deprecated from the start: never chosen by itself, and served all the same.
+    /// is deprecated from the start: never chosen by itself, and served all the
+    /// same. In IPv4 the kernel knows only 0 and for ever.
     pub preferred: Option<u32>,
     /// `home`: the home address of a mobile node; IPv6 only.
     pub home: bool,

@@ -114,7 +114,8 @@ impl UnicastSender {
     ///
     /// # Errors
     ///
-    /// `ENETUNREACH` where no route leads there, `ENETDOWN` while the interface
+    /// `ENETUNREACH` where no route leads there (with an interface to leave by the
+    /// kernel takes any peer for a neighbour then), `ENETDOWN` while the interface
     /// is down, `ENODEV` when it is gone; `EAGAIN` or `ENOBUFS` when the way is full.
     pub fn send(&self, packet: &[u8], peer: IpAddr) -> io::Result<()> {
         let to = address(peer, self.ifindex).into();

@@ -8,6 +8,7 @@
 )]
 mod addresses;
 mod links;
+mod release;
 mod wire;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -351,7 +351,10 @@ fn whole_packets_reach_a_peer_and_carry_our_mark() {
             }
         }
         assert_eq!(voice.drain(), None, "they are known for ours");
-        let nowhere = four.send(&to_peer, [203, 0, 113, 1].into()).unwrap_err();
+        let anywhere = UnicastSender::open([10, 0, 0, 1].into(), 0).unwrap();
+        let nowhere = anywhere
+            .send(&to_peer, [203, 0, 113, 1].into())
+            .unwrap_err();
         assert_eq!(nowhere.raw_os_error(), Some(libc::ENETUNREACH));
         let foreign = UnicastSender::open([203, 0, 113, 1].into(), a0).unwrap_err();
         assert_eq!(foreign.raw_os_error(), Some(libc::EADDRNOTAVAIL));
