@@ -439,14 +439,14 @@ fn spread(answers: io::Result<Vec<Result<(), Refusal>>>, count: usize) -> Vec<Re
 
 fn failure(key: Key, refusal: Refusal) -> Failure {
     let interface = interface_name(key.ifindex);
-    let help = match key.address {
-        IpAddr::V6(_) if refusal.is(libc::EACCES) => {
-            Some(format!("set net.ipv6.conf.{interface}.disable_ipv6 to 0"))
-        }
-        IpAddr::V6(_) if refusal.is(libc::EAFNOSUPPORT) || refusal.is(libc::EOPNOTSUPP) => {
-            Some("this kernel has no IPv6".to_owned())
-        }
-        _ => None,
+    let help = if !key.address.is_ipv6() {
+        None
+    } else if refusal.is(libc::EACCES) {
+        Some(format!("set net.ipv6.conf.{interface}.disable_ipv6 to 0"))
+    } else if refusal.is(libc::EAFNOSUPPORT) || refusal.is(libc::EOPNOTSUPP) {
+        Some("this kernel has no IPv6".to_owned())
+    } else {
+        None
     };
     Failure {
         what: format!("{key} on {interface}"),
