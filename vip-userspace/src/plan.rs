@@ -302,9 +302,8 @@ impl RouterPlan {
     /// interface a port is. Those of one that is not there are left out.
     #[must_use]
     pub fn assignments(&self, ifindex_of: impl Fn(usize) -> Option<u32>) -> Vec<Assignment> {
-        let assignment = |placed: &PlacedAddress| {
-            Some(Assignment::of(ifindex_of(placed.port)?, &placed.line))
-        };
+        let assignment =
+            |placed: &PlacedAddress| Some(Assignment::of(ifindex_of(placed.port)?, &placed.line));
         self.all_addresses().filter_map(assignment).collect()
     }
 
