@@ -61,3 +61,43 @@ impl fmt::Debug for Announcement {
         write!(f, "Announcement({:02x?})", self.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::format;
+
+    use super::*;
+    use crate::wire::fixtures::{NA, NA_ROUTER, NS, OURSELVES, SENDER, SENDER_MAC};
+
+    #[test]
+    fn each_family_announces_in_its_own_way() {
+        let arp = Announcement::new(SENDER_MAC, SENDER.into(), true);
+        assert_eq!(arp.as_bytes(), arp::gratuitous(SENDER_MAC, SENDER));
+        let address = "2001:db8::100".parse().unwrap();
+        assert_eq!(Announcement::new(SENDER_MAC, address, false).as_bytes(), NA);
+        let router = Announcement::new(SENDER_MAC, address, true);
+        assert_eq!(router.as_bytes(), NA_ROUTER);
+    }
+
+    #[test]
+    fn each_family_asks_in_its_own_way() {
+        let ask = |source, address| Announcement::question(SENDER_MAC, source, address);
+        let arp = ask(OURSELVES.into(), SENDER.into()).unwrap();
+        assert_eq!(arp.as_bytes(), arp::question(SENDER_MAC, OURSELVES, SENDER));
+        let source = "fe80::6".parse().unwrap();
+        let address = "2001:db8::123:4567".parse().unwrap();
+        assert_eq!(ask(source, address).unwrap().as_bytes(), NS);
+        assert_eq!(ask(OURSELVES.into(), address), None);
+        assert_eq!(ask(source, SENDER.into()), None);
+    }
+
+    #[test]
+    fn it_shows_its_bytes() {
+        let arp = Announcement::new(SENDER_MAC, SENDER.into(), false);
+        let shown = format!("{arp:?}");
+        assert!(shown.starts_with("Announcement([ff, ff,"), "{shown}");
+        assert!(shown.ends_with("c0, a8, 08, 04])"), "{shown}");
+    }
+}

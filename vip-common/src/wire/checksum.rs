@@ -120,6 +120,14 @@ mod tests {
         let by_hand = [192, 168, 8, 4, 224, 0, 0, 18, 0, 112, 0, 16];
         let sum = Sum::ZERO.pseudo_header(SENDER.into(), GROUP.into(), 16);
         assert_eq!(sum, Sum(reference_sum(&by_hand)));
+        let of = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut by_hand = [0; 40];
+        by_hand[..2].copy_from_slice(&[0xfe, 0x80]);
+        by_hand[15] = 4;
+        by_hand[16..18].copy_from_slice(&[0xff, 0x02]);
+        by_hand[31..].copy_from_slice(&[0x12, 0, 0, 0, 40, 0, 0, 0, 112]);
+        let sum = Sum::ZERO.pseudo_header(of("fe80::4"), of("ff02::12"), 40);
+        assert_eq!(sum, Sum(reference_sum(&by_hand)));
         assert_eq!(
             Sum::ZERO.address(IpAddr::from([1, 2, 3, 4])),
             Sum(0x0102 + 0x0304)

@@ -62,6 +62,13 @@ mod tests {
     }
 
     #[test]
+    fn an_ipv6_groups_mac_takes_its_low_32_bits() {
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0x89ab, 0xcdef);
+        let mac = MacAddr([0x33, 0x33, 0x89, 0xab, 0xcd, 0xef]);
+        assert_eq!(group_mac_v6(group), mac);
+    }
+
+    #[test]
     fn construct_header() {
         assert_eq!(
             header(

@@ -2,8 +2,12 @@
 
 extern crate std;
 
+mod vectors;
+
 use core::net::Ipv4Addr;
 use std::vec::Vec;
+
+pub(super) use vectors::*;
 
 use super::vrrp::{Auth, Expect};
 use super::{eth, ipv4};

@@ -69,3 +69,57 @@ pub(super) fn header(
     }
     header
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fixtures::V6;
+
+    const IP: usize = 14;
+
+    #[test]
+    fn deconstruct() {
+        let (header, payload) = parse(&V6[IP..]).unwrap();
+        assert_eq!(
+            header,
+            Ipv6Header {
+                source: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 4),
+                destination: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
+                hop_limit: 255,
+            }
+        );
+        assert_eq!(payload, &V6[IP + LEN..]);
+    }
+
+    #[test]
+    fn construct() {
+        let source = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 4);
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+        let built = header(NEXT_VRRP, 255, source, group, 40);
+        assert_eq!(built, V6[IP..IP + LEN]);
+        let built = header(NEXT_ICMP, 3, source, group, 0x1234);
+        assert_eq!(built[4..8], [0x12, 0x34, 58, 3]);
+    }
+
+    #[test]
+    fn a_payload_may_be_empty_and_must_be_there() {
+        let mut packet = V6;
+        packet[IP + 5] = 0;
+        let (_, payload) = parse(&packet[IP..IP + LEN]).unwrap();
+        assert!(payload.is_empty());
+        packet[IP + 5] = 1;
+        assert!(parse(&packet[IP..IP + LEN]).is_none());
+        packet[IP + 4] = 0xff;
+        assert!(parse(&packet[IP..]).is_none());
+        assert!(parse(&[]).is_none());
+    }
+
+    #[test]
+    fn other_versions_and_what_follows_are_not_read() {
+        for (at, value) in [(0, 0x4c), (0, 0x0c), (6, 0), (6, 51), (6, 58)] {
+            let mut packet = V6;
+            packet[IP + at] = value;
+            assert!(parse(&packet[IP..]).is_none(), "{at}");
+        }
+    }
+}

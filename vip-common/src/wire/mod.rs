@@ -26,6 +26,8 @@ pub mod announce;
 pub mod arp;
 pub mod checksum;
 pub mod eth;
+#[cfg(feature = "core")]
+pub mod hmac;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ndisc;

@@ -188,3 +188,144 @@ fn frame(
     put(&mut bytes, 0, &ethernet);
     Announcement::of(bytes.get(..end).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::fixtures::{NA, NA_ROUTER, NS, OUR_MAC, PROBE, SENDER_MAC};
+    use crate::wire::head;
+
+    const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x100);
+    const ASKED: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0x123, 0x4567);
+    const SOURCE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 6);
+
+    fn changed<const N: usize>(frame: [u8; N], at: usize, bytes: &[u8]) -> Option<Ndisc> {
+        let mut frame = frame;
+        frame[at..at + bytes.len()].copy_from_slice(bytes);
+        parse(&head(&frame))
+    }
+
+    #[test]
+    fn construct_announcements() {
+        let announced = unsolicited(SENDER_MAC, ADDRESS, false);
+        assert_eq!(announced.as_bytes(), NA);
+        let announced = unsolicited(SENDER_MAC, ADDRESS, true);
+        assert_eq!(announced.as_bytes(), NA_ROUTER);
+    }
+
+    #[test]
+    fn construct_questions() {
+        let asked = question(SENDER_MAC, SOURCE, ASKED);
+        assert_eq!(asked.as_bytes(), NS);
+        let asked = question(SENDER_MAC, Ipv6Addr::UNSPECIFIED, ASKED);
+        assert_eq!(asked.as_bytes(), PROBE);
+    }
+
+    #[test]
+    fn an_announcement_claims_and_asks_nothing() {
+        for frame in [NA, NA_ROUTER] {
+            let read = parse(&head(&frame)).unwrap();
+            assert!(!read.solicitation);
+            assert_eq!(read.sender_mac, SENDER_MAC);
+            assert_eq!(
+                (read.source, read.target),
+                (ADDRESS.octets(), ADDRESS.octets())
+            );
+            assert_eq!((read.claims(), read.asks_for()), (ADDRESS.octets(), None));
+        }
+    }
+
+    #[test]
+    fn an_answer_claims_what_it_is_about_whoever_sends_it() {
+        let read = changed(NA, 22, &SOURCE.octets()).unwrap();
+        assert_eq!((read.claims(), read.asks_for()), (ADDRESS.octets(), None));
+        // From nobody no less: hosts take it.
+        let read = changed(NA, 22, &[0; 16]).unwrap();
+        assert_eq!((read.claims(), read.asks_for()), (ADDRESS.octets(), None));
+    }
+
+    #[test]
+    fn a_question_claims_its_source() {
+        let read = parse(&head(&NS)).unwrap();
+        assert!(read.solicitation);
+        assert_eq!(read.sender_mac, SENDER_MAC);
+        assert_eq!(
+            (read.claims(), read.asks_for()),
+            (SOURCE.octets(), Some(ASKED.octets()))
+        );
+    }
+
+    #[test]
+    fn a_probe_claims_what_it_asks_for() {
+        let read = parse(&head(&PROBE)).unwrap();
+        assert_eq!((read.claims(), read.asks_for()), (ASKED.octets(), None));
+        assert_eq!(read.sender_mac, SENDER_MAC);
+    }
+
+    #[test]
+    fn a_source_that_starts_with_zero_is_one() {
+        let read = changed(NS, 22, &[0; 15]).unwrap();
+        assert_eq!(
+            read.claims(),
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6]
+        );
+    }
+
+    #[test]
+    fn the_claimant_is_in_the_option_or_else_in_the_frame() {
+        for frame in [NA, NS] {
+            let of = |at, bytes: &[u8]| changed(frame, at, bytes).unwrap().sender_mac;
+            assert_eq!(of(6, &OUR_MAC.0), SENDER_MAC);
+            assert_eq!(of(80, &OUR_MAC.0), OUR_MAC);
+            // Another option, another length, or none as far as the length goes.
+            for (at, bytes) in [(78, [3, 1]), (78, [1, 2]), (78, [2, 2]), (18, [0, 31])] {
+                let mut other = frame;
+                other[80..86].copy_from_slice(&OUR_MAC.0);
+                let read = changed(other, at, &bytes).unwrap();
+                assert_eq!(read.sender_mac, SENDER_MAC, "{at} {bytes:?}");
+            }
+        }
+        let mut mixed = NA;
+        mixed[80..86].copy_from_slice(&OUR_MAC.0);
+        assert_eq!(changed(mixed, 78, &[1]).unwrap().sender_mac, SENDER_MAC);
+        let mut mixed = NS;
+        mixed[80..86].copy_from_slice(&OUR_MAC.0);
+        assert_eq!(changed(mixed, 78, &[2]).unwrap().sender_mac, SENDER_MAC);
+    }
+
+    #[test]
+    fn what_hosts_do_not_believe_is_not_read() {
+        let refused: [(usize, &[u8]); 10] = [
+            // No ICMPv6 over IPv6, from afar, of another type or code, too short, about
+            // a group.
+            (14, &[0x4c]),
+            (20, &[112]),
+            (21, &[254]),
+            (54, &[134]),
+            (54, &[137]),
+            (54, &[0]),
+            (55, &[1]),
+            (18, &[0, 23]),
+            (18, &[0, 0]),
+            (62, &[0xff]),
+        ];
+        for (at, bytes) in refused {
+            assert_eq!(changed(NA, at, bytes), None, "{at}");
+            assert_eq!(changed(NS, at, bytes), None, "{at}");
+        }
+        assert!(changed(PROBE, 18, &[0, 24]).is_some());
+    }
+
+    #[test]
+    fn the_flow_label_and_class_are_free() {
+        assert!(changed(NA, 14, &[0x60, 0x01, 0x02, 0x03]).is_some());
+    }
+
+    #[test]
+    fn a_solicited_node_takes_the_low_24_bits() {
+        assert_eq!(
+            solicited_node(ASKED),
+            Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff23, 0x4567)
+        );
+    }
+}

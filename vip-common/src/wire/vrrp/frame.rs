@@ -9,6 +9,8 @@ use super::{
 use crate::ids::{Family, MacAddr, Priority, Version, Vrid};
 use crate::time::Centis;
 use crate::wire::checksum::Sum;
+#[cfg(feature = "core")]
+use crate::wire::hmac::{Signer, UtcStamp};
 use crate::wire::{eth, ipv4, ipv6, put};
 
 /// Start of the IP header.
@@ -142,6 +144,8 @@ impl core::error::Error for Unencodable {}
 pub struct AdvertFrame {
     bytes: [u8; MAX_FRAME],
     family: Family,
+    #[cfg(feature = "core")]
+    source: IpAddr,
     /// Of the frame without trailer.
     len: usize,
     /// Of what was sealed last: with or without trailer.
@@ -227,6 +231,8 @@ impl AdvertFrame {
         Ok(Self {
             bytes,
             family,
+            #[cfg(feature = "core")]
+            source: spec.source,
             len: end,
             sealed: end,
             ip_sum,
@@ -240,6 +246,28 @@ impl AdvertFrame {
     pub fn seal(&mut self, identification: u16, priority: Priority) -> &[u8] {
         self.put_varying(identification, priority, 0);
         self.put_checksum(self.message_sum.word(priority_word(priority)));
+        self.frame()
+    }
+
+    /// The same, signed at `now`: its trailer makes the frame longer by
+    /// [`TRAILER_LEN`]. Costs three blocks of SHA-256 more for a few addresses.
+    #[cfg(feature = "core")]
+    pub fn seal_signed(
+        &mut self,
+        identification: u16,
+        priority: Priority,
+        signer: &mut Signer,
+        now: UtcStamp,
+    ) -> &[u8] {
+        self.put_varying(identification, priority, TRAILER_LEN as u16);
+        let message = self.bytes.get(message_at(self.family)..self.len);
+        let trailer = signer.trailer(now, self.source, message.unwrap_or_default());
+        put(&mut self.bytes, self.len, &trailer);
+        let sum = self.message_sum.word(priority_word(priority));
+        self.put_checksum(match self.family {
+            Family::V4 => sum,
+            Family::V6 => sum.word(TRAILER_LEN as u16).bytes(&trailer),
+        });
         self.frame()
     }
 
@@ -368,202 +396,4 @@ fn ipv4_header(spec: &FrameSpec<'_>, total: u16) -> [u8; ipv4::MIN_LEN] {
 }
 
 #[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use core::net::Ipv4Addr;
-    use std::string::ToString;
-    use std::vec;
-
-    use super::*;
-    use crate::wire::fixtures::{
-        GROUP, PASSWORD, SENDER, SENDER_MAC, V2, V3, V3_MESSAGE_ONLY, reference_sum, vrid,
-    };
-
-    const ADDRESSES: [IpAddr; 2] = [
-        IpAddr::V4(Ipv4Addr::new(192, 168, 8, 100)),
-        IpAddr::V4(Ipv4Addr::new(192, 168, 8, 101)),
-    ];
-    /// Of version 2, without trailer.
-    const LONGEST: usize = VRRP + HEADER_LEN + 4 * 255 + AUTH_LEN;
-    const VRRP: usize = message_at(Family::V4);
-
-    fn centis(n: u16) -> Centis {
-        Centis::new(n).unwrap()
-    }
-
-    fn version_2() -> FrameSpec<'static> {
-        FrameSpec {
-            source_mac: SENDER_MAC,
-            destination_mac: eth::group_mac(GROUP),
-            source: SENDER.into(),
-            destination: GROUP.into(),
-            ttl: 255,
-            vrid: vrid(),
-            version: Version::V2,
-            interval: Centis::ONE_SECOND,
-            auth: PASSWORD,
-            addresses: &ADDRESSES[..1],
-            dialect: ChecksumDialect::PseudoHeader,
-        }
-    }
-
-    fn version_3() -> FrameSpec<'static> {
-        FrameSpec {
-            version: Version::V3,
-            interval: centis(1),
-            addresses: &ADDRESSES,
-            ..version_2()
-        }
-    }
-
-    fn build(spec: &FrameSpec<'_>) -> AdvertFrame {
-        AdvertFrame::new(spec).unwrap()
-    }
-
-    fn refusal(spec: &FrameSpec<'_>) -> Option<Unencodable> {
-        AdvertFrame::new(spec).err()
-    }
-
-    #[test]
-    fn construct_version_2() {
-        let mut frame = build(&version_2());
-        assert_eq!(frame.seal(1, Priority::from_wire(100)), V2);
-    }
-
-    #[test]
-    fn construct_version_3_in_both_dialects() {
-        let mut frame = build(&version_3());
-        assert_eq!(frame.seal(0x1234, Priority::from_wire(150)), V3);
-        let mut frame = build(&FrameSpec {
-            dialect: ChecksumDialect::MessageOnly,
-            ..version_3()
-        });
-        assert_eq!(
-            frame.seal(0x1234, Priority::from_wire(150)),
-            V3_MESSAGE_ONLY
-        );
-    }
-
-    #[test]
-    fn sealing_leaves_nothing_of_the_seal_before() {
-        let mut frame = build(&version_2());
-        let _ = frame.seal(0xa5a5, Priority::from_wire(0xa5));
-        let _ = frame.seal(0xffff, Priority::from_wire(0xff));
-        assert_eq!(frame.seal(1, Priority::from_wire(100)), V2);
-    }
-
-    #[test]
-    fn version_2_without_password_ends_in_eight_zeros() {
-        let mut frame = build(&FrameSpec {
-            auth: Auth::None,
-            ..version_2()
-        });
-        let frame = frame.seal(1, Priority::DEFAULT);
-        assert_eq!(frame.len(), V2.len());
-        assert_eq!(frame[VRRP + 4], 0);
-        assert_eq!(frame[46..], [0; 8]);
-        assert_eq!(reference_sum(&frame[VRRP..]), 0xffff);
-    }
-
-    #[test]
-    fn version_2_ignores_the_dialect() {
-        let mut frame = build(&FrameSpec {
-            dialect: ChecksumDialect::MessageOnly,
-            ..version_2()
-        });
-        assert_eq!(frame.seal(1, Priority::DEFAULT), V2);
-    }
-
-    #[test]
-    fn the_longest_advert_fits() {
-        let addresses = vec![IpAddr::from([10, 1, 2, 3]); 255];
-        let mut frame = build(&FrameSpec {
-            addresses: &addresses,
-            ..version_2()
-        });
-        let frame = frame.seal(9, Priority::DEFAULT);
-        assert_eq!(frame.len(), LONGEST);
-        assert_eq!(frame[16..18], [0x04, 0x20]);
-        assert_eq!(frame[VRRP + 3], 255);
-        assert_eq!(frame[LONGEST - 12..LONGEST - 8], [10, 1, 2, 3]);
-        assert_eq!(&frame[LONGEST - 8..], b"1111\0\0\0\0");
-        assert_eq!(reference_sum(&frame[IP..VRRP]), 0xffff);
-        assert_eq!(reference_sum(&frame[VRRP..]), 0xffff);
-    }
-
-    #[test]
-    fn an_advert_may_name_nothing() {
-        let mut frame = build(&FrameSpec {
-            addresses: &[],
-            ..version_3()
-        });
-        let frame = frame.seal(1, Priority::DEFAULT);
-        assert_eq!(frame.len(), VRRP + HEADER_LEN);
-        assert_eq!(frame[16..18], [0, 28]);
-    }
-
-    #[test]
-    fn more_addresses_than_a_byte_counts_are_refused() {
-        let addresses = vec![IpAddr::from([10, 1, 2, 3]); 256];
-        let refusal = refusal(&FrameSpec {
-            addresses: &addresses,
-            ..version_2()
-        });
-        assert_eq!(
-            refusal,
-            Some(Unencodable::TooManyAddresses {
-                count: 256,
-                most: 255
-            })
-        );
-        assert_eq!(
-            refusal.unwrap().to_string(),
-            "256 addresses do not fit into one advert: keep 255, exclude the rest"
-        );
-    }
-
-    #[test]
-    fn intervals_are_written_in_each_versions_unit() {
-        let mut frame = build(&FrameSpec {
-            interval: Centis::V2_MAX,
-            ..version_2()
-        });
-        assert_eq!(frame.seal(1, Priority::DEFAULT)[VRRP + 5], 255);
-        let mut frame = build(&FrameSpec {
-            interval: Centis::V3_MAX,
-            ..version_3()
-        });
-        let frame = frame.seal(1, Priority::DEFAULT);
-        assert_eq!(frame[VRRP + 4..VRRP + 6], [0x0f, 0xff]);
-    }
-
-    #[test]
-    fn intervals_that_do_not_fit_are_refused() {
-        let spec = FrameSpec {
-            interval: centis(150),
-            ..version_2()
-        };
-        let unfit = refusal(&spec).unwrap();
-        assert_eq!(
-            unfit,
-            Unencodable::Interval {
-                version: Version::V2,
-                interval: centis(150)
-            }
-        );
-        assert_eq!(
-            unfit.to_string(),
-            "an advert of version 2 cannot carry an interval of 1500 ms: \
-             use whole seconds, or version 3"
-        );
-        let spec = FrameSpec {
-            interval: centis(4096),
-            ..version_3()
-        };
-        assert_eq!(
-            refusal(&spec).unwrap().to_string(),
-            "an advert of version 3 cannot carry an interval of 40960 ms: use at most 40.95 s"
-        );
-    }
-}
+mod tests;

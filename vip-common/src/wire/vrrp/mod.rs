@@ -25,6 +25,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use frame::{AdvertFrame, FrameSpec, Unencodable, max_addresses};
 pub use read::decode;
+#[cfg(feature = "core")]
+pub(super) use read::decode_checked;
 
 use super::{array, eth, ipv4, ipv6, word};
 use crate::ids::{Family, MacAddr, Priority, Version, Vrid};

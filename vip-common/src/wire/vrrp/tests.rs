@@ -1,4 +1,4 @@
-//! Adverts over IPv4, read.
+//! Adverts, read.
 
 extern crate std;
 
@@ -9,8 +9,8 @@ use super::*;
 use crate::reject::RejectReason;
 use crate::wire::checksum::Sum;
 use crate::wire::fixtures::{
-    GROUP, PASSWORD, SENDER, SENDER_MAC, V2, V3, V3_MESSAGE_ONLY, VRRP, expect, repair_message,
-    with_addresses, with_options,
+    GROUP, PASSWORD, SENDER, SENDER_MAC, V2, V3, V3_MESSAGE_ONLY, V3_OLD_UNICAST, V3_UNICAST, V6,
+    VRRP, expect, repair_message, with_addresses, with_options,
 };
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 8, 100));
@@ -328,4 +328,223 @@ fn a_password_never_shows() {
     assert_eq!(format!("{PASSWORD:?}"), "Password(..)");
     assert_eq!(format!("{:?}", Auth::None), "None");
     assert!(!format!("{:?}", expect(Version::V2)).contains("49, 49"));
+}
+
+/// Start of the message in [`V6`].
+const VRRP_6: usize = 54;
+
+fn from_6() -> IpAddr {
+    IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 4])
+}
+
+fn expect_6() -> Expect {
+    Expect {
+        family: Family::V6,
+        ..expect(Version::V3)
+    }
+}
+
+fn decode_6(body: &[u8]) -> Result<Advert<'_>, RejectReason> {
+    decode(from_6(), GROUP_V6.into(), body, &expect_6())
+}
+
+/// The message of [`V6`] with bytes replaced and its checksum right.
+fn changed_6(at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut body = Vec::from(&V6[VRRP_6..]);
+    body[at..at + bytes.len()].copy_from_slice(bytes);
+    repair_6(&mut body);
+    body
+}
+
+fn repair_6(body: &mut [u8]) {
+    body[6..8].fill(0);
+    let len = u16::try_from(body.len()).unwrap();
+    let sum = Sum::ZERO.bytes(body);
+    let sum = sum.pseudo_header(from_6(), GROUP_V6.into(), len);
+    body[6..8].copy_from_slice(&sum.checksum().to_be_bytes());
+}
+
+#[test]
+fn deconstruct_over_ipv6() {
+    let (header, mac, body) = locate(&V6).unwrap();
+    assert_eq!(
+        (header.source, header.destination),
+        (from_6(), GROUP_V6.into())
+    );
+    assert_eq!((header.ttl, mac), (255, SENDER_MAC));
+    let advert = decode_6(body).unwrap();
+    assert_eq!(advert.priority.get(), 150);
+    assert_eq!(advert.interval, Centis::new(1).unwrap());
+    assert_eq!(advert.dialect, ChecksumDialect::PseudoHeader);
+    assert_eq!(advert.signed, None);
+    let listed: [IpAddr; 2] = ["fe80::100", "2001:db8::100"].map(|text| text.parse().unwrap());
+    assert_eq!(addresses(&advert), listed);
+    assert_eq!(
+        (advert.addresses.len(), advert.addresses.is_empty()),
+        (2, false)
+    );
+    let [link_local, global] = listed;
+    assert!(advert.addresses.same_as(&[global, link_local]));
+    assert!(!advert.addresses.same_as(&[link_local, link_local]));
+    assert!(!advert.addresses.same_as(&[ADDRESS, SECOND_ADDRESS]));
+}
+
+#[test]
+fn deconstruct_from_a_unicast_peer() {
+    let (header, _, body) = locate(&V3_UNICAST).unwrap();
+    assert_eq!(header.ttl, 64);
+    let own = expect(Version::V3);
+    let advert = decode(header.source, header.destination, body, &own).unwrap();
+    assert_eq!(advert.dialect, ChecksumDialect::PseudoHeader);
+}
+
+#[test]
+fn old_unicast_checksums_pass_only_where_they_are_wanted() {
+    let (header, _, body) = locate(&V3_OLD_UNICAST).unwrap();
+    let never = expect(Version::V3);
+    let wanted = Expect {
+        old_unicast: true,
+        ..never
+    };
+    let read = |destination, own| {
+        let advert = decode(header.source, destination, body, own);
+        advert.map(|advert| advert.dialect)
+    };
+    let ours = header.destination;
+    assert_eq!(read(ours, &wanted), Ok(ChecksumDialect::OldUnicast));
+    assert_eq!(read(ours, &never), Err(RejectReason::Checksum));
+    // To another group it is no unicast.
+    let group = IpAddr::from([224, 0, 0, 19]);
+    assert_eq!(read(group, &wanted), Err(RejectReason::Checksum));
+    assert_eq!(read(TO, &wanted), Ok(ChecksumDialect::PseudoHeader));
+    // The others are known as what they are.
+    for (frame, dialect) in [
+        (&V3_UNICAST, ChecksumDialect::PseudoHeader),
+        (&V3_MESSAGE_ONLY, ChecksumDialect::MessageOnly),
+    ] {
+        let advert = decode(FROM, ours, &frame[VRRP..], &wanted).unwrap();
+        assert_eq!(advert.dialect, dialect);
+    }
+}
+
+#[test]
+fn version_2_has_no_old_unicast_checksum() {
+    let mut body = Vec::from(&V2[VRRP..]);
+    body[6..8].fill(0);
+    let sum = Sum::ZERO.bytes(&body).pseudo_header(FROM, TO, 20);
+    body[6..8].copy_from_slice(&sum.checksum().to_be_bytes());
+    let own = Expect {
+        old_unicast: true,
+        ..expect(Version::V2)
+    };
+    let ours = IpAddr::from([192, 168, 8, 6]);
+    assert_eq!(decode(FROM, ours, &body, &own), Err(RejectReason::Checksum));
+}
+
+#[test]
+fn over_ipv6_the_pseudo_header_is_no_choice() {
+    let mut body = Vec::from(&V6[VRRP_6..]);
+    repair_message(&mut body);
+    assert_eq!(decode_6(&body), Err(RejectReason::Checksum));
+    let own = Expect {
+        old_unicast: true,
+        ..expect_6()
+    };
+    let ours = IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 6]);
+    let read = decode(from_6(), ours, &V6[VRRP_6..], &own);
+    assert_eq!(read, Err(RejectReason::Checksum));
+}
+
+#[test]
+fn refuses_the_other_family() {
+    let refused = Err(RejectReason::IpVersion);
+    let body = &V6[VRRP_6..];
+    assert_eq!(decode(FROM, TO, body, &expect_6()), refused);
+    assert_eq!(decode(from_6(), TO, body, &expect_6()), refused);
+    let own = expect(Version::V3);
+    assert_eq!(
+        decode(from_6(), GROUP_V6.into(), &V3[VRRP..], &own),
+        refused
+    );
+    assert_eq!(decode(FROM, GROUP_V6.into(), &V3[VRRP..], &own), refused);
+}
+
+#[test]
+fn there_is_no_version_2_over_ipv6() {
+    let own = Expect {
+        version: Version::V2,
+        ..expect_6()
+    };
+    let read = decode(from_6(), GROUP_V6.into(), &V2[VRRP..], &own);
+    assert_eq!(read, Err(RejectReason::Version));
+    assert_eq!(decode_6(&changed_6(0, &[0x21])), Err(RejectReason::Version));
+}
+
+#[test]
+fn over_ipv6_addresses_are_16_bytes() {
+    for count in (0..=255).filter(|count| *count != 2) {
+        let body = changed_6(3, &[count]);
+        let judgement = decode_6(&body);
+        assert_eq!(judgement, Err(RejectReason::Length), "{count}");
+    }
+    let whole = &V6[VRRP_6..];
+    for len in 0..whole.len() {
+        assert_eq!(decode_6(&whole[..len]), Err(RejectReason::Length), "{len}");
+    }
+    for more in 1..40 {
+        let mut longer = Vec::from(whole);
+        longer.resize(whole.len() + more, 0);
+        assert_eq!(decode_6(&longer), Err(RejectReason::Length), "{more}");
+    }
+    let mut none = changed_6(3, &[0]);
+    none.truncate(8);
+    repair_6(&mut none);
+    assert_eq!(decode_6(&none), Err(RejectReason::NoAddresses));
+}
+
+#[test]
+fn over_ipv6_the_rest_is_checked_as_over_ipv4() {
+    for (at, bytes, reason) in [
+        (0, [0x32].as_slice(), RejectReason::Type),
+        (1, &[52], RejectReason::Vrid),
+        (4, &[0xf0, 0], RejectReason::ZeroInterval),
+    ] {
+        assert_eq!(decode_6(&changed_6(at, bytes)), Err(reason));
+    }
+    let mut body = Vec::from(&V6[VRRP_6..]);
+    body[2] ^= 1;
+    assert_eq!(decode_6(&body), Err(RejectReason::Checksum));
+    let longest = changed_6(4, &[0xff, 0xff]);
+    assert_eq!(decode_6(&longest).unwrap().interval, Centis::V3_MAX);
+}
+
+#[test]
+fn locate_takes_an_ipv6_frame_apart() {
+    let mut padded = Vec::from(V6);
+    padded.extend([0xa5; 4]);
+    let (_, _, body) = locate(&padded).unwrap();
+    assert_eq!(body, &V6[VRRP_6..]);
+    for len in 0..V6.len() {
+        assert!(locate(&V6[..len]).is_none(), "{len}");
+    }
+}
+
+#[test]
+fn locate_reads_nothing_but_ip() {
+    for (frame, other) in [
+        (&V2[..], [0x86, 0xdd]),
+        (&V2, [0x08, 0x06]),
+        (&V6, [0x08, 0]),
+    ] {
+        let mut frame = Vec::from(frame);
+        frame[12..14].copy_from_slice(&other);
+        assert!(locate(&frame).is_none(), "{other:02x?}");
+    }
+}
+
+#[test]
+fn each_family_has_its_group() {
+    assert_eq!(group(Family::V4), TO);
+    let all = IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x12]);
+    assert_eq!(group(Family::V6), all);
 }
