@@ -9,8 +9,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use vip_common::election::Params;
 use vip_common::ids::{Family, MacAddr, Priority, Vrid};
 use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey, octets};
-use vip_common::wire::vrrp::Expect;
+use vip_common::time::MonoTime;
+use vip_common::wire::vrrp::{ChecksumDialect, Expect};
 
+use crate::config::estate::OldChecksum;
 use crate::config::{self, Configuration, Instance};
 use crate::kernel::Assignment;
 
@@ -21,6 +23,32 @@ pub struct Plan {
     pub ports: Vec<PortPlan>,
     /// The virtual routers; the index is the slot.
     pub routers: Vec<RouterPlan>,
+    /// The sync groups.
+    pub groups: Vec<GroupPlan>,
+    /// What is always there, on whatever node.
+    pub statics: Statics,
+    /// When the daemon started.
+    pub started: MonoTime,
+}
+
+/// Routers that change state together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupPlan {
+    /// Its name.
+    pub name: String,
+    /// Slots of its members, in the order of the configuration.
+    pub members: Vec<usize>,
+}
+
+/// What is always there, whoever is Active.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Statics {
+    /// Addresses.
+    pub addresses: Vec<PlacedAddress>,
+    /// Routes.
+    pub routes: Vec<config::Route>,
+    /// Rules.
+    pub rules: Vec<config::Rule>,
 }
 
 /// One logical interface, known by its name: routers are heard on it, or their
@@ -33,6 +61,21 @@ pub struct PortPlan {
     pub routers: Vec<usize>,
     /// Slots of the routers that need it for anything, those included.
     pub needed_by: Vec<usize>,
+    /// Slots of the routers whose priority, or part, depends on its being up.
+    pub tracked_by: Vec<usize>,
+    /// Where it is one with a virtual MAC, which is made for it.
+    pub vmac: Option<VmacPlan>,
+}
+
+/// An interface with a virtual MAC.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VmacPlan {
+    /// Index of the interface that it lies on.
+    pub base: usize,
+    /// Whether its router speaks IPv4 or IPv6.
+    pub family: Family,
+    /// How it is made.
+    pub vmac: config::Vmac,
 }
 
 impl PortPlan {
@@ -48,6 +91,9 @@ impl PortPlan {
 pub struct PlacedAddress {
     /// Index of the interface.
     pub port: usize,
+    /// Index of the interface on which neighbours ask for it: the one below where
+    /// that one has a virtual MAC.
+    pub heard: usize,
     /// The address.
     pub address: IpAddr,
     /// Length of its prefix, 0 to 32, or 0 to 128.
@@ -72,10 +118,35 @@ pub struct RouterPlan {
     pub params: Params,
     /// What an advert must look like.
     pub expect: Expect,
-    /// The group that it speaks to.
+    /// The group that it speaks to; not where there is `unicast`.
     pub group: IpAddr,
-    /// `mcast_src_ip`, where the interface's own address is not wanted.
+    /// The peers that it speaks to one by one.
+    pub unicast: Option<config::Unicast>,
+    /// The address that it speaks from, where the interface's own is not wanted.
     pub source: Option<IpAddr>,
+    /// Whether it takes no part while that address is missing.
+    pub track_source: bool,
+    /// Whether its adverts leave by the interface they are heard on although
+    /// `home` is another.
+    pub transmit_from_base: bool,
+    /// Which bytes the checksums cover that it sends.
+    pub dialect: ChecksumDialect,
+    /// What else must be up: interfaces and what they count.
+    pub tracked: Vec<(usize, config::estate::Weight)>,
+    /// Whether it takes part although its own interface is down.
+    pub dont_track_primary: bool,
+    /// Index of its sync group.
+    pub group_of: Option<usize>,
+    /// Routes that come and go with its addresses.
+    pub routes: Vec<config::Route>,
+    /// Rules that do.
+    pub rules: Vec<config::Rule>,
+    /// Whether packets to its addresses are accepted.
+    pub accept: bool,
+    /// Whether the interface's sysctl of that name is set.
+    pub promote_secondaries: bool,
+    /// Whether adverts are signed, and how they are verified.
+    pub hmac: Option<config::Hmac>,
     /// The addresses in its adverts.
     pub addresses: Vec<PlacedAddress>,
     /// The same, as an advert lists them.
@@ -118,7 +189,17 @@ impl Plan {
     /// Lays out a configuration.
     #[must_use]
     pub fn new(configuration: &Configuration) -> Self {
-        Self::default().after(configuration, |_| false)
+        Self::started_at(configuration, MonoTime::ZERO)
+    }
+
+    /// The same of a daemon that starts now.
+    #[must_use]
+    pub fn started_at(configuration: &Configuration, started: MonoTime) -> Self {
+        let nothing = Self {
+            started,
+            ..Self::default()
+        };
+        nothing.after(configuration, |_| false)
     }
 
     /// Lays out a configuration so that routers and interfaces that were there
@@ -133,6 +214,9 @@ impl Plan {
         let mut plan = Self {
             ports: ports.collect(),
             routers: Vec::with_capacity(self.routers.len()),
+            groups: Vec::new(),
+            statics: Statics::default(),
+            started: self.started,
         };
         let instances = &configuration.instances;
         let mut slots: Vec<Option<usize>> = vec![None; instances.len()];
@@ -156,13 +240,23 @@ impl Plan {
                 }
             }
         }
+        let startup_until = plan.startup_until(configuration);
+        let mut placed = Vec::with_capacity(instances.len());
         for (instance, slot) in instances.iter().zip(slots) {
-            let router = plan.lay_out(instance);
-            match slot.and_then(|slot| plan.routers.get_mut(slot)) {
-                Some(place) => *place = router,
-                None => plan.routers.push(router),
+            let router = plan.lay_out(instance, startup_until);
+            match slot.and_then(|slot| Some((slot, plan.routers.get_mut(slot)?))) {
+                Some((slot, place)) => {
+                    *place = router;
+                    placed.push(slot);
+                }
+                None => {
+                    placed.push(plan.routers.len());
+                    plan.routers.push(router);
+                }
             }
         }
+        plan.form_groups(configuration, &placed);
+        plan.statics = plan.lay_out_statics(configuration);
         plan.tell_ports();
         plan
     }
@@ -188,9 +282,111 @@ impl Plan {
         })
     }
 
-    fn lay_out(&mut self, instance: &Instance) -> RouterPlan {
+    /// Until when no part is taken after the start.
+    fn startup_until(&self, configuration: &Configuration) -> MonoTime {
+        let mut until = MonoTime::ZERO;
+        if !configuration.startup_delay.is_zero() {
+            until = self.started + configuration.startup_delay;
+        }
+        // The clock counts from the boot on, but for the time asleep.
+        until.max(MonoTime::ZERO + configuration.delay_after_boot)
+    }
+
+    /// Who belongs together, and what is tracked for whole groups.
+    fn form_groups(&mut self, configuration: &Configuration, slots: &[usize]) {
+        for group in &configuration.sync_groups {
+            let member = |name: &String| {
+                let instances = &configuration.instances;
+                let at = instances.iter().position(|one| one.name == *name)?;
+                slots.get(at).copied()
+            };
+            let members: Vec<usize> = group.members.iter().filter_map(member).collect();
+            let own = group.track_interfaces.iter();
+            let mut tracked: Vec<_> = own
+                .map(|one| (self.port(&one.interface), one.weight))
+                .collect();
+            // Where weights count in a group, they count for all of its members.
+            if group.weights {
+                let theirs = members.iter().flat_map(|slot| &self.routers[*slot].tracked);
+                tracked.extend(theirs.copied());
+            }
+            tracked.sort_by_key(|(port, weight)| (*port, weight.value, weight.reverse));
+            tracked.dedup();
+            for slot in &members {
+                let router = &mut self.routers[*slot];
+                router.group_of = Some(self.groups.len());
+                let all = tracked.iter().filter(|one| !router.tracked.contains(one));
+                let all: Vec<_> = all.copied().collect();
+                router.tracked.extend(all);
+            }
+            self.groups.push(GroupPlan {
+                name: group.name.clone(),
+                members,
+            });
+        }
+    }
+
+    fn lay_out_statics(&mut self, configuration: &Configuration) -> Statics {
+        let mut addresses = Vec::new();
+        for line in &configuration.static_addresses {
+            let Some(device) = &line.device else { continue };
+            let port = self.port(device);
+            addresses.push(PlacedAddress {
+                port,
+                heard: port,
+                address: line.address,
+                prefix: line.prefix,
+                line: line.clone(),
+            });
+        }
+        Statics {
+            addresses,
+            routes: configuration.static_routes.clone(),
+            rules: configuration.static_rules.clone(),
+        }
+    }
+
+    /// The place of an interface with a virtual MAC.
+    fn vmac_port(&mut self, base: usize, family: Family, vmac: &config::Vmac) -> usize {
+        let port = self.port(&vmac.name);
+        self.ports[port].vmac = Some(VmacPlan {
+            base,
+            family,
+            vmac: vmac.clone(),
+        });
+        port
+    }
+
+    fn place(&mut self, line: &config::VirtualAddress, family: Family, home: usize, base: usize) -> PlacedAddress {
+        let device = line.device.as_ref().map(|name| self.port(name));
+        let (port, heard) = match (&line.vmac, device) {
+            (Some(vmac), device) => {
+                let below = device.unwrap_or(base);
+                (self.vmac_port(below, family, vmac), below)
+            }
+            (None, Some(device)) => (device, device),
+            (None, None) => (home, base),
+        };
+        PlacedAddress {
+            port,
+            heard,
+            address: line.address,
+            prefix: line.prefix,
+            line: line.clone(),
+        }
+    }
+
+    fn lay_out(&mut self, instance: &Instance, startup_until: MonoTime) -> RouterPlan {
+        let family = Family::of(instance.group);
         let port = self.port(&instance.interface);
-        let home = port;
+        let home = match &instance.vmac {
+            Some(vmac) => self.vmac_port(port, family, vmac),
+            None => port,
+        };
+        let tracked = instance.track_interfaces.iter();
+        let tracked = tracked
+            .map(|one| (self.port(&one.interface), one.weight))
+            .collect();
         let params = Params {
             vrid: instance.vrid,
             version: instance.version,
@@ -201,39 +397,57 @@ impl Plan {
             garp: instance.garp,
         };
         let expect = Expect {
-            family: Family::V4,
+            family,
             vrid: instance.vrid,
             version: instance.version,
             interval: instance.interval,
             auth: instance.auth,
-            old_unicast: false,
+            old_unicast: instance
+                .unicast
+                .as_ref()
+                .is_some_and(|unicast| unicast.old_checksum != OldChecksum::Never),
         };
         // What stands there twice is advertised twice and installed once.
         let mut seen = HashSet::new();
         let mut placed = |plan: &mut Self, lines: &[config::VirtualAddress]| {
             let mut all = Vec::with_capacity(lines.len());
             for line in lines {
-                let port = line.device.as_ref().map_or(home, |name| plan.port(name));
-                if seen.insert((port, line.address)) {
-                    all.push(PlacedAddress {
-                        port,
-                        address: line.address,
-                        prefix: line.prefix,
-                        line: line.clone(),
-                    });
+                let one = plan.place(line, family, home, port);
+                if seen.insert((one.port, line.address)) {
+                    all.push(one);
                 }
             }
             all
         };
         RouterPlan {
             name: instance.name.clone(),
-            family: Family::of(instance.group),
+            family,
             port,
             home,
             params,
             expect,
             group: instance.group,
+            unicast: instance.unicast.clone(),
             source: instance.source,
+            track_source: instance.track_source,
+            transmit_from_base: instance
+                .vmac
+                .as_ref()
+                .is_some_and(|vmac| vmac.transmit_from_base),
+            dialect: match &instance.unicast {
+                Some(unicast) if unicast.old_checksum == OldChecksum::Always => {
+                    ChecksumDialect::OldUnicast
+                }
+                _ => instance.dialect,
+            },
+            tracked,
+            dont_track_primary: instance.dont_track_primary,
+            group_of: None,
+            routes: instance.routes.clone(),
+            rules: instance.rules.clone(),
+            accept: instance.accept,
+            promote_secondaries: instance.promote_secondaries,
+            hmac: instance.hmac.clone(),
             listed: instance.addresses.iter().map(|one| one.address).collect(),
             addresses: placed(self, &instance.addresses),
             excluded: placed(self, &instance.excluded),
@@ -251,6 +465,9 @@ impl Plan {
             needed.dedup();
             for port in needed {
                 self.ports[port].needed_by.push(slot);
+            }
+            for (port, _) in &router.tracked {
+                self.ports[*port].tracked_by.push(slot);
             }
         }
     }
@@ -294,8 +511,10 @@ impl RouterPlan {
     /// The interfaces that it needs, some of them perhaps several times.
     pub fn ports(&self) -> impl Iterator<Item = usize> {
         let own = [self.port, self.home];
-        own.into_iter()
-            .chain(self.all_addresses().map(|one| one.port))
+        own.into_iter().chain(
+            self.all_addresses()
+                .flat_map(|one| [one.port, one.heard]),
+        )
     }
 
     /// The addresses as the kernel is asked for them; `ifindex_of` says which
