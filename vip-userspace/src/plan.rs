@@ -357,7 +357,13 @@ impl Plan {
         port
     }
 
-    fn place(&mut self, line: &config::VirtualAddress, family: Family, home: usize, base: usize) -> PlacedAddress {
+    fn place(
+        &mut self,
+        line: &config::VirtualAddress,
+        family: Family,
+        home: usize,
+        base: usize,
+    ) -> PlacedAddress {
         let device = line.device.as_ref().map(|name| self.port(name));
         let (port, heard) = match (&line.vmac, device) {
             (Some(vmac), device) => {
@@ -376,7 +382,7 @@ impl Plan {
         }
     }
 
-    fn lay_out(&mut self, instance: &Instance, startup_until: MonoTime) -> RouterPlan {
+    fn lay_out(&mut self, instance: &Instance, _startup_until: MonoTime) -> RouterPlan {
         let family = Family::of(instance.group);
         let port = self.port(&instance.interface);
         let home = match &instance.vmac {
@@ -511,10 +517,8 @@ impl RouterPlan {
     /// The interfaces that it needs, some of them perhaps several times.
     pub fn ports(&self) -> impl Iterator<Item = usize> {
         let own = [self.port, self.home];
-        own.into_iter().chain(
-            self.all_addresses()
-                .flat_map(|one| [one.port, one.heard]),
-        )
+        own.into_iter()
+            .chain(self.all_addresses().flat_map(|one| [one.port, one.heard]))
     }
 
     /// The addresses as the kernel is asked for them; `ifindex_of` says which
@@ -540,6 +544,12 @@ impl RouterPlan {
         if Family::of(primary) != self.family {
             return None;
         }
+        // The engine knows which peer has which bounds; here the widest count.
+        let peers = self.unicast.iter().flat_map(|unicast| &unicast.peers);
+        let least = peers.clone().map(|peer| peer.min_ttl).min();
+        let most = peers.map(|peer| peer.max_ttl).max();
+        let unicast = self.unicast.as_ref().map_or(0, |_| RouterEntry::UNICAST);
+        let trailer = self.hmac.as_ref().map_or(0, |_| RouterEntry::TRAILER);
         let entry = RouterEntry {
             slot,
             group: octets(self.group),
@@ -547,9 +557,9 @@ impl RouterPlan {
             broadcast: broadcast.unwrap_or(Ipv4Addr::UNSPECIFIED).octets(),
             mac,
             version: self.params.version.get(),
-            min_ttl: 255,
-            max_ttl: 255,
-            flags: 0,
+            min_ttl: least.unwrap_or(255),
+            max_ttl: most.unwrap_or(255),
+            flags: unicast | trailer,
             pad: 0,
         };
         Some((

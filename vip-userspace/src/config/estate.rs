@@ -279,6 +279,15 @@ pub struct Unicast {
     pub old_checksum: OldChecksum,
 }
 
+impl Unicast {
+    /// Whether an advert from `source` with this time to live is a listed peer's.
+    #[must_use]
+    pub fn admits(&self, source: IpAddr, ttl: u8) -> bool {
+        let mut peers = self.peers.iter();
+        peers.any(|peer| peer.address == source && (peer.min_ttl..=peer.max_ttl).contains(&ttl))
+    }
+}
+
 /// A node that is spoken to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {

@@ -27,7 +27,7 @@ use vip_common::ids::MacAddr;
 use vip_common::layout::AddressKey;
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
-use vip_common::wire::vrrp;
+use vip_common::wire::vrrp::{self, ChecksumDialect};
 
 use crate::dataplane::{AddressNote, Ear, EarEvent, Left};
 use crate::kernel::hands::{Attached, Outcome, Request};
@@ -267,6 +267,13 @@ impl Engine {
         match decoded {
             Ok(advert) => {
                 let other_list = !advert.addresses.same_as(&plan.listed);
+                let dialect = advert.dialect;
+                let unknown = plan.unicast.as_ref().is_some_and(|unicast| {
+                    unicast.check_source && !unicast.admits(source, header.ttl)
+                });
+                if unknown {
+                    return self.refused(slot, source, stamp, RejectReason::Peer);
+                }
                 let news = router.note_accepted(source, stamp, advert.priority, other_list);
                 let input = Input::AdvertArrived {
                     stamp,
@@ -284,6 +291,13 @@ impl Engine {
                 }
                 if news {
                     self.report(Report::OtherList { slot, source });
+                }
+                if dialect == ChecksumDialect::OldUnicast && !self.routers[slot].old_checksum {
+                    // As keepalived: it is spoken to in its own way from now on.
+                    let router = &mut self.routers[slot];
+                    router.old_checksum = true;
+                    router.built_for = None;
+                    self.settle_router(&Arc::clone(&self.plan), slot);
                 }
             }
             Err(reason) => self.refused(slot, source, stamp, reason),
@@ -312,16 +326,20 @@ impl Engine {
         } else {
             MacAddr::ZERO
         };
-        if router.active_mac == active {
-            return;
-        }
-        router.active_mac = active;
+        let is_active = matches!(router.election.state(), State::Active(_));
         let note = AddressNote {
             active,
-            ..AddressNote::default()
+            // A successor speaks for them before we know that there is one.
+            watched: is_active,
+            withheld: router.withheld,
         };
+        router.active_mac = active;
+        if router.noted == note {
+            return;
+        }
+        router.noted = note;
         for one in self.plan.routers[slot].all_addresses() {
-            let Some(port) = &self.ports[one.port].attached else {
+            let Some(port) = &self.ports[one.heard].attached else {
                 continue;
             };
             let key = AddressKey::new(port.facts.ifindex, one.address);
@@ -440,6 +458,16 @@ impl Engine {
                 }
                 self.settle(index);
             }
+            Outcome::Source {
+                slot,
+                missing,
+                to_peers,
+            } => {
+                let router = &mut self.routers[slot];
+                router.lacks_source = missing;
+                router.to_peers = to_peers;
+                self.settle_router(&Arc::clone(&self.plan), slot);
+            }
             Outcome::Hears { port, ear } => self.hear_by(port, ear),
             Outcome::Looked { port, link } => {
                 if self.ports[port].link.is_none() {
@@ -485,6 +513,7 @@ impl Engine {
             ifindex,
             mac,
             own,
+            others,
             sender,
             ear,
         } = attached;
@@ -504,6 +533,7 @@ impl Engine {
                 ifindex,
                 mac,
                 own,
+                others,
                 ..link
             },
             sender,
@@ -595,11 +625,15 @@ impl Engine {
         }
         let port = &self.ports[plan.port];
         let link = port.link.ok_or(Fault::NoInterface)?;
-        if !link.running {
+        if !link.running && !plan.dont_track_primary {
             return Err(Fault::LinkDown);
         }
         let own = link.own.of(plan.family);
         let primary = plan.source.or(own).ok_or(Fault::NoAddress)?;
+        let router = &self.routers[slot];
+        if router.lacks_source {
+            return Err(Fault::NoAddress);
+        }
         // A silence that we cannot vouch for is no ground for a takeover. Who is
         // Active goes on while the next rung is tried.
         let is_active = matches!(self.routers[slot].election.state(), State::Active(_));
@@ -616,6 +650,10 @@ impl Engine {
                 _ if port.retry_at.is_some() => return Err(Fault::EarDeaf),
                 _ => return Err(Fault::Starting),
             }
+        }
+        // From an address that is not there nothing is sent to a peer.
+        if plan.unicast.is_some() && router.to_peers.is_none() {
+            return Err(Fault::NoAddress);
         }
         Ok(primary)
     }
@@ -725,7 +763,8 @@ impl Engine {
 
 /// Whether frames built and entries made for one are right for the other.
 fn same_face(one: LinkFacts, other: LinkFacts) -> bool {
-    (one.ifindex, one.mac, one.own) == (other.ifindex, other.mac, other.own)
+    let face = |facts: LinkFacts| (facts.ifindex, facts.mac, facts.own, facts.others);
+    face(one) == face(other)
 }
 
 const TIMER: u64 = 0;

@@ -38,6 +38,8 @@ pub struct LinkFacts {
     pub running: bool,
     /// Its addresses that are none of ours to move.
     pub own: Own,
+    /// Changes with those that one does not speak from, too.
+    pub others: u64,
 }
 
 /// The addresses to speak from, one of each family: for IPv6 a link-local one.

@@ -30,22 +30,26 @@ impl Engine {
 
     fn send_advert(&mut self, slot: usize, priority: Priority) {
         let router = &mut self.routers[slot];
-        let port = self.ports[self.plan.routers[slot].home].attached.as_mut();
-        let sent = match (port, router.next_advert(priority)) {
-            (Some(port), Some(frame)) => {
-                let sent = port.sender.send(frame);
-                let news = sent.is_err() && !port.mute;
-                port.mute = sent.is_err();
-                sent.map_err(|error| news.then(|| error.raw_os_error().unwrap_or(0)))
-            }
-            // The interface has gone: there is nobody to tell.
-            _ => Err(None),
+        let plan = &self.plan.routers[slot];
+        let from = if plan.transmit_from_base {
+            plan.port
+        } else {
+            plan.home
         };
+        // Where the interface has gone there is nobody to tell.
+        let port = self.ports[from].attached.as_mut();
+        let sent = router.advertise(plan, priority, port.as_ref().map(|port| &port.sender));
+        let news = port.is_none_or(|port| {
+            let was_mute = std::mem::replace(&mut port.mute, sent.is_err());
+            !was_mute
+        });
         match sent {
             Ok(()) => router.seen.sent += 1,
-            Err(news) => {
+            Err(error) => {
                 router.seen.unsent += 1;
-                if let Some(errno) = news {
+                if let Some(errno) = error.and_then(|error| error.raw_os_error())
+                    && news
+                {
                     self.report(Report::NotSent { slot, errno });
                 }
             }

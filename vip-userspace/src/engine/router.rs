@@ -1,6 +1,7 @@
 //! One virtual router as the engine runs it: the election, the frames built
 //! ahead for it, and what others may see of it.
 
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use vip_common::wire::eth;
 use vip_common::wire::vrrp::{AdvertFrame, ChecksumDialect, Expect, FrameSpec, Unencodable};
 
 use super::published::{Peer, Snapshot, Standing};
+use crate::dataplane::AddressNote;
+use crate::kernel::{FrameSender, UnicastSender};
 use crate::plan::RouterPlan;
 
 /// How long the password that a reload has replaced is still accepted: time to
@@ -48,7 +51,18 @@ pub struct Router {
     /// What was expected before a reload changed the password, and until when it
     /// is still accepted.
     former: Option<(Expect, MonoTime)>,
-    advert: Option<AdvertFrame>,
+    /// Adverts, one for the group or one for each peer.
+    adverts: Vec<AdvertFrame>,
+    /// What sends to peers.
+    pub to_peers: Option<UnicastSender>,
+    /// Whether the address that it must speak from is missing.
+    pub lacks_source: bool,
+    /// Whether a peer computes checksums as keepalived once did, and so do we.
+    pub old_checksum: bool,
+    /// What the ears were last told of its addresses.
+    pub noted: AddressNote,
+    /// Whether requests for its addresses are not to be answered here.
+    pub withheld: bool,
     identification: u16,
     announcements: Vec<(usize, Announcement)>,
     questions: Vec<Announcement>,
@@ -72,7 +86,12 @@ impl Router {
             owed_rounds: 0,
             asked: false,
             former: None,
-            advert: None,
+            adverts: Vec::with_capacity(1),
+            to_peers: None,
+            lacks_source: false,
+            old_checksum: false,
+            noted: AddressNote::default(),
+            withheld: false,
             identification: 0,
             announcements: Vec::with_capacity(addresses),
             questions: Vec::with_capacity(addresses),
@@ -89,11 +108,15 @@ impl Router {
         source: IpAddr,
         mac_of: impl Fn(usize) -> MacAddr,
     ) -> Result<(), Unencodable> {
-        self.advert = None;
+        self.adverts.clear();
         let mac = mac_of(plan.home);
         self.mac = mac;
-        self.advert = Some(AdvertFrame::new(&FrameSpec {
-            source_mac: mac,
+        let spec = FrameSpec {
+            source_mac: if plan.transmit_from_base {
+                mac_of(plan.port)
+            } else {
+                mac
+            },
             destination_mac: match plan.group {
                 IpAddr::V4(group) => eth::group_mac(group),
                 IpAddr::V6(group) => eth::group_mac_v6(group),
@@ -106,8 +129,24 @@ impl Router {
             interval: plan.params.adver_interval,
             auth: plan.expect.auth,
             addresses: &plan.listed,
-            dialect: ChecksumDialect::PseudoHeader,
-        })?);
+            dialect: if self.old_checksum {
+                ChecksumDialect::OldUnicast
+            } else {
+                plan.dialect
+            },
+        };
+        match &plan.unicast {
+            None => self.adverts.push(AdvertFrame::new(&spec)?),
+            Some(unicast) => {
+                for peer in &unicast.peers {
+                    self.adverts.push(AdvertFrame::new(&FrameSpec {
+                        destination: peer.address,
+                        ttl: unicast.ttl,
+                        ..spec
+                    })?);
+                }
+            }
+        }
         self.announcements.clear();
         self.announcements.extend(plan.all_addresses().map(|one| {
             (
@@ -125,15 +164,44 @@ impl Router {
         Ok(())
     }
 
-    /// The next advert with this priority, ready to be sent; `None` before
-    /// [`Router::build`]. The identification counts adverts, zero left out,
-    /// so that a reader of the wire can tell a lost advert from a late one.
-    pub fn next_advert(&mut self, priority: Priority) -> Option<&[u8]> {
+    /// Sends the next advert with this priority: to the group by `port`, or to
+    /// each peer. The identification counts adverts, zero left out, so that a
+    /// reader of the wire can tell a lost advert from a late one. A peer that
+    /// cannot be reached does not keep it from the others.
+    ///
+    /// # Errors
+    /// The last one; `None` before [`Router::build`].
+    pub fn advertise(
+        &mut self,
+        plan: &RouterPlan,
+        priority: Priority,
+        port: Option<&FrameSender>,
+    ) -> Result<(), Option<io::Error>> {
         self.identification = self.identification.checked_add(1).unwrap_or(1);
-        let identification = self.identification;
-        self.advert
-            .as_mut()
-            .map(|frame| frame.seal(identification, priority))
+        let mut sent = Err(None);
+        match &plan.unicast {
+            None => {
+                if let (Some(frame), Some(port)) = (self.adverts.first_mut(), port) {
+                    let frame = frame.seal(self.identification, priority);
+                    sent = port.send(frame).map_err(Some);
+                }
+            }
+            Some(unicast) => {
+                let mut reached = false;
+                for (frame, peer) in self.adverts.iter_mut().zip(&unicast.peers) {
+                    let Some(sender) = &self.to_peers else { break };
+                    frame.seal(self.identification, priority);
+                    match sender.send(frame.packet(), peer.address) {
+                        Ok(()) => reached = true,
+                        Err(error) => sent = Err(Some(error)),
+                    }
+                }
+                if reached {
+                    sent = Ok(());
+                }
+            }
+        }
+        sent
     }
 
     /// Remembers what was expected until now, for peers that are reloaded later.

@@ -7,6 +7,7 @@
 //! read goes to the services as a [`Note`], through a queue that never waits.
 
 use std::collections::HashSet;
+use std::hash::{Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,13 +17,14 @@ use std::os::fd::AsFd;
 use vip_common::ids::{Family, MacAddr};
 use vip_common::time::MonoTime;
 
+use crate::config;
 use crate::dataplane::{Ear, Ears, Port, Rung};
 use crate::engine::queue::{Receiver, Sender, Wake};
 use crate::engine::rt;
 use crate::engine::{LinkFacts, Own};
 use crate::kernel::speakers::{AlreadyClaimed, RouterClaim, claim_router};
-use crate::kernel::{Assignment, FrameSender, Inventory, Kernel, Link, Membership};
-use crate::plan::{Plan, RouterPlan, address_entry};
+use crate::kernel::{Assignment, FrameSender, Inventory, Kernel, Link, Membership, UnicastSender};
+use crate::plan::{PlacedAddress, Plan, RouterPlan, address_entry};
 
 /// What the engine asks for.
 #[derive(Clone, Debug)]
@@ -101,6 +103,16 @@ pub enum Outcome {
         /// The interface's index that was tried.
         ifindex: u32,
     },
+    /// What became of the address that a router must speak from, and of what
+    /// sends to its peers.
+    Source {
+        /// The router.
+        slot: usize,
+        /// Whether the address is missing.
+        missing: bool,
+        /// For packets to its peers.
+        to_peers: Option<UnicastSender>,
+    },
     /// A port that was attached before has another ear of its own from now on.
     Hears {
         /// The port.
@@ -158,6 +170,8 @@ pub struct Attached {
     pub mac: MacAddr,
     /// Its own addresses.
     pub own: Own,
+    /// As [`LinkFacts::others`].
+    pub others: u64,
     /// How to speak on it.
     pub sender: FrameSender,
     /// The ear, where it is one of the port's own.
@@ -523,6 +537,7 @@ impl Hands {
             .filter(|link| link.index == ifindex)
             .ok_or_else(|| format!("{name} has gone"))?;
         let own = own_addresses(&plan, port, &link);
+        let others = others(&plan, port, &link);
         let sender =
             FrameSender::open(ifindex).map_err(|error| format!("{name}: cannot send: {error}"))?;
         let before = self.held[port]
@@ -548,6 +563,7 @@ impl Hands {
             ifindex,
             mac,
             own,
+            others,
             sender,
             ear,
         })
@@ -577,7 +593,7 @@ impl Hands {
                     }
                 }
             }
-            if !groups.contains(&router.group) {
+            if router.unicast.is_none() && !groups.contains(&router.group) {
                 groups.push(router.group);
             }
         }
@@ -591,6 +607,7 @@ impl Hands {
             held.memberships.push((group, membership));
         }
 
+        self.look_at_sources(port, held);
         let wanted = listening(&plan, port, &held.link, held.own, &self.forgotten);
         if held.told.as_ref() == Some(&wanted) {
             return Ok(None);
@@ -613,6 +630,57 @@ impl Hands {
             });
         }
         Ok(heard.ear)
+    }
+}
+
+impl Hands {
+    /// Tells of each router that speaks to peers, or must have its source, how it
+    /// stands with that.
+    fn look_at_sources(&mut self, port: usize, held: &Held) {
+        let plan = Arc::clone(&self.plan);
+        for slot in &plan.ports[port].routers {
+            let router = &plan.routers[*slot];
+            if !router.runs() || (router.unicast.is_none() && !router.track_source) {
+                continue;
+            }
+            let source = router.source.or(held.own.of(router.family));
+            let missing = source.is_none_or(|source| !held.link.has(source));
+            let to_peers = match (&router.unicast, source) {
+                (Some(unicast), Some(source)) => self.reach(*slot, unicast, source, &held.link),
+                _ => None,
+            };
+            let _ = self.outcomes.send_patiently(Outcome::Source {
+                slot: *slot,
+                missing: missing && router.track_source,
+                to_peers,
+            });
+        }
+    }
+
+    fn reach(
+        &mut self,
+        slot: usize,
+        unicast: &config::Unicast,
+        source: IpAddr,
+        link: &Link,
+    ) -> Option<UnicastSender> {
+        // The kernel's routes lead to a peer, unless it is known on its link only.
+        let link_local =
+            |address: IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        let mut all = unicast.peers.iter().map(|peer| peer.address);
+        let ifindex = if link_local(source) || all.any(link_local) {
+            link.index
+        } else {
+            0
+        };
+        match UnicastSender::open(source, ifindex) {
+            Ok(sender) => Some(sender),
+            Err(error) => {
+                let why = format!("cannot speak to the peers from {source}: {error}");
+                (self.tell)(Note::Addresses { slot, why });
+                None
+            }
+        }
     }
 }
 
@@ -648,8 +716,13 @@ pub fn listening(
                 });
             routers.extend(router.entry(number, ifindex, primary, broadcast, link.mac));
         }
-        let here = router.all_addresses().filter(|one| one.port == port);
-        addresses.extend(here.map(|one| address_entry(one.address, number, ifindex, link.mac)));
+        // By a virtual MAC is spoken for what lives on an interface of its own.
+        let own_mac = |one: &PlacedAddress| match &plan.ports[one.port].vmac {
+            Some(made) => made.vmac.mac,
+            None => link.mac,
+        };
+        let here = router.all_addresses().filter(|one| one.heard == port);
+        addresses.extend(here.map(|one| address_entry(one.address, number, ifindex, own_mac(one))));
     }
     Port {
         name: link.name.clone(),
@@ -671,7 +744,31 @@ pub fn facts(plan: &Plan, port: usize, link: &Link) -> LinkFacts {
         mac: link.mac,
         running: link.up && link.running,
         own: own_addresses(plan, port, link),
+        others: others(plan, port, link),
     }
+}
+
+/// A number that changes with the addresses that are not ours to move, whether
+/// one speaks from them or not.
+fn others(plan: &Plan, port: usize, link: &Link) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    for (address, _) in &link.addresses {
+        if !is_ours(plan, port, *address) {
+            address.hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+/// Whether an address of an interface is one that moves. An address owner
+/// (priority 255) has its own.
+fn is_ours(plan: &Plan, port: usize, address: IpAddr) -> bool {
+    let slots = plan.ports[port].needed_by.iter();
+    slots
+        .map(|slot| &plan.routers[*slot])
+        .filter(|router| !router.params.is_owner())
+        .flat_map(RouterPlan::all_addresses)
+        .any(|one| one.address == address)
 }
 
 /// The interface's own addresses to speak from: the first of each family that is
@@ -679,17 +776,7 @@ pub fn facts(plan: &Plan, port: usize, link: &Link) -> LinkFacts {
 /// address that it owns.
 #[must_use]
 pub fn own_addresses(plan: &Plan, port: usize, link: &Link) -> Own {
-    let ours = |address: IpAddr| {
-        let routers = plan.ports[port]
-            .needed_by
-            .iter()
-            .map(|slot| &plan.routers[*slot]);
-        routers
-            .filter(|router| !router.params.is_owner())
-            .flat_map(RouterPlan::all_addresses)
-            .any(|one| one.address == address)
-    };
-    let own = |family| link.own_address(family, ours);
+    let own = |family| link.own_address(family, |address| is_ours(plan, port, address));
     Own {
         v4: own(Family::V4).and_then(|address| match address {
             IpAddr::V4(v4) => Some(v4),
