@@ -53,6 +53,16 @@ pub enum Command {
     Init(InitArgs),
     /// Ask a running daemon how it is
     Status(StatusArgs),
+    /// Have a running daemon read its configuration again and apply it, as SIGHUP does
+    Reload(ReloadArgs),
+    /// Hand instances over to another node and stay out; their addresses serve until it has them
+    Drain(DrainArgs),
+    /// Take part again in what was drained
+    Undrain(UndrainArgs),
+    /// Become MASTER of an instance, whatever the priorities say
+    Take(TakeArgs),
+    /// Let the configured priority of an instance decide again
+    Untake(UntakeArgs),
     /// Remove what a dead daemon left; nothing while one runs
     Release(ReleaseArgs),
     /// Show a failover on real packets, between hosts made of namespaces
@@ -219,6 +229,87 @@ pub struct StatusArgs {
     /// Directory of the daemon
     #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
+}
+
+/// Which daemon is meant.
+#[derive(Args, Debug)]
+pub struct Daemon {
+    /// Directory of the daemon
+    #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
+    pub runtime_dir: PathBuf,
+}
+
+/// Arguments of `vip reload`.
+#[derive(Args, Debug)]
+pub struct ReloadArgs {
+    /// Only say what it would do
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// Arguments of `vip drain`.
+#[derive(Args, Debug)]
+pub struct DrainArgs {
+    /// Instances, with those of their sync groups [default: all]
+    #[arg(value_name = "INSTANCE")]
+    pub instances: Vec<String>,
+    /// Take part again after this time (`30m`, `2h`) [default: after `vip undrain`]
+    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    pub span: Option<Duration>,
+    /// Even where no other node was ever heard: then nobody may serve the addresses
+    #[arg(long)]
+    pub force: bool,
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// Arguments of `vip undrain`.
+#[derive(Args, Debug)]
+pub struct UndrainArgs {
+    /// Instances, with those of their sync groups [default: all that are drained]
+    #[arg(value_name = "INSTANCE")]
+    pub instances: Vec<String>,
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// Arguments of `vip take`.
+#[derive(Args, Debug)]
+pub struct TakeArgs {
+    /// The instance; those of its sync group come along
+    #[arg(value_name = "INSTANCE")]
+    pub instance: String,
+    /// Give it back to the priorities after this time (`10m`) [default: after `vip untake`]
+    #[arg(long = "for", value_name = "TIME", value_parser = span)]
+    pub span: Option<Duration>,
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// Arguments of `vip untake`.
+#[derive(Args, Debug)]
+pub struct UntakeArgs {
+    /// The instance; those of its sync group come along
+    #[arg(value_name = "INSTANCE")]
+    pub instance: String,
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// A time with its unit, a second at least.
+fn span(word: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(word) {
+        Ok(span) if span >= Duration::from_secs(1) => Ok(Duration::from_secs(span.as_secs())),
+        Ok(_) => Err("a second at least".into()),
+        Err(_) => Err("a time with its unit, like 90s, 30m or 2h".into()),
+    }
 }
 
 /// Arguments of `vip release`.

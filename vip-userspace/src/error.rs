@@ -26,6 +26,24 @@ pub enum Exit {
     TwoClaimants = 8,
 }
 
+impl Exit {
+    /// The one with this number; one that is unknown is a failure.
+    #[must_use]
+    pub const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Done,
+            2 => Self::Usage,
+            3 => Self::No,
+            4 => Self::Configuration,
+            5 => Self::Host,
+            6 => Self::NoDaemon,
+            7 => Self::Taken,
+            8 => Self::TwoClaimants,
+            _ => Self::Failed,
+        }
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vip::cli::{Cli, Command};
-use vip::command::{check, config, demo, explain, init, release, run, status};
+use vip::command::{check, config, demo, drain, explain, init, release, reload, run, status, take};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -14,6 +14,11 @@ fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Reload(arguments) => reload::run(&arguments),
+        Command::Drain(arguments) => drain::drain(&arguments),
+        Command::Undrain(arguments) => drain::undrain(&arguments),
+        Command::Take(arguments) => take::take(&arguments),
+        Command::Untake(arguments) => take::untake(&arguments),
         Command::Release(arguments) => release::run(&arguments.runtime_dir),
         Command::Demo(arguments) => demo::run(&arguments),
     };

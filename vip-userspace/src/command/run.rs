@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use vip_common::ids::Priority;
 
 use crate::cli::RunArgs;
-use crate::config::{self, Configuration, Reading, Severity};
+use crate::config::{ReadError, Severity};
 use crate::dataplane::{Ear, Ears};
 use crate::engine::published::{Published, Snapshot};
 use crate::engine::queue::{Sender, Wake, queue};
@@ -25,6 +25,8 @@ use crate::plan::{Current, Plan};
 use crate::privs;
 use crate::services::control::Control;
 use crate::services::log::{Level, Log};
+use crate::services::orders::Orders;
+use crate::services::reload::{Candidate, Source};
 use crate::services::{self, Services};
 
 use super::look;
@@ -53,11 +55,11 @@ pub fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
 }
 
 fn run_logged(arguments: &RunArgs, log: &Log) -> Result<Exit, Failure> {
-    let configuration = read_configuration(arguments, log)?;
+    let (source, running) = read_configuration(arguments, log)?;
     privs::require()?;
     let _lock = lock(&arguments.runtime_dir)?;
 
-    let plan = Arc::new(Plan::new(&configuration));
+    let plan = Arc::new(Plan::new(&running.configuration));
     let mut inventory =
         Inventory::open().map_err(|error| failed("cannot ask for the interfaces", &error))?;
     let links = inventory
@@ -69,7 +71,8 @@ fn run_logged(arguments: &RunArgs, log: &Log) -> Result<Exit, Failure> {
     }
     let kernel = tidy(&arguments.runtime_dir, &plan, &links, log)?;
     let hold = hold_protocol_112().map_err(|error| failed("cannot hold a VRRP socket", &error))?;
-    let done = serve(arguments, plan, kernel, &links, warnings, log.clone());
+    let read = (source, running);
+    let done = serve(arguments, read, plan, kernel, &links, warnings, log.clone());
     drop(hold);
     done.map(|()| Exit::Done)
 }
@@ -79,38 +82,34 @@ fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// The configuration, with what is skipped told line by line.
-fn read_configuration(arguments: &RunArgs, log: &Log) -> Result<Configuration, Failure> {
-    let path = config::choose(arguments.file.as_deref())
-        .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
-    let reading = Reading::of_host(arguments.id.as_deref());
-    let loaded = config::load_with(&path, reading)
-        .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
-    let mut errors = 0;
-    for problem in &loaded.problems {
-        let level = match problem.severity() {
+fn read_configuration(arguments: &RunArgs, log: &Log) -> Result<(Source, Candidate), Failure> {
+    let unread = |error: ReadError| Failure::new(Exit::Configuration, error.to_string());
+    let source =
+        Source::choose(arguments.file.as_deref(), arguments.id.as_deref()).map_err(unread)?;
+    let candidate = source.read().map_err(unread)?;
+    for remark in &candidate.remarks {
+        let level = match remark.severity {
             Severity::Error => Level::Error,
             Severity::Warning => Level::Warning,
             Severity::Note => Level::Info,
         };
-        errors += usize::from(problem.severity() == Severity::Error);
-        log.line(level, &problem.headline());
+        log.line(level, &remark.headline);
     }
-    let name = path.display();
+    let (name, errors) = (source.path().display(), candidate.errors());
     if arguments.strict && errors > 0 {
         let message = format!(
             "{name} has {errors} error(s) and --strict was given; 'vip check {name}' shows each with its place"
         );
         return Err(Failure::new(Exit::Configuration, message));
     }
-    let mut instances = loaded.configuration.instances.iter();
-    if instances.all(|instance| instance.unusable.is_some()) {
+    if !candidate.is_usable() {
         let message = format!("{name} has no usable vrrp_instance: there is nothing to run");
         return Err(Failure::new(Exit::Configuration, message));
     }
     if errors > 0 {
         log.line(Level::Warning, &format!("starts without what is wrong in {name}; 'vip check {name}' shows each with its place"));
     }
-    Ok(loaded.configuration)
+    Ok((source, candidate))
 }
 
 /// Takes the runtime directory for this process; freed when it ends, however
@@ -198,6 +197,7 @@ fn assignments(plan: &Plan, links: &[Link]) -> Vec<Assignment> {
 
 fn serve(
     arguments: &RunArgs,
+    (source, running): (Source, Candidate),
     plan: Arc<Plan>,
     kernel: NetlinkKernel,
     links: &[Link],
@@ -209,8 +209,8 @@ fn serve(
         .routers
         .iter()
         .map(|router| router.all_addresses().count());
-    let addresses = room_for(addresses.sum());
-    let addresses = u32::try_from(addresses).unwrap_or(u32::MAX);
+    let room_for_addresses = room_for(addresses.sum());
+    let addresses = u32::try_from(room_for_addresses).unwrap_or(u32::MAX);
     let (mut ears, ring) = Ears::load(arguments.xdp, capacity, addresses)
         .map_err(|error| Failure::new(Exit::Host, error.to_string()))?;
     let gauges = ears.gauges();
@@ -235,11 +235,18 @@ fn serve(
     let room = QUEUE_AT_LEAST.max(plan.routers.len() * QUEUE_PER_ROUTER);
     let (news_in, news) = queue(room, &engine_wake);
     let (outcomes_in, outcomes) = queue(room, &engine_wake);
-    let (commands, commands_out) = queue(16, &engine_wake);
+    let (mut commands, commands_out) = queue(room, &engine_wake);
     let (requests_in, requests) = queue(room, &hands_wake);
     let (reports_in, reports) = queue(room, &services_wake);
     let (notes_in, notes) = mpsc::channel(NOTES);
 
+    let (orders, wrong) = Orders::load(&arguments.runtime_dir);
+    if let Some(why) = wrong {
+        log.line(Level::Warning, &why);
+    }
+    for line in services::restore(&plan, &orders, &mut commands) {
+        log.line(Level::Notice, &line);
+    }
     let current = Current::new(Arc::clone(&plan));
     let published = plan
         .routers
@@ -300,6 +307,11 @@ fn serve(
         nic_log,
         log,
         warnings,
+        runtime_dir: arguments.runtime_dir.clone(),
+        source,
+        running,
+        room: room_for_addresses,
+        orders,
     };
     let ended = services.run(|| engine.is_finished());
     // The engine says good-bye on the wire, then the hands give the addresses

@@ -363,18 +363,26 @@ impl Engine {
             self.outcome(outcome);
         }
         while let Some(command) = self.links.commands.receive() {
-            match command {
-                Command::ShutDown => {
-                    for slot in 0..self.routers.len() {
-                        self.input(slot, Input::ShutDown);
-                    }
-                    self.leaving = true;
-                }
-                Command::Adopt(plan) => self.adopt(plan),
-            }
+            self.obey(command);
         }
         // Without services nobody can tell this thread to leave any more.
         self.leaving |= self.links.commands.is_abandoned();
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::ShutDown => {
+                for slot in 0..self.routers.len() {
+                    self.input(slot, Input::ShutDown);
+                }
+                self.leaving = true;
+            }
+            Command::Adopt(plan) => self.adopt(plan),
+            Command::Drain { slot, .. }
+            | Command::Undrain { slot }
+            | Command::Take { slot, .. }
+            | Command::Untake { slot } => self.report(Report::NotObeyed { slot }),
+        }
     }
 
     fn link_changed(&mut self, index: usize, link: Option<LinkFacts>) {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use vip_common::election;
-use vip_common::ids::{Family, MacAddr};
+use vip_common::ids::{Family, MacAddr, Priority};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
@@ -70,6 +70,30 @@ pub enum Command {
     /// Go by another plan from now on, made by [`Plan::after`] from the present
     /// one. What is the same in both goes on as it is.
     Adopt(Arc<Plan>),
+    /// Hand a router over and keep it out.
+    Drain {
+        /// The router.
+        slot: usize,
+        /// Whether it stays out even where nobody takes over.
+        force: bool,
+    },
+    /// Let it take part again.
+    Undrain {
+        /// The router.
+        slot: usize,
+    },
+    /// Make a router Active with this priority, and keep it so.
+    Take {
+        /// The router.
+        slot: usize,
+        /// What it is raised to.
+        priority: Priority,
+    },
+    /// Let its own priority decide again.
+    Untake {
+        /// The router.
+        slot: usize,
+    },
 }
 
 /// What a person may want to know: plain data, put into words by services.
@@ -128,6 +152,12 @@ pub enum Report {
         /// The system's error number.
         errno: i32,
     },
+    /// A router was not drained or taken as ordered: it goes on as before, and
+    /// the order does not hold any more.
+    NotObeyed {
+        /// The router.
+        slot: usize,
+    },
     /// Every port has been looked at: the daemon is up.
     Up,
     /// The plan of a reload holds from now on.
@@ -149,6 +179,7 @@ impl Report {
             Self::Election { report, .. } => !matches!(report, election::Report::Transition { .. }),
             Self::Announced { .. }
             | Self::NotSent { .. }
+            | Self::NotObeyed { .. }
             | Self::Up
             | Self::Adopted
             | Self::NotAdopted => false,

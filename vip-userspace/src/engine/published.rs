@@ -292,6 +292,18 @@ impl Published {
         Self(routers.into_iter().map(slot).collect())
     }
 
+    /// How many routers can be shown: a reload adds none beyond.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is room for none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Shows a router anew. Only the engine may call it.
     pub fn write(&self, router: usize, snapshot: &Snapshot) {
         let Some(slot) = self.0.get(router) else {

@@ -1,4 +1,5 @@
-//! The control socket: one question a line, one JSON answer.
+//! The control socket: one question a client, one answer. Whoever may write to
+//! the socket (its owner and group) may also give orders.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -6,19 +7,23 @@ use std::os::unix::net::{UnixListener as BlockingListener, UnixStream as Blockin
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
+use super::protocol::{Answer, LONGEST_QUESTION, Question};
 use super::status::Status;
 use crate::error::{Exit, Failure};
 
-const STATUS: &[u8] = b"status\n";
 /// Clients that are answered at a time.
 pub const MOST_CLIENTS: usize = 16;
 /// How long no client is taken after one could not be: descriptors may be out.
 pub const BREATH: Duration = Duration::from_millis(100);
-/// How long a client may take over its question, and a daemon over its answer.
+/// How long a client may take over its question and over reading the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a client waits for its answer: a configuration may be long to read.
+const THOUGHT: Duration = Duration::from_secs(60);
 
 /// Where the daemon of a runtime directory answers.
 #[must_use]
@@ -60,23 +65,53 @@ impl Control {
     }
 }
 
-/// Answers one question. Whoever asks nonsense, or is slow, is let go.
-pub async fn answer(mut stream: UnixStream, status: Status) {
-    let mut question = [0; STATUS.len()];
-    let exchange = async {
-        stream.read_exact(&mut question).await?;
-        if question == STATUS {
-            stream.write_all(&serde_json::to_vec(&status)?).await?;
-        }
-        stream.shutdown().await
-    };
-    let _ = tokio::time::timeout(PATIENCE, exchange).await;
-}
-
 impl Drop for Control {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// A question, and where its answer goes, ready to be written.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is asked.
+    pub question: Question,
+    /// To the client; one that has gone is no concern.
+    pub reply: oneshot::Sender<Vec<u8>>,
+}
+
+/// Serves one client: hands its question on and writes the answer. Whoever asks
+/// nonsense, or is slow, is let go.
+pub async fn serve(stream: UnixStream, asked: mpsc::Sender<Asked>) {
+    serve_within(PATIENCE, stream, asked).await;
+}
+
+async fn serve_within(patience: Duration, stream: UnixStream, asked: mpsc::Sender<Asked>) {
+    let mut stream = BufReader::new(stream);
+    let Ok(Some(question)) = timeout(patience, read(&mut stream)).await else {
+        return;
+    };
+    let (reply, answer) = oneshot::channel();
+    if asked.send(Asked { question, reply }).await.is_err() {
+        return;
+    }
+    let Ok(answer) = answer.await else { return };
+    let mut stream = stream.into_inner();
+    let written = async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await
+    };
+    let _ = timeout(patience, written).await;
+}
+
+async fn read(stream: &mut BufReader<UnixStream>) -> Option<Question> {
+    let most = u64::try_from(LONGEST_QUESTION).unwrap_or(u64::MAX);
+    let mut line = Vec::new();
+    stream.take(most).read_until(b'\n', &mut line).await.ok()?;
+    // One that was cut short, or is too long, has no end.
+    (line.last() == Some(&b'\n'))
+        .then(|| Question::read(&line))
+        .flatten()
 }
 
 /// Asks the daemon of a runtime directory how it is.
@@ -84,21 +119,141 @@ impl Drop for Control {
 /// # Errors
 /// Exit code 6 when none answers.
 pub fn ask_status(runtime_dir: &Path) -> Result<Status, Failure> {
-    let path = path(runtime_dir);
-    let exchange = || -> io::Result<Status> {
-        let mut stream = BlockingStream::connect(&path)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.write_all(STATUS)?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        Ok(serde_json::from_slice(&answer)?)
-    };
-    exchange().map_err(|error| {
+    let answer = ask(runtime_dir, &Question::Status, PATIENCE)?;
+    serde_json::from_slice(&answer).map_err(|error| mute(runtime_dir, &error.into()))
+}
+
+/// Gives the daemon of a runtime directory an order.
+///
+/// # Errors
+/// Exit code 6 when none answers, or it is of a version that does not know this.
+pub fn order(runtime_dir: &Path, question: &Question) -> Result<Answer, Failure> {
+    let answer = ask(runtime_dir, question, THOUGHT)?;
+    if answer.is_empty() {
         let message = format!(
-            "no vip answers at {}: {error}; start one with 'vip run', or name its directory with --runtime-dir",
-            path.display()
+            "the vip that answers at {} did not understand: it is older than this program; restart it",
+            path(runtime_dir).display()
         );
-        Failure::new(Exit::NoDaemon, message)
-    })
+        return Err(Failure::new(Exit::NoDaemon, message));
+    }
+    serde_json::from_slice(&answer).map_err(|error| mute(runtime_dir, &error.into()))
+}
+
+fn ask(runtime_dir: &Path, question: &Question, patience: Duration) -> Result<Vec<u8>, Failure> {
+    let exchange = || -> io::Result<Vec<u8>> {
+        let line = question.line()?;
+        if line.len() > LONGEST_QUESTION {
+            return Err(io::Error::other(
+                "the question is too long; name fewer instances, or none for all",
+            ));
+        }
+        let mut stream = BlockingStream::connect(path(runtime_dir))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(&line)?;
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            // It was let go: the end of the answer all the same.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+            read => {
+                read?;
+            }
+        }
+        Ok(answer)
+    };
+    exchange().map_err(|error| mute(runtime_dir, &error))
+}
+
+fn mute(runtime_dir: &Path, error: &io::Error) -> Failure {
+    let message = format!(
+        "no vip answers at {}: {error}; start one with 'vip run', or name its directory with --runtime-dir",
+        path(runtime_dir).display()
+    );
+    Failure::new(Exit::NoDaemon, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::JoinHandle;
+
+    /// A daemon's end with one client at it: what it is asked, and what the
+    /// client, which does `talk`, gets.
+    fn exchange(
+        patience: Duration,
+        talk: impl FnOnce(BlockingStream) -> Vec<u8> + Send + 'static,
+    ) -> (Option<Question>, Vec<u8>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (ours, its) = BlockingStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            let ours = UnixStream::from_std(ours).unwrap();
+            let (asked_in, mut asked) = mpsc::channel(1);
+            let client: JoinHandle<Vec<u8>> = std::thread::spawn(move || talk(its));
+            let serving = tokio::spawn(serve_within(patience, ours, asked_in));
+            let question = asked.recv().await.map(|asked| {
+                asked.reply.send(b"{\"exit\":0}".to_vec()).unwrap();
+                asked.question
+            });
+            serving.await.unwrap();
+            (question, client.join().unwrap())
+        })
+    }
+
+    fn says(line: &[u8]) -> impl FnOnce(BlockingStream) -> Vec<u8> + use<> {
+        let line = line.to_vec();
+        move |mut stream| {
+            let _ = stream.write_all(&line);
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            answer
+        }
+    }
+
+    #[test]
+    fn a_question_is_answered() {
+        let (question, answer) =
+            exchange(PATIENCE, says(b"{\"ask\":\"reload\",\"dry_run\":true}\n"));
+        assert_eq!(question, Some(Question::Reload { dry_run: true }));
+        assert_eq!(answer, b"{\"exit\":0}");
+    }
+
+    #[test]
+    fn whoever_asks_nonsense_is_let_go() {
+        for nonsense in [&b"hello\n"[..], b"{\"ask\":\"dance\"}\n", b"\n"] {
+            assert_eq!(exchange(PATIENCE, says(nonsense)), (None, Vec::new()));
+        }
+    }
+
+    #[test]
+    fn whoever_never_ends_is_let_go() {
+        let long = vec![b' '; LONGEST_QUESTION + 1];
+        assert_eq!(exchange(PATIENCE, says(&long)), (None, Vec::new()));
+    }
+
+    #[test]
+    fn whoever_says_half_of_it_and_leaves_has_asked_nothing() {
+        let half = |mut stream: BlockingStream| {
+            let _ = stream.write_all(b"{\"ask\":\"untake\",\"instance\":\"VI_1\"}");
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            Vec::new()
+        };
+        assert_eq!(exchange(PATIENCE, half), (None, Vec::new()));
+    }
+
+    #[test]
+    fn whoever_is_slow_is_let_go() {
+        let silent = |mut stream: BlockingStream| {
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            answer
+        };
+        assert_eq!(
+            exchange(Duration::from_millis(20), silent),
+            (None, Vec::new())
+        );
+    }
 }

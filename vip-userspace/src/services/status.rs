@@ -25,6 +25,20 @@ pub struct Status {
     pub counters: BTreeMap<String, u64>,
     /// What a person should look into.
     pub warnings: Vec<String>,
+    /// How the last reload went; `None` before the first.
+    #[serde(default)]
+    pub reload: Option<Reload>,
+}
+
+/// How a reload went.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reload {
+    /// Whether the configuration was taken.
+    pub taken: bool,
+    /// Why not; the one of before runs then.
+    pub refused: Vec<String>,
+    /// How long ago that was, in ns.
+    pub ns_ago: u64,
 }
 
 /// One virtual router.
@@ -36,7 +50,7 @@ pub struct Instance {
     pub interface: String,
     /// Virtual router identifier.
     pub vrid: u8,
-    /// `ipv4`.
+    /// `ipv4` or `ipv6`.
     pub family: String,
     /// Protocol version, 2 or 3.
     pub version: u8,
@@ -66,6 +80,32 @@ pub struct Instance {
     pub conflicts: Vec<Conflict>,
     /// Counters of this router, by name.
     pub counters: BTreeMap<String, u64>,
+    /// What a person has ordered of it until it is undone.
+    #[serde(default)]
+    pub order: Option<Ordered>,
+}
+
+/// What a person has ordered of an instance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ordered {
+    /// `drained` or `taken`.
+    pub what: String,
+    /// How long that still holds, in ns; `None` until it is undone.
+    pub left_ns: Option<u64>,
+}
+
+impl Ordered {
+    /// Whether it stays out.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.what == "drained"
+    }
+
+    /// Whether it was raised above all others.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.what == "taken"
+    }
 }
 
 /// Who is master.

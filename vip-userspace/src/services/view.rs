@@ -1,30 +1,38 @@
 //! Puts the status document together from what the engine publishes, the NIC
 //! counts and the hands have said.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use vip_common::election::Fault;
+use vip_common::ids::Family;
 use vip_common::layout::{Counter, Refused, RefusedKey};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
-use super::status::{Conflict, Hearing, Instance, Master, Peer, SCHEMA, Status};
-use super::{HeardBy, Services};
+use super::orders::{BootTime, What};
+use super::status::{Conflict, Hearing, Instance, Master, Ordered, Peer, Reload, SCHEMA, Status};
+use super::{HeardBy, Services, State};
 use crate::engine::published::{self, Snapshot, Standing};
 use crate::engine::rt;
 use crate::plan::RouterPlan;
 use crate::words;
 
-pub(super) fn status(services: &Services, ports: &[HeardBy], doubles: &HashSet<usize>) -> Status {
+pub(super) fn status(services: &Services, state: &State) -> Status {
+    let (ports, doubles) = (&state.ports, &state.doubles);
     let now = rt::now();
     let mut counters = BTreeMap::new();
     let mut warnings = services.warnings.clone();
     let mut instances = Vec::new();
-    for (slot, router) in services.plan.routers.iter().enumerate() {
+    for slot in in_order(services) {
+        let router = &services.plan.routers[slot];
         let Some(snapshot) = services.published.read(slot) else {
             continue;
         };
+        // One that is gone from the configuration and has left.
+        if router.vacant && snapshot.standing == Standing::Initialize(Fault::ShutDown) {
+            continue;
+        }
         let instance = instance(services, slot, router, &snapshot, now);
         for (name, count) in &instance.counters {
             *counters.entry(name.clone()).or_insert(0) += count;
@@ -36,6 +44,18 @@ pub(super) fn status(services: &Services, ports: &[HeardBy], doubles: &HashSet<u
             ));
         }
         instances.push(instance);
+    }
+    let reload = state.renewal.last.as_ref().map(|last| Reload {
+        taken: last.refused.is_empty(),
+        refused: last.refused.clone(),
+        ns_ago: nanos(last.at.elapsed()),
+    });
+    if let Some(refused) = reload.as_ref().filter(|reload| !reload.taken) {
+        warnings.push(format!(
+            "the last reload was refused {} ago: {}",
+            words::span(Duration::from_nanos(refused.ns_ago)),
+            refused.refused.join("; ")
+        ));
     }
     let hearing = |(port, plan): (&HeardBy, &crate::plan::PortPlan)| Hearing {
         interface: plan.name.clone(),
@@ -56,7 +76,24 @@ pub(super) fn status(services: &Services, ports: &[HeardBy], doubles: &HashSet<u
             .collect(),
         counters,
         warnings,
+        reload,
     }
+}
+
+/// The slots in the order of the configuration, then those that it has no more.
+fn in_order(services: &Services) -> Vec<usize> {
+    let names = services.running.configuration.instances.iter();
+    let places: HashMap<&str, usize> = names
+        .enumerate()
+        .map(|(place, instance)| (&*instance.name, place))
+        .collect();
+    let routers = &services.plan.routers;
+    let mut slots: Vec<usize> = (0..routers.len()).collect();
+    slots.sort_by_key(|slot| {
+        let place = places.get(&*routers[*slot].name).copied();
+        (routers[*slot].vacant, place.unwrap_or(usize::MAX), *slot)
+    });
+    slots
 }
 
 fn instance(
@@ -78,7 +115,10 @@ fn instance(
         name: router.name.clone(),
         interface: interface.clone(),
         vrid: router.params.vrid.get(),
-        family: "ipv4".into(),
+        family: match router.family {
+            Family::V4 => "ipv4".into(),
+            Family::V6 => "ipv6".into(),
+        },
         version: router.params.version.get(),
         state: words::state(seen.standing).into(),
         reason: reason(router, interface, seen, now),
@@ -99,6 +139,13 @@ fn instance(
         two_masters: two_masters(router, seen, now),
         conflicts: conflicts(services, number, seen, now),
         counters: counters(services, number, seen),
+        order: services.orders.of(&router.name).map(|order| Ordered {
+            what: match order.what {
+                What::Drained => "drained".into(),
+                What::Taken => "taken".into(),
+            },
+            left_ns: order.until.map(|until| nanos(until.since(BootTime::now()))),
+        }),
     }
 }
 
@@ -233,6 +280,8 @@ fn counters(services: &Services, slot: u32, seen: &Snapshot) -> BTreeMap<String,
         ("adverts_not_sent".into(), seen.unsent),
         ("gratuitous_arps_sent".into(), seen.announced),
         ("became_master".into(), seen.takeovers),
+        ("accepted_by_former_password".into(), seen.by_former),
+        ("addresses_put_back".into(), seen.put_back),
     ]);
     for (name, counter) in [
         ("adverts_taken", Counter::Taken),

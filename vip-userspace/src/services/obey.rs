@@ -1,0 +1,397 @@
+//! What clients ask is answered here, and what they order is carried out.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::control::Asked;
+use super::log::Level;
+use super::maintenance::{self, Company, Member, Named, TAKEN};
+use super::orders::{BootTime, Order, Orders, What};
+use super::protocol::{Answer, Question};
+use super::{Services, State};
+use crate::engine::published::{Snapshot, Standing};
+use crate::engine::queue::Sender;
+use crate::engine::{Command, rt};
+use crate::error::Exit;
+use crate::plan::Plan;
+
+/// Tells an engine that has not begun yet what was ordered before. The answer
+/// says of which instances; those that are not there any more are left out.
+pub fn restore(plan: &Plan, orders: &Orders, commands: &mut Sender<Command>) -> Vec<String> {
+    let mut said = Vec::new();
+    for (slot, router) in plan.routers.iter().enumerate() {
+        let Some(order) = orders.of(&router.name).filter(|_| !router.vacant) else {
+            continue;
+        };
+        if commands.send(command(order.what, slot)).is_ok() {
+            said.push(format!(
+                "({}) {}, as ordered before this start",
+                router.name,
+                standing_order(order, BootTime::now())
+            ));
+        }
+    }
+    said
+}
+
+/// An order that holds, in words.
+pub(super) fn standing_order(order: &Order, now: BootTime) -> String {
+    let (what, undo) = match order.what {
+        What::Drained => ("drained", "undrain"),
+        What::Taken => ("taken", "untake"),
+    };
+    let left = order.until.map_or_else(String::new, |until| {
+        let left = Duration::from_secs(until.since(now).as_secs());
+        format!("for another {}, or ", humantime::format_duration(left))
+    });
+    format!("{what} {left}until 'vip {undo} {}'", order.instance)
+}
+
+/// What the engine is told of an order that was given before: nobody is waited
+/// for a second time.
+const fn command(what: What, slot: usize) -> Command {
+    match what {
+        What::Drained => Command::Drain { slot, force: true },
+        What::Taken => Command::Take {
+            slot,
+            priority: TAKEN,
+        },
+    }
+}
+
+const fn undoing(what: What, slot: usize) -> Command {
+    match what {
+        What::Drained => Command::Undrain { slot },
+        What::Taken => Command::Untake { slot },
+    }
+}
+
+/// What becomes of orders after a reload: an order goes with its router, whatever
+/// that is called now, else with the name; where neither is left it ends.
+#[derive(Debug, Default)]
+pub(super) struct CarriedOver {
+    renamed: Vec<(String, String)>,
+    gone: Vec<String>,
+    /// For routers that are new to the engine.
+    pub commands: Vec<Command>,
+}
+
+impl Services {
+    /// Answers, at once or when it is known.
+    pub(super) fn asked(&mut self, state: &mut State, asked: Asked) {
+        let Asked { question, reply } = asked;
+        let answer = match question {
+            Question::Status => {
+                // A client that has gone is no concern, here and below.
+                if let Ok(document) = serde_json::to_vec(&self.view(state)) {
+                    let _ = reply.send(document);
+                }
+                return;
+            }
+            Question::Reload { dry_run } => {
+                self.want_reload(state, dry_run, Some(reply));
+                return;
+            }
+            Question::Drain {
+                instances,
+                for_s,
+                force,
+            } => self.drain(&instances, for_s.map(Duration::from_secs), force),
+            Question::Undrain { instances } => self.undo(What::Drained, &instances),
+            Question::Take { instance, for_s } => {
+                self.take(&instance, for_s.map(Duration::from_secs))
+            }
+            Question::Untake { instance } => self.undo(What::Taken, &[instance]),
+        };
+        respond(reply, &answer);
+    }
+
+    fn drain(&mut self, names: &[String], span: Option<Duration>, force: bool) -> Answer {
+        let names = if names.is_empty() {
+            self.names()
+        } else {
+            names.to_vec()
+        };
+        self.give(What::Drained, &names, span, force)
+    }
+
+    fn take(&mut self, name: &str, span: Option<Duration>) -> Answer {
+        self.give(What::Taken, &[name.to_owned()], span, false)
+    }
+
+    /// Judges an order, and if it can be, tells the engine and keeps it.
+    fn give(
+        &mut self,
+        what: What,
+        names: &[String],
+        span: Option<Duration>,
+        force: bool,
+    ) -> Answer {
+        let named = match self.whole(names) {
+            Ok(named) => named,
+            Err(said) => return Answer::refused(Exit::No, said),
+        };
+        let slots = self.slots(&named.instances);
+        let snapshots = self.snapshots(&slots);
+        let members = self.members(&snapshots);
+        let judged = match what {
+            What::Drained => maintenance::judge_drain(&members, force),
+            What::Taken => maintenance::judge_take(&members, rt::now()),
+        };
+        if let Err(said) = judged {
+            return Answer::refused(Exit::No, said);
+        }
+        let mut answer = Answer {
+            said: named.along,
+            bound_ns: nanos(maintenance::bound(&members)),
+            ..Answer::default()
+        };
+        let mut commands = Vec::with_capacity(members.len());
+        for (member, (slot, _)) in members.iter().zip(&snapshots) {
+            let active = member.seen.standing == Standing::Active;
+            let (says, moves, command) = match what {
+                What::Drained => (
+                    maintenance::drained(member, span),
+                    active,
+                    Command::Drain { slot: *slot, force },
+                ),
+                What::Taken => (
+                    maintenance::taken(member, span),
+                    !active,
+                    command(what, *slot),
+                ),
+            };
+            answer.said.push(says);
+            if moves {
+                answer.moving.push(member.plan.name.clone());
+            }
+            if maintenance::is(member, What::Taken) && what == What::Drained {
+                commands.push(Command::Untake { slot: *slot });
+            }
+            commands.push(command);
+        }
+        if !self.tell_engine(commands) {
+            return Answer::refused(Exit::Failed, vec![BUSY.into()]);
+        }
+        let until = span.map(|span| BootTime::now().after(span));
+        if let Err(error) = self.orders.give(&named.instances, what, until) {
+            answer.said.push(format!(
+                "it ends with this daemon, since it cannot be written down: {error}"
+            ));
+        }
+        for line in &answer.said {
+            self.log.line(Level::Notice, &format!("ordered: {line}"));
+        }
+        answer
+    }
+
+    /// Ends orders of this kind: those named, or all.
+    fn undo(&mut self, what: What, names: &[String]) -> Answer {
+        let (word, after) = match what {
+            What::Drained => ("drained", "takes part again"),
+            What::Taken => ("taken", "its configured priority decides again"),
+        };
+        let names: Vec<String> = if names.is_empty() {
+            let given = self.orders.iter().filter(|order| order.what == what);
+            given.map(|order| order.instance.clone()).collect()
+        } else {
+            names.to_vec()
+        };
+        if names.is_empty() {
+            return Answer::done(vec![format!("nothing is {word}")]);
+        }
+        let Named { instances, along } = match self.whole(&names) {
+            Ok(named) => named,
+            Err(said) => return Answer::refused(Exit::No, said),
+        };
+        let (given, not): (Vec<String>, Vec<String>) = instances
+            .into_iter()
+            .partition(|name| self.orders.of(name).is_some_and(|order| order.what == what));
+        let mut said = if given.is_empty() { Vec::new() } else { along };
+        said.extend(given.iter().map(|name| format!("({name}) {after}")));
+        said.extend(not.iter().map(|name| format!("({name}) is not {word}")));
+        if let Err(why) = self.end_orders(what, &given) {
+            said.push(why);
+        }
+        Answer::done(said)
+    }
+
+    /// Ends orders and tells the engine. What goes wrong comes back in words.
+    fn end_orders(&mut self, what: What, instances: &[String]) -> Result<(), String> {
+        let ended = self.orders.end(instances);
+        let slots = self.slots(instances);
+        let commands = slots.iter().map(|slot| undoing(what, *slot)).collect();
+        for instance in instances {
+            let line = format!(
+                "({instance}) is {} no more",
+                match what {
+                    What::Drained => "drained",
+                    What::Taken => "taken",
+                }
+            );
+            self.log.line(Level::Notice, &line);
+        }
+        if !self.tell_engine(commands) {
+            return Err(BUSY.into());
+        }
+        ended.map_err(|error| {
+            format!(
+                "a restart of the daemon brings it back, since that cannot be written down: {error}"
+            )
+        })
+    }
+
+    /// Ends what was ordered for a time that is over.
+    pub(super) fn end_expired(&mut self) {
+        let expired = self.orders.expired(BootTime::now());
+        for what in [What::Drained, What::Taken] {
+            let over: Vec<String> = expired
+                .iter()
+                .filter(|order| order.what == what)
+                .map(|order| order.instance.clone())
+                .collect();
+            if over.is_empty() {
+                continue;
+            }
+            if let Err(why) = self.end_orders(what, &over) {
+                self.log.line(Level::Warning, &why);
+            }
+        }
+    }
+
+    /// Forgets an order that could not be carried out, with those of its company.
+    pub(super) fn not_obeyed(&mut self, slot: usize) {
+        let Some(router) = self.plan.routers.get(slot) else {
+            return;
+        };
+        let name = router.name.clone();
+        let Some(what) = self.orders.of(&name).map(|order| order.what) else {
+            return;
+        };
+        let why = match what {
+            What::Drained => {
+                "nobody took over in time: it goes on serving, and is not drained; 'vip drain --force' gives it up all the same"
+            }
+            What::Taken => "it could not be taken: its configured priority decides again",
+        };
+        self.say(slot, Level::Warning, why);
+        let whole = self.whole(&[name]).map(|named| named.instances);
+        if let Err(why) = self.end_orders(what, &whole.unwrap_or_default()) {
+            self.log.line(Level::Warning, &why);
+        }
+    }
+
+    /// What becomes of orders by another plan than `before`.
+    pub(super) fn carried_over(&self, before: &Plan) -> CarriedOver {
+        let mut carried = CarriedOver::default();
+        let named = |plan: &Plan, name: &str| {
+            let mut routers = plan.routers.iter();
+            routers.position(|router| !router.vacant && router.name == name)
+        };
+        for order in self.orders.iter() {
+            let slot = named(before, &order.instance);
+            let same = slot.and_then(|slot| self.plan.routers.get(slot));
+            if let Some(same) = same.filter(|same| !same.vacant) {
+                let pair = (order.instance.clone(), same.name.clone());
+                carried.renamed.push(pair);
+            } else if let Some(slot) = named(&self.plan, &order.instance) {
+                // Another router by the same name.
+                carried.commands.push(command(order.what, slot));
+            } else {
+                carried.gone.push(order.instance.clone());
+            }
+        }
+        carried
+    }
+
+    /// Makes that true.
+    pub(super) fn carry_over(&mut self, carried: &CarriedOver) {
+        for name in &carried.gone {
+            let line = format!(
+                "({name}) is not in the configuration any more: what was ordered of it ends"
+            );
+            self.log.line(Level::Notice, &line);
+        }
+        let renamed = self.orders.rename(&carried.renamed);
+        if let Err(error) = renamed.and(self.orders.end(&carried.gone)) {
+            let line = format!("orders cannot be written down: {error}");
+            self.log.line(Level::Warning, &line);
+        }
+    }
+
+    /// Hands commands to the engine; whether it had room for all.
+    pub(super) fn tell_engine(&mut self, commands: Vec<Command>) -> bool {
+        let mut all = true;
+        for command in commands {
+            all &= self.commands.send(command).is_ok();
+        }
+        if !all {
+            self.log.line(Level::Error, BUSY);
+        }
+        all
+    }
+
+    /// Completes names to whole sync groups.
+    fn whole(&self, names: &[String]) -> Result<Named, Vec<String>> {
+        let known: Vec<&str> = self
+            .plan
+            .routers
+            .iter()
+            .filter(|router| !router.vacant)
+            .map(|router| router.name.as_str())
+            .collect();
+        maintenance::whole(&known, &self.companies(), names)
+    }
+
+    fn companies(&self) -> Vec<Company<'_>> {
+        Vec::new()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let routers = self.plan.routers.iter().filter(|router| !router.vacant);
+        routers.map(|router| router.name.clone()).collect()
+    }
+
+    /// Where instances run; names that are unknown are left out.
+    fn slots(&self, instances: &[String]) -> Vec<usize> {
+        let slot = |name: &String| {
+            let mut routers = self.plan.routers.iter();
+            routers.position(|router| !router.vacant && router.name == *name)
+        };
+        instances.iter().filter_map(slot).collect()
+    }
+
+    fn snapshots(&self, slots: &[usize]) -> Vec<(usize, Snapshot)> {
+        let read = |slot: &usize| Some((*slot, self.published.read(*slot)?));
+        slots.iter().filter_map(read).collect()
+    }
+
+    fn members<'a>(&'a self, snapshots: &'a [(usize, Snapshot)]) -> Vec<Member<'a>> {
+        let member = |(slot, seen): &'a (usize, Snapshot)| {
+            let plan = &self.plan.routers[*slot];
+            Member {
+                plan,
+                interface: &self.plan.ports[plan.port].name,
+                seen,
+                order: self.orders.of(&plan.name),
+            }
+        };
+        snapshots.iter().map(member).collect()
+    }
+}
+
+/// The engine has taken none of its orders for a while.
+const BUSY: &str =
+    "the engine does not take orders at the moment: look at 'vip status', then order it again";
+
+/// Answers an order.
+pub(super) fn respond(reply: oneshot::Sender<Vec<u8>>, answer: &Answer) {
+    if let Ok(document) = serde_json::to_vec(answer) {
+        let _ = reply.send(document);
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

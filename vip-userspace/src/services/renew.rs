@@ -1,0 +1,307 @@
+//! How a new configuration takes the place of the running one: asked for by a
+//! signal or a client, read on a thread of its own, judged, handed to the engine.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::log::Level;
+use super::obey::{CarriedOver, respond};
+use super::protocol::Answer;
+use super::reload::{self, Candidate, Refused};
+use super::{HeardBy, Services, State};
+use crate::config::{ReadError, Severity};
+use crate::engine::Command;
+use crate::engine::published::Standing;
+use crate::error::Exit;
+use crate::plan::Plan;
+use vip_common::election::Fault;
+
+/// How long reading may take: a file on a disk that does not answer is given up.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+const UNCHANGED: &str = "the running configuration stays, nothing was changed";
+
+/// What was asked for.
+#[derive(Debug)]
+struct Wanted {
+    /// Only to say what it would do.
+    dry_run: bool,
+    /// Who asked; none is SIGHUP.
+    reply: Option<oneshot::Sender<Vec<u8>>>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    wanted: Wanted,
+    since: Instant,
+    task: JoinHandle<Result<Candidate, ReadError>>,
+}
+
+/// How the last reload went, for `vip status`.
+#[derive(Clone, Debug)]
+pub(super) struct Last {
+    /// Why it was refused; nothing where it was taken.
+    pub refused: Vec<String>,
+    /// When.
+    pub at: Instant,
+}
+
+/// A configuration that the engine has been told of and has not taken yet.
+#[derive(Debug)]
+struct Adopting {
+    wanted: Wanted,
+    candidate: Candidate,
+    /// What goes by the new plan everywhere else already.
+    before: Arc<Plan>,
+    orders: CarriedOver,
+    said: Vec<String>,
+}
+
+/// Reloads that wait, the one that is under way, and how the last one went.
+#[derive(Debug, Default)]
+pub(super) struct Renewal {
+    waiting: VecDeque<Wanted>,
+    reading: Option<Reading>,
+    adopting: Option<Adopting>,
+    /// How the last one went.
+    pub last: Option<Last>,
+}
+
+/// What came of reading; nothing where the thread ended before its time.
+type Read = Option<Result<Candidate, ReadError>>;
+
+impl Renewal {
+    /// The file that is being read, as soon as it is.
+    pub(super) async fn read(&mut self) -> Read {
+        match &mut self.reading {
+            Some(reading) => (&mut reading.task).await.ok(),
+            None => pending().await,
+        }
+    }
+}
+
+impl Services {
+    /// Puts a reload into the queue. Of signals that nobody has looked at yet one
+    /// is as good as many.
+    pub(super) fn want_reload(
+        &self,
+        state: &mut State,
+        dry_run: bool,
+        reply: Option<oneshot::Sender<Vec<u8>>>,
+    ) {
+        let waiting = &mut state.renewal.waiting;
+        if reply.is_some() || !waiting.iter().any(|wanted| wanted.reply.is_none()) {
+            waiting.push_back(Wanted { dry_run, reply });
+        }
+        self.read_next(state);
+    }
+
+    /// Begins with the next one, if none is under way.
+    fn read_next(&self, state: &mut State) {
+        let renewal = &mut state.renewal;
+        if renewal.reading.is_some() || renewal.adopting.is_some() {
+            return;
+        }
+        let Some(wanted) = renewal.waiting.pop_front() else {
+            return;
+        };
+        if !wanted.dry_run {
+            let by = if wanted.reply.is_some() {
+                "vip reload"
+            } else {
+                "SIGHUP"
+            };
+            let line = format!("{by}: reads {} again", self.source.path().display());
+            self.log.line(Level::Info, &line);
+        }
+        let source = self.source.clone();
+        renewal.reading = Some(Reading {
+            wanted,
+            since: Instant::now(),
+            task: tokio::task::spawn_blocking(move || source.read()),
+        });
+    }
+
+    /// Gives up a file that cannot be read to its end.
+    pub(super) fn give_up_reading(&mut self, state: &mut State) {
+        let slow = |reading: &mut Reading| reading.since.elapsed() > PATIENCE;
+        if state.renewal.reading.as_mut().is_some_and(slow) {
+            self.renew(state, None);
+        }
+    }
+
+    /// Goes on with a file that was read, or could not be.
+    pub(super) fn renew(&mut self, state: &mut State, read: Read) {
+        let Some(Reading { wanted, .. }) = state.renewal.reading.take() else {
+            return;
+        };
+        match self.judged(read) {
+            Err(refused) => self.conclude(state, wanted, Err(refused)),
+            Ok((candidate, said)) if wanted.dry_run => {
+                drop(candidate);
+                self.conclude(state, wanted, Ok(said));
+            }
+            Ok((candidate, said)) => self.hand_over(state, wanted, candidate, said),
+        }
+    }
+
+    /// Has everybody go by another plan, the engine last.
+    fn hand_over(
+        &mut self,
+        state: &mut State,
+        wanted: Wanted,
+        candidate: Candidate,
+        said: Vec<String>,
+    ) {
+        let plan = Arc::new(self.plan_for(&candidate));
+        let refused = |why: &str| {
+            Err(Refused {
+                exit: Exit::No,
+                said: vec![why.to_owned(), UNCHANGED.to_owned()],
+            })
+        };
+        let addresses = plan
+            .routers
+            .iter()
+            .map(|router| router.all_addresses().count());
+        if plan.routers.len() > self.published.len() || addresses.sum::<usize>() > self.room {
+            let why = "a daemon that runs has no room for so many more instances or addresses: restart vip, or reload again when those that were taken out have left";
+            self.conclude(state, wanted, refused(why));
+            return;
+        }
+        // Interfaces of the new plan are followed before the engine asks for them.
+        self.current.set(Arc::clone(&plan));
+        if self
+            .commands
+            .send(Command::Adopt(Arc::clone(&plan)))
+            .is_err()
+        {
+            self.current.set(Arc::clone(&self.plan));
+            self.conclude(
+                state,
+                wanted,
+                refused("the engine does not answer at the moment"),
+            );
+            return;
+        }
+        let ports = plan.ports.len();
+        state.ports.resize_with(ports, HeardBy::default);
+        state.voices.resize_with(ports, || None);
+        // Slots keep their meaning, so that reports made before can be told by it.
+        let before = std::mem::replace(&mut self.plan, plan);
+        let mut orders = self.carried_over(&before);
+        self.tell_engine(std::mem::take(&mut orders.commands));
+        state.renewal.adopting = Some(Adopting {
+            wanted,
+            candidate,
+            before,
+            orders,
+            said,
+        });
+    }
+
+    /// The running plan with the places that a candidate needs.
+    fn plan_for(&self, candidate: &Candidate) -> Plan {
+        let has_left = |slot| {
+            let seen = self.published.read(slot);
+            seen.is_some_and(|seen| seen.standing == Standing::Initialize(Fault::ShutDown))
+        };
+        self.plan.after(&candidate.configuration, has_left)
+    }
+
+    /// The engine goes by the new plan, or cannot.
+    pub(super) fn adopted(&mut self, state: &mut State, taken: bool) {
+        let Some(adopting) = state.renewal.adopting.take() else {
+            return;
+        };
+        let Adopting {
+            wanted,
+            candidate,
+            before,
+            orders,
+            said,
+        } = adopting;
+        if taken {
+            self.running = candidate;
+            self.carry_over(&orders);
+            self.conclude(state, wanted, Ok(said));
+        } else {
+            self.plan = before;
+            self.current.set(Arc::clone(&self.plan));
+            let refused = Refused {
+                exit: Exit::Failed,
+                said: vec![
+                    "too much is under way to take it: reload again in a moment".into(),
+                    UNCHANGED.into(),
+                ],
+            };
+            self.conclude(state, wanted, Err(refused));
+        }
+    }
+
+    /// Says how it went, and begins with the next one.
+    fn conclude(&mut self, state: &mut State, wanted: Wanted, done: Result<Vec<String>, Refused>) {
+        let Wanted { dry_run, reply } = wanted;
+        if !dry_run {
+            let (level, word, said) = match &done {
+                Ok(said) => (Level::Notice, "reloaded", said),
+                Err(refused) => (Level::Error, "not reloaded", &refused.said),
+            };
+            for line in said {
+                self.log.line(level, &format!("{word}: {line}"));
+            }
+            let refused = done.as_ref().err().map(|refused| refused.said.clone());
+            state.renewal.last = Some(Last {
+                refused: refused.unwrap_or_default(),
+                at: Instant::now(),
+            });
+        }
+        let answer = match done {
+            Ok(said) => Answer::done(said),
+            Err(refused) => Answer::refused(refused.exit, refused.said),
+        };
+        if let Some(reply) = reply {
+            respond(reply, &answer);
+        }
+        self.read_next(state);
+    }
+
+    fn judged(&self, read: Read) -> Result<(Candidate, Vec<String>), Refused> {
+        let path = self.source.path();
+        let name = path.display();
+        let unread = |why: String| Refused {
+            exit: Exit::Configuration,
+            said: vec![why, UNCHANGED.into()],
+        };
+        let candidate = match read {
+            None => {
+                return Err(unread(format!(
+                    "{name} could not be read within {} s: where it lies does not answer",
+                    PATIENCE.as_secs()
+                )));
+            }
+            Some(Err(error)) => return Err(unread(error.to_string())),
+            Some(Ok(candidate)) => candidate,
+        };
+        reload::judge(path, &self.running, &candidate)?;
+        for remark in &candidate.remarks {
+            if remark.severity == Severity::Warning && !self.running.remarks.contains(remark) {
+                self.log.line(Level::Warning, &remark.headline);
+            }
+        }
+        let (old, new) = (&self.running.configuration, &candidate.configuration);
+        let said = reload::plan(old, new, |name| self.standing(name));
+        Ok((candidate, said))
+    }
+
+    fn standing(&self, instance: &str) -> Option<Standing> {
+        let mut routers = self.plan.routers.iter();
+        let slot = routers.position(|router| !router.vacant && router.name == instance)?;
+        Some(self.published.read(slot)?.standing)
+    }
+}

@@ -1,0 +1,311 @@
+//! What the engine, the hands and the NIC have to say, as lines of the log.
+
+use std::io;
+use std::mem::{Discriminant, discriminant};
+use std::time::{Duration, Instant};
+
+use vip_common::election::{self, StateName};
+use vip_common::reject::RejectReason;
+use vip_common::time::MonoTime;
+
+use super::log::Level;
+use super::{HeardBy, Services, State};
+use crate::dataplane::Wanted;
+use crate::engine::Report;
+use crate::error::{Exit, Failure};
+use crate::kernel::hands::Note;
+use crate::words;
+
+/// How many refusals by source and reason are told in a daemon's life: forged
+/// sources must not fill the log.
+const MOST_REFUSALS: usize = 256;
+
+/// A kind of lines that a neighbour can provoke at will.
+pub(super) type Kind = (Discriminant<Report>, Option<Discriminant<election::Report>>);
+
+/// Lines of one kind that are written in [`Budget::SPAN`].
+pub(super) struct Budget {
+    since: Instant,
+    written: u32,
+    left_out: u64,
+}
+
+impl Budget {
+    const SPAN: Duration = Duration::from_secs(10);
+    const LINES: u32 = 10;
+
+    /// Whether one more may be written, and how many were left out before it.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        if now.duration_since(self.since) >= Self::SPAN {
+            (self.since, self.written) = (now, 0);
+        }
+        if self.written == Self::LINES {
+            self.left_out += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+impl Services {
+    pub(super) fn report(&mut self, state: &mut State, report: Report) {
+        if report.is_provoked() {
+            let inner = if let Report::Election { report, .. } = &report {
+                Some(discriminant(report))
+            } else {
+                None
+            };
+            let now = Instant::now();
+            let fresh = || Budget {
+                since: now,
+                written: 0,
+                left_out: 0,
+            };
+            let budget = state
+                .budgets
+                .entry((discriminant(&report), inner))
+                .or_insert_with(fresh);
+            match budget.take(now) {
+                None => return,
+                Some(0) => {}
+                Some(left_out) => {
+                    self.log.line(
+                        Level::Warning,
+                        &format!("{left_out} lines like the next one were left out"),
+                    );
+                }
+            }
+        }
+        match report {
+            Report::PutBack { slot } => {
+                let text = "an address was removed by another program; put back";
+                self.say(slot, Level::Warning, text);
+            }
+            Report::Election { slot, at, report } => self.election(slot, at, report),
+            Report::Announced { slot, .. } => {
+                let router = &self.plan.routers[slot];
+                let interface = &self.plan.ports[router.port].name;
+                for address in router.all_addresses() {
+                    let line = format!(
+                        "Sending gratuitous ARP on {interface} for {}",
+                        address.address
+                    );
+                    self.log.line(Level::Info, &line);
+                }
+            }
+            Report::Refused {
+                slot,
+                source,
+                reason,
+            } => {
+                self.say(
+                    slot,
+                    Level::Warning,
+                    &format!("hears {source}, refuses it: {reason}"),
+                );
+            }
+            Report::OtherList { slot, source } => {
+                let text = format!(
+                    "{source} names other addresses for this VRID than we do; accepted, but one of the two configurations is wrong"
+                );
+                self.say(slot, Level::Warning, &text);
+            }
+            Report::Claimed { slot, address, mac } => {
+                if state.told.insert((slot, address, mac)) {
+                    let text = format!(
+                        "{address} is claimed by {mac}, which is neither ours nor the master's: find that host, or two will answer for the address"
+                    );
+                    self.say(slot, Level::Warning, &text);
+                }
+            }
+            Report::NotSent { slot, errno } => {
+                let error = io::Error::from_raw_os_error(errno);
+                self.say(
+                    slot,
+                    Level::Warning,
+                    &format!("an advert could not be sent: {error}"),
+                );
+            }
+            Report::Adopted => self.adopted(state, true),
+            Report::NotAdopted => self.adopted(state, false),
+            Report::NotObeyed { slot } => self.not_obeyed(slot),
+            Report::Up => {
+                state.up = true;
+                let ports: Vec<String> = state
+                    .ports
+                    .iter()
+                    .zip(&self.plan.ports)
+                    // An instance without interface has a port without name.
+                    .filter(|(_, plan)| !plan.name.is_empty())
+                    .map(|(port, plan)| {
+                        let rung = port
+                            .rung
+                            .map_or_else(|| "not heard".into(), |rung| rung.to_string());
+                        format!("{} ({rung})", plan.name)
+                    })
+                    .collect();
+                let routers = self.plan.routers.iter().filter(|one| !one.vacant).count();
+                let line = format!(
+                    "vip {} is up: {routers} instance{} on {}",
+                    env!("CARGO_PKG_VERSION"),
+                    if routers == 1 { "" } else { "s" },
+                    ports.join(", ")
+                );
+                self.log.line(Level::Info, &line);
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            }
+        }
+    }
+
+    pub(super) fn election(&self, slot: usize, at: MonoTime, report: election::Report) {
+        let router = &self.plan.routers[slot];
+        let interface = &self.plan.ports[router.port].name;
+        match report {
+            election::Report::Transition { from, to, why } => {
+                if from == StateName::Backup && to == StateName::Active {
+                    self.log.line(
+                        Level::Notice,
+                        &format!("({}) Receive advertisement timeout", router.name),
+                    );
+                }
+                self.log.line(
+                    Level::Notice,
+                    &words::transition(&router.name, from, to, why),
+                );
+                self.say(slot, Level::Info, &words::why(why, router, interface, at));
+            }
+            election::Report::LowerPriorityHeard { source, priority } => {
+                let text = format!(
+                    "TWO MASTERS: {source} advertises with priority {priority}, ours is {}; answered, it should give up",
+                    router.params.priority
+                );
+                self.say(slot, Level::Warning, &text);
+            }
+            election::Report::SameAddressHeard { source } => {
+                let text = format!(
+                    "an advert came from our own address {source}: another host has it, or the network returns our frames"
+                );
+                self.say(slot, Level::Warning, &text);
+            }
+            election::Report::ResignHeard { source } => {
+                self.say(
+                    slot,
+                    Level::Info,
+                    &format!("{source} says that it leaves (priority 0)"),
+                );
+            }
+        }
+    }
+
+    /// A line about one instance.
+    pub(super) fn say(&self, slot: usize, level: Level, text: &str) {
+        self.log
+            .line(level, &format!("({}) {text}", self.plan.routers[slot].name));
+    }
+
+    pub(super) fn note(&self, state: &mut State, note: Note) -> Option<Failure> {
+        let explicit = !matches!(self.wanted, Wanted::Auto);
+        match note {
+            Note::Hears {
+                port,
+                ifindex,
+                rung,
+                why,
+            } => {
+                let name = &self.plan.ports[port].name;
+                let because = if why.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {why}")
+                };
+                self.log
+                    .line(Level::Info, &format!("hears {name} by {rung}{because}"));
+                state.ports[port] = HeardBy {
+                    rung: Some(rung),
+                    why,
+                };
+                self.listen_for_doubles(state, port, ifindex);
+            }
+            Note::CannotHear { port, why } => {
+                let name = &self.plan.ports[port].name;
+                if explicit && !state.up {
+                    let message = format!(
+                        "cannot hear {name} as asked for: {why}; leave the choice to --xdp auto"
+                    );
+                    return Some(Failure::new(Exit::Host, message));
+                }
+                self.log.line(
+                    Level::Error,
+                    &format!("cannot hear {name}: {why}; tried again every few seconds"),
+                );
+                state.ports[port] = HeardBy { rung: None, why };
+            }
+            Note::LostEar { port, why } => {
+                let name = &self.plan.ports[port].name;
+                self.log.line(
+                    Level::Error,
+                    &format!("{name} is no longer heard: {why}; no takeover on that silence"),
+                );
+                state.ports[port] = HeardBy { rung: None, why };
+            }
+            Note::Addresses { slot, why } => self.say(slot, Level::Error, &why),
+            Note::Claimed { slot } => {
+                let router = &self.plan.routers[slot];
+                let message = format!(
+                    "({}) another vip in this network namespace runs VRID {} on {}; stop it, or take the instance out of one of the two configurations",
+                    router.name, router.params.vrid, self.plan.ports[router.port].name
+                );
+                if !state.up {
+                    return Some(Failure::new(Exit::Taken, message));
+                }
+                self.log.line(Level::Error, &message);
+            }
+            Note::Degraded { why } => self.log.line(Level::Warning, &why),
+        }
+        None
+    }
+
+    /// What the NIC refuses wakes nobody: it is looked up, and each source and
+    /// reason is told once.
+    pub(super) fn tell_refusals(&self, state: &mut State) {
+        for slot in 0..self.plan.routers.len() {
+            for (key, _) in self.gauges.refused(u32::try_from(slot).unwrap_or(u32::MAX)) {
+                let source = key.source();
+                let reason = u8::try_from(key.reason)
+                    .ok()
+                    .and_then(RejectReason::from_number);
+                let full = state.refusals.len() >= MOST_REFUSALS;
+                let Some(reason) = reason.filter(|_| !full) else {
+                    continue;
+                };
+                if state.refusals.insert((slot, source, key.reason)) {
+                    self.say(
+                        slot,
+                        Level::Warning,
+                        &format!("hears {source}, refuses it: {reason}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_neighbour_provokes_is_written_up_to_a_bound_and_counted_beyond() {
+        let start = Instant::now();
+        let mut budget = Budget {
+            since: start,
+            written: 0,
+            left_out: 0,
+        };
+        let written = (0..100).filter(|_| budget.take(start).is_some()).count();
+        assert_eq!(written, 10);
+        assert_eq!(budget.take(start + Budget::SPAN), Some(90));
+        assert_eq!(budget.take(start + Budget::SPAN), Some(0));
+    }
+}

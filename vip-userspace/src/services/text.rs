@@ -1,0 +1,102 @@
+//! The status document as people read it.
+
+use std::time::Duration;
+
+use super::status::{Instance, Peer, Status};
+use crate::words;
+
+/// The text for people.
+#[must_use]
+pub fn render(status: &Status) -> String {
+    let mut lines = Vec::new();
+    for one in &status.instances {
+        instance(one, &mut lines);
+    }
+    for port in &status.dataplane {
+        let why = if port.why.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", port.why)
+        };
+        lines.push(format!("{}: heard by {}{why}", port.interface, port.rung));
+    }
+    let counters = status.counters.iter().filter(|(_, count)| **count > 0);
+    let counters: Vec<String> = counters
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    if !counters.is_empty() {
+        lines.push(format!("counters: {}", counters.join(", ")));
+    }
+    lines.extend(
+        status
+            .warnings
+            .iter()
+            .map(|warning| format!("WARNING: {warning}")),
+    );
+    lines.join("\n") + "\n"
+}
+
+fn instance(one: &Instance, lines: &mut Vec<String>) {
+    lines.push(format!("{}: {}: {}", one.name, one.state, one.reason));
+    let priority = if one.priority == one.effective_priority {
+        format!("priority {}", one.priority)
+    } else {
+        format!(
+            "priority {} (configured {})",
+            one.effective_priority, one.priority
+        )
+    };
+    lines.push(format!(
+        "  {}, VRID {}, VRRP version {}, {priority}",
+        one.interface, one.vrid, one.version
+    ));
+    if let Some(ordered) = &one.order {
+        let undo = if ordered.is_drained() {
+            "vip undrain"
+        } else {
+            "vip untake"
+        };
+        let left = ordered.left_ns.map_or_else(String::new, |left| {
+            let left = Duration::from_secs(Duration::from_nanos(left).as_secs());
+            format!("for another {}, or ", humantime::format_duration(left))
+        });
+        lines.push(format!(
+            "  {}: {left}until '{undo} {}'",
+            ordered.what, one.name
+        ));
+    }
+    lines.push(format!("  addresses: {}", one.addresses.join(", ")));
+    if let Some(master) = &one.master {
+        lines.push(format!(
+            "  master: {} (priority {})",
+            master.address, master.priority
+        ));
+    }
+    if one.two_masters {
+        lines
+            .push("  TWO MASTERS: another router advertises for this VRID at the same time".into());
+    }
+    for conflict in &one.conflicts {
+        let ago = words::span(Duration::from_nanos(conflict.ns_ago));
+        let (address, mac, count) = (conflict.address, &conflict.mac, conflict.count);
+        lines.push(format!(
+            "  CONFLICT: {address} is claimed by {mac} ({count} x, last {ago} ago)"
+        ));
+    }
+    lines.extend(one.peers.iter().map(|one| format!("  {}", peer(one))));
+}
+
+fn peer(one: &Peer) -> String {
+    let mut text = format!("hears {}", one.address);
+    if let (Some(priority), Some(ago)) = (one.priority, one.accepted_ns_ago) {
+        let ago = words::span(Duration::from_nanos(ago));
+        text += &format!(" (priority {priority}, {} x, last {ago} ago)", one.accepted);
+    }
+    if let Some(words) = &one.refusal_words {
+        text += &format!(", refuses it: {words}, {} x", one.refused);
+    }
+    if one.other_addresses {
+        text += ", which names other addresses than we do";
+    }
+    text
+}
