@@ -147,6 +147,9 @@ pub struct RouterPlan {
     pub promote_secondaries: bool,
     /// Whether adverts are signed, and how they are verified.
     pub hmac: Option<config::Hmac>,
+    /// Whether signatures pass the NIC: they do still after a reload has done away
+    /// with them, for peers that are reloaded later.
+    pub trailers: bool,
     /// The addresses in its adverts.
     pub addresses: Vec<PlacedAddress>,
     /// The same, as an advert lists them.
@@ -246,7 +249,8 @@ impl Plan {
             let router = plan.lay_out(instance, startup_until);
             match slot.and_then(|slot| Some((slot, plan.routers.get_mut(slot)?))) {
                 Some((slot, place)) => {
-                    *place = router;
+                    let trailers = router.trailers || place.trailers;
+                    *place = RouterPlan { trailers, ..router };
                     placed.push(slot);
                 }
                 None => {
@@ -454,6 +458,7 @@ impl Plan {
             accept: instance.accept,
             promote_secondaries: instance.promote_secondaries,
             hmac: instance.hmac.clone(),
+            trailers: instance.hmac.is_some(),
             listed: instance.addresses.iter().map(|one| one.address).collect(),
             addresses: placed(self, &instance.addresses),
             excluded: placed(self, &instance.excluded),
@@ -549,7 +554,11 @@ impl RouterPlan {
         let least = peers.clone().map(|peer| peer.min_ttl).min();
         let most = peers.map(|peer| peer.max_ttl).max();
         let unicast = self.unicast.as_ref().map_or(0, |_| RouterEntry::UNICAST);
-        let trailer = self.hmac.as_ref().map_or(0, |_| RouterEntry::TRAILER);
+        let trailer = if self.trailers {
+            RouterEntry::TRAILER
+        } else {
+            0
+        };
         let entry = RouterEntry {
             slot,
             group: octets(self.group),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use vip_common::election::Input;
 
 use super::router::Router;
+use super::trust::{self, Trust};
 use super::{Engine, Port, Report, Request};
 use crate::plan::{Plan, RouterPlan};
 
@@ -52,8 +53,10 @@ impl Engine {
         let moment = super::rt::now();
         let router = &mut self.routers[slot];
         router.changed = true;
-        if then.expect.auth != now.expect.auth {
-            router.remember_former(then.expect, moment);
+        if trust::differ(then, now) {
+            router.change_secrets(now, moment);
+        } else if then.expect != now.expect {
+            router.trust = Trust::new(now);
         }
         if others(then) != others(now) {
             let rounds = now.params.garp.repeat;

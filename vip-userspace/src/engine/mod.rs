@@ -14,6 +14,7 @@ pub mod queue;
 mod relief;
 pub mod router;
 pub mod rt;
+mod trust;
 
 use std::io;
 use std::net::IpAddr;
@@ -255,25 +256,17 @@ impl Engine {
             return;
         };
         let source = header.source;
-        let decode = |expect| vrrp::decode(source, header.destination, body, expect);
-        let mut decoded = decode(&plan.expect);
-        if let Err(RejectReason::AuthPassword | RejectReason::AuthType) = decoded
-            && let Some(former) = router.former(stamp)
-            && let Ok(advert) = decode(former)
+        // Before the signature, whose serial would count otherwise.
+        if let Some(unicast) = &plan.unicast
+            && unicast.check_source
+            && !unicast.admits(source, header.ttl)
         {
-            router.seen.by_former += 1;
-            decoded = Ok(advert);
+            return self.refused(slot, source, stamp, RejectReason::Peer);
         }
-        match decoded {
+        match router.read(stamp, &header, body) {
             Ok(advert) => {
                 let other_list = !advert.addresses.same_as(&plan.listed);
                 let dialect = advert.dialect;
-                let unknown = plan.unicast.as_ref().is_some_and(|unicast| {
-                    unicast.check_source && !unicast.admits(source, header.ttl)
-                });
-                if unknown {
-                    return self.refused(slot, source, stamp, RejectReason::Peer);
-                }
                 let news = router.note_accepted(source, stamp, advert.priority, other_list);
                 let input = Input::AdvertArrived {
                     stamp,

@@ -11,9 +11,13 @@ use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 use vip_common::wire::announce::Announcement;
 use vip_common::wire::eth;
-use vip_common::wire::vrrp::{AdvertFrame, ChecksumDialect, Expect, FrameSpec, Unencodable};
+use vip_common::wire::hmac::Signer;
+use vip_common::wire::vrrp::{
+    Advert, AdvertFrame, ChecksumDialect, FrameSpec, Header, Unencodable,
+};
 
 use super::published::{Peer, Snapshot, Standing};
+use super::trust::{self, Trust};
 use crate::dataplane::AddressNote;
 use crate::kernel::{FrameSender, UnicastSender};
 use crate::plan::RouterPlan;
@@ -48,9 +52,12 @@ pub struct Router {
     pub owed_rounds: u8,
     /// Whether it has asked the link who answers for its addresses.
     pub asked: bool,
-    /// What was expected before a reload changed the password, and until when it
-    /// is still accepted.
-    former: Option<(Expect, MonoTime)>,
+    /// What its adverts must be.
+    pub trust: Trust,
+    /// What they had to be before a reload changed the password or the keys, and
+    /// until when that is still accepted.
+    former: Option<(Trust, MonoTime)>,
+    signer: Option<Signer>,
     /// Adverts, one for the group or one for each peer.
     adverts: Vec<AdvertFrame>,
     /// What sends to peers.
@@ -85,7 +92,9 @@ impl Router {
             holds: false,
             owed_rounds: 0,
             asked: false,
+            trust: Trust::new(plan),
             former: None,
+            signer: trust::signer(plan, None),
             adverts: Vec::with_capacity(1),
             to_peers: None,
             lacks_source: false,
@@ -182,15 +191,15 @@ impl Router {
         match &plan.unicast {
             None => {
                 if let (Some(frame), Some(port)) = (self.adverts.first_mut(), port) {
-                    let frame = frame.seal(self.identification, priority);
-                    sent = port.send(frame).map_err(Some);
+                    seal(frame, self.identification, priority, self.signer.as_mut());
+                    sent = port.send(frame.frame()).map_err(Some);
                 }
             }
             Some(unicast) => {
                 let mut reached = false;
                 for (frame, peer) in self.adverts.iter_mut().zip(&unicast.peers) {
                     let Some(sender) = &self.to_peers else { break };
-                    frame.seal(self.identification, priority);
+                    seal(frame, self.identification, priority, self.signer.as_mut());
                     match sender.send(frame.packet(), peer.address) {
                         Ok(()) => reached = true,
                         Err(error) => sent = Err(Some(error)),
@@ -204,17 +213,36 @@ impl Router {
         sent
     }
 
-    /// Remembers what was expected until now, for peers that are reloaded later.
-    pub fn remember_former(&mut self, expect: Expect, now: MonoTime) {
-        self.former = Some((expect, now + FORMER_FOR));
+    /// Goes by other secrets. The ones before are accepted for a while, of peers
+    /// that are reloaded later.
+    pub fn change_secrets(&mut self, plan: &RouterPlan, now: MonoTime) {
+        let former = std::mem::replace(&mut self.trust, Trust::new(plan));
+        self.former = Some((former, now + FORMER_FOR));
+        self.signer = trust::signer(plan, self.signer.as_ref());
     }
 
-    /// What was expected before the last change of the password, while that is
-    /// still accepted.
-    #[must_use]
-    pub fn former(&self, now: MonoTime) -> Option<&Expect> {
-        let (expect, until) = self.former.as_ref()?;
-        (now < *until).then_some(expect)
+    /// Reads an advert that arrived at `stamp`, if need be with the secrets of
+    /// before the last reload.
+    ///
+    /// # Errors
+    /// The first reason against it.
+    pub fn read<'b>(
+        &mut self,
+        stamp: MonoTime,
+        header: &Header,
+        body: &'b [u8],
+    ) -> Result<Advert<'b>, RejectReason> {
+        let read = self.trust.decode(header, body);
+        if let Err(reason) = read
+            && trust::is_of_secrets(reason)
+            && let Some((former, until)) = &mut self.former
+            && stamp < *until
+            && let Ok(advert) = former.decode(header, body)
+        {
+            self.seen.by_former += 1;
+            return Ok(advert);
+        }
+        read
     }
 
     /// Gratuitous ARP, or the neighbour advertisement, for each of its addresses,
@@ -335,4 +363,17 @@ impl Router {
         self.changed = false;
         &self.seen
     }
+}
+
+/// Makes a frame ready to be sent, signed where adverts are.
+fn seal(
+    frame: &mut AdvertFrame,
+    identification: u16,
+    priority: Priority,
+    signer: Option<&mut Signer>,
+) {
+    match signer {
+        None => frame.seal(identification, priority),
+        Some(signer) => frame.seal_signed(identification, priority, signer, trust::utc()),
+    };
 }
