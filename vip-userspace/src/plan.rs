@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use vip_common::election::Params;
 use vip_common::ids::{Family, MacAddr, Priority, Vrid};
@@ -27,8 +28,19 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// What is always there, on whatever node.
     pub statics: Statics,
+    /// Groups of interfaces with a least time between two announcements.
+    pub paces: Vec<PacePlan>,
     /// When the daemon started.
     pub started: MonoTime,
+}
+
+/// Least times between two announcements; zero is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PacePlan {
+    /// Of gratuitous ARP.
+    pub garp: Duration,
+    /// Of neighbour advertisements.
+    pub gna: Duration,
 }
 
 /// Routers that change state together.
@@ -63,6 +75,8 @@ pub struct PortPlan {
     pub needed_by: Vec<usize>,
     /// Slots of the routers whose priority, or part, depends on its being up.
     pub tracked_by: Vec<usize>,
+    /// Its group in [`Plan::paces`].
+    pub pace: Option<usize>,
     /// Where it is one with a virtual MAC, which is made for it.
     pub vmac: Option<VmacPlan>,
 }
@@ -141,6 +155,8 @@ pub struct RouterPlan {
     pub routes: Vec<config::Route>,
     /// Rules that do.
     pub rules: Vec<config::Rule>,
+    /// Announcements on interfaces that carry addresses and no adverts.
+    pub extra_garp: Option<config::ExtraGarp>,
     /// Whether packets to its addresses are accepted.
     pub accept: bool,
     /// Whether the interface's sysctl of that name is set.
@@ -219,6 +235,7 @@ impl Plan {
             routers: Vec::with_capacity(self.routers.len()),
             groups: Vec::new(),
             statics: Statics::default(),
+            paces: Vec::new(),
             started: self.started,
         };
         let instances = &configuration.instances;
@@ -261,6 +278,7 @@ impl Plan {
         }
         plan.form_groups(configuration, &placed);
         plan.statics = plan.lay_out_statics(configuration);
+        plan.set_paces(configuration);
         plan.tell_ports();
         plan
     }
@@ -327,6 +345,30 @@ impl Plan {
                 name: group.name.clone(),
                 members,
             });
+        }
+    }
+
+    /// Interfaces that are spaced out, together or each for itself.
+    fn set_paces(&mut self, configuration: &Configuration) {
+        for group in &configuration.garp_groups {
+            let pace = self.paces.len();
+            for port in &mut self.ports {
+                if group.interfaces.contains(&port.name) {
+                    port.pace = Some(pace);
+                }
+            }
+            self.paces.push(PacePlan {
+                garp: group.garp_interval,
+                gna: group.gna_interval,
+            });
+        }
+        let (garp, gna) = (configuration.garp_interval, configuration.gna_interval);
+        if garp.is_zero() && gna.is_zero() {
+            return;
+        }
+        for port in self.ports.iter_mut().filter(|port| port.pace.is_none()) {
+            port.pace = Some(self.paces.len());
+            self.paces.push(PacePlan { garp, gna });
         }
     }
 
@@ -455,6 +497,7 @@ impl Plan {
             group_of: None,
             routes: instance.routes.clone(),
             rules: instance.rules.clone(),
+            extra_garp: instance.garp_extra_if,
             accept: instance.accept,
             promote_secondaries: instance.promote_secondaries,
             hmac: instance.hmac.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use vip_common::election::Input;
 
+use super::pace::Pace;
 use super::router::Router;
 use super::trust::{self, Trust};
 use super::{Engine, Port, Report, Request};
@@ -25,6 +26,7 @@ impl Engine {
             self.ports.push(Port::default());
             self.ask(Request::Look { port });
         }
+        self.paces.resize(plan.paces.len(), Pace::default());
         self.ears.reserve(plan.ports.len() + 1);
         for (slot, now) in plan.routers.iter().enumerate() {
             match before.routers.get(slot) {

@@ -8,6 +8,7 @@
 
 mod adopt;
 mod news;
+mod pace;
 mod perform;
 pub mod published;
 pub mod queue;
@@ -35,6 +36,7 @@ use crate::kernel::hands::{Attached, Outcome, Request};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
 pub use news::{Command, LinkFacts, LinkNews, Own, Report};
+use pace::Pace;
 use published::Published;
 use queue::{Receiver, Sender, Wake};
 use relief::Relief;
@@ -108,6 +110,8 @@ pub struct Engine {
     planned: Option<MonoTime>,
     /// By how much it woke later than that: it, or the host, did not run.
     overslept: Duration,
+    /// The groups of interfaces that announcements are spaced out on.
+    paces: Vec<Pace>,
     /// Counts the plans.
     epoch: u32,
     up: bool,
@@ -134,6 +138,7 @@ impl Engine {
             routers: plan.routers.iter().map(Router::new).collect(),
             ports: plan.ports.iter().map(|_| Port::default()).collect(),
             ears: Vec::with_capacity(plan.ports.len() + 1),
+            paces: vec![Pace::default(); plan.paces.len()],
             plan,
             links,
             published,
@@ -697,6 +702,7 @@ impl Engine {
                 self.perform(slot, now);
             }
         }
+        self.announce_due(now);
         for index in 0..self.ports.len() {
             if self.ports[index].retry_at.is_some_and(|due| due <= now) {
                 self.attach(index);
@@ -711,7 +717,8 @@ impl Engine {
             .iter()
             .filter_map(|router| router.election.poll_timeout());
         let ports = self.ports.iter().filter_map(|port| port.retry_at);
-        routers.chain(ports).min()
+        let announcements = self.next_announcement_due();
+        routers.chain(ports).chain(announcements).min()
     }
 
     fn next_wake(&self) -> Option<MonoTime> {

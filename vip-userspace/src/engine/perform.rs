@@ -56,20 +56,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn announce(&mut self, slot: usize, rounds: u8) {
-        let router = &mut self.routers[slot];
-        for _ in 0..rounds {
-            for (port, frame) in router.announcements() {
-                // A lost one is repeated: that is what the rounds are for.
-                if let Some(port) = &self.ports[*port].attached {
-                    let _ = port.sender.send(frame.as_bytes());
-                }
-            }
-        }
-        router.seen.announced += u64::from(rounds) * router.announcements().len() as u64;
-        self.report(Report::Announced { slot, rounds });
-    }
-
     fn install(&mut self, slot: usize, generation: u32) {
         self.routers[slot].holds = true;
         if !self.ask(Request::Install { slot, generation }) {

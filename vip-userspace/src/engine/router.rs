@@ -16,6 +16,7 @@ use vip_common::wire::vrrp::{
     Advert, AdvertFrame, ChecksumDialect, FrameSpec, Header, Unencodable,
 };
 
+use super::pace::Owed;
 use super::published::{Peer, Snapshot, Standing};
 use super::trust::{self, Trust};
 use crate::dataplane::AddressNote;
@@ -68,10 +69,15 @@ pub struct Router {
     pub old_checksum: bool,
     /// What the ears were last told of its addresses.
     pub noted: AddressNote,
+    /// What it still has to announce.
+    pub(super) owed: Owed,
+    /// When its addresses on other interfaces are announced again.
+    pub extra_due: Option<MonoTime>,
     /// Whether requests for its addresses are not to be answered here.
     pub withheld: bool,
     identification: u16,
     announcements: Vec<(usize, Announcement)>,
+    announced: Vec<IpAddr>,
     questions: Vec<Announcement>,
 }
 
@@ -100,9 +106,12 @@ impl Router {
             lacks_source: false,
             old_checksum: false,
             noted: AddressNote::default(),
+            owed: Owed::default(),
+            extra_due: None,
             withheld: false,
             identification: 0,
             announcements: Vec::with_capacity(addresses),
+            announced: Vec::with_capacity(addresses),
             questions: Vec::with_capacity(addresses),
         }
     }
@@ -163,6 +172,10 @@ impl Router {
                 Announcement::new(mac_of(one.port), one.address, false),
             )
         }));
+        self.announced.clear();
+        self.announced
+            .extend(plan.all_addresses().map(|one| one.address));
+        self.owed = Owed::default();
         self.questions.clear();
         self.questions.extend(
             plan.all_addresses()
@@ -250,6 +263,11 @@ impl Router {
     #[must_use]
     pub fn announcements(&self) -> &[(usize, Announcement)] {
         &self.announcements
+    }
+
+    /// The address that is to be announced next.
+    pub(super) fn announced_address(&self) -> Option<IpAddr> {
+        self.announced.get(self.owed.next).copied()
     }
 
     /// The question "does anybody answer for this?" for each of its addresses.

@@ -1,0 +1,157 @@
+//! Gratuitous ARP and neighbour advertisements at the pace that the
+//! configuration allows: at once, or spaced out on interfaces that ask for it
+//! (`vrrp_garp_interval`, `garp_group`); and now and again on interfaces that
+//! carry addresses of a router and none of its adverts (`garp_extra_if`).
+
+use std::net::IpAddr;
+
+use vip_common::election::State;
+use vip_common::time::MonoTime;
+
+use super::{Engine, Report};
+
+/// When a group of interfaces may take the next one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    garp_from: MonoTime,
+    gna_from: MonoTime,
+}
+
+/// What a router still has to announce.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Owed {
+    /// The place of the next frame in its announcements.
+    pub(super) next: usize,
+    /// How many are left.
+    pub(super) left: usize,
+}
+
+impl Engine {
+    /// Announces all addresses of a router, so many times over.
+    pub(super) fn announce(&mut self, slot: usize, rounds: u8) {
+        let router = &mut self.routers[slot];
+        let all = router.announcements().len();
+        let left = all * usize::from(rounds);
+        // A burst takes in what was left of the one before.
+        let before = router.owed.left;
+        router.owed = Owed {
+            next: 0,
+            left: left.max(before),
+        };
+        let now = super::rt::now();
+        self.announce_owed(slot, now);
+        self.report(Report::Announced { slot, rounds });
+    }
+
+    /// Sends what may be sent now of what a router owes.
+    pub(super) fn announce_owed(&mut self, slot: usize, now: MonoTime) {
+        while let Some((port, due)) = self.next_announcement(slot)
+            && due <= now
+        {
+            let router = &mut self.routers[slot];
+            let Some((_, frame)) = router.announcements().get(router.owed.next) else {
+                break;
+            };
+            // A lost one is repeated: that is what the rounds are for.
+            if let Some(port) = &self.ports[port].attached {
+                let _ = port.sender.send(frame.as_bytes());
+            }
+            let (address, all) = (router.announced_address(), router.announcements().len());
+            router.owed.next = (router.owed.next + 1) % all;
+            router.owed.left -= 1;
+            router.seen.announced += 1;
+            router.changed = true;
+            self.take_pace(port, address, now);
+        }
+    }
+
+    /// The next thing to announce of a router: by which port, and when.
+    fn next_announcement(&self, slot: usize) -> Option<(usize, MonoTime)> {
+        let router = &self.routers[slot];
+        if router.owed.left == 0 {
+            return None;
+        }
+        let (port, _) = router.announcements().get(router.owed.next)?;
+        let due = self.pace_of(*port).map_or(MonoTime::ZERO, |pace| {
+            let pace = self.paces[pace];
+            match router.announced_address() {
+                Some(IpAddr::V6(_)) => pace.gna_from,
+                _ => pace.garp_from,
+            }
+        });
+        Some((*port, due))
+    }
+
+    fn pace_of(&self, port: usize) -> Option<usize> {
+        let planned = &self.plan.ports[port];
+        let heard = planned.vmac.as_ref().map_or(port, |made| made.base);
+        let pace = self.plan.ports[heard].pace?;
+        (pace < self.paces.len()).then_some(pace)
+    }
+
+    fn take_pace(&mut self, port: usize, address: Option<IpAddr>, now: MonoTime) {
+        let Some(pace) = self.pace_of(port) else {
+            return;
+        };
+        let planned = &self.plan.paces[pace];
+        match address {
+            Some(IpAddr::V6(_)) => self.paces[pace].gna_from = now + planned.gna,
+            _ => self.paces[pace].garp_from = now + planned.garp,
+        }
+    }
+
+    /// When something of this is due next.
+    pub(super) fn next_announcement_due(&self) -> Option<MonoTime> {
+        let owed = (0..self.routers.len()).filter_map(|slot| self.next_announcement(slot));
+        let extra = self.routers.iter().filter_map(|router| router.extra_due);
+        owed.map(|(_, due)| due).chain(extra).min()
+    }
+
+    /// Does what is due.
+    pub(super) fn announce_due(&mut self, now: MonoTime) {
+        for slot in 0..self.routers.len() {
+            self.announce_owed(slot, now);
+            if self.routers[slot].extra_due.is_some_and(|due| due <= now) {
+                self.announce_elsewhere(slot);
+                self.routers[slot].extra_due = None;
+            }
+        }
+        self.plan_extra(now);
+    }
+
+    /// Sees to it that whoever is Active announces on its other interfaces.
+    pub(super) fn plan_extra(&mut self, now: MonoTime) {
+        for (router, plan) in self.routers.iter_mut().zip(&self.plan.routers) {
+            let Some(extra) = plan.extra_garp else {
+                continue;
+            };
+            let is_active = matches!(router.election.state(), State::Active(_));
+            router.extra_due = match (is_active, router.extra_due) {
+                (true, None) => Some(now + extra.every),
+                (true, due) => due,
+                (false, _) => None,
+            };
+        }
+    }
+
+    /// Once on each interface that carries addresses and no adverts.
+    fn announce_elsewhere(&mut self, slot: usize) {
+        let plan = &self.plan.routers[slot];
+        let all = plan.extra_garp.is_some_and(|extra| extra.all);
+        let router = &mut self.routers[slot];
+        let mut sent = 0;
+        for (port, frame) in router.announcements() {
+            let has_vmac = self.plan.ports[*port].vmac.is_some();
+            let speaks = *port == plan.port || *port == plan.home;
+            if speaks || !(all || has_vmac) {
+                continue;
+            }
+            if let Some(port) = &self.ports[*port].attached {
+                let _ = port.sender.send(frame.as_bytes());
+                sent += 1;
+            }
+        }
+        router.seen.announced += sent;
+        router.changed = true;
+    }
+}
