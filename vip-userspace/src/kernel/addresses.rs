@@ -14,9 +14,12 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::ledger::{Earlier, Ledger, Stage};
 use super::netlink::{AddressRecord, BATCH, Refusal, RouteSocket};
+use super::roads::{Placed, Road, What};
+
 use super::{
     Assignment, Failure, InstallError, Installed, Kernel, Key, Listed, RemoveError, interface_name,
 };
+use crate::config::estate::{Route, Rule};
 
 /// Our mark in `IFA_PROTO`, "who installed this address" (Linux 5.18): the
 /// letter v. The kernel itself uses 1 to 3, keepalived 18.
@@ -27,12 +30,14 @@ const IFA_F_MCAUTOJOIN: u32 = 0x400;
 
 /// Addresses through route netlink, marked and listed as ours.
 pub struct NetlinkKernel {
-    socket: RouteSocket,
+    pub(super) socket: RouteSocket,
     /// Whether this kernel keeps [`MARK`].
     marks: bool,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     earlier: EarlierPlace,
     ours: BTreeSet<Key>,
+    /// The routes and rules that are there through us.
+    pub(super) roads: Vec<Road>,
 }
 
 /// Where the list that was found belongs.
@@ -43,7 +48,7 @@ enum EarlierPlace {
     OtherNamespace,
 }
 
-/// What became of the addresses that a dead vip left.
+/// What became of what a dead vip left.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tidied {
     /// Taken off: the configuration does not have them.
@@ -114,6 +119,7 @@ impl NetlinkKernel {
             ledger,
             earlier,
             ours: BTreeSet::new(),
+            roads: Vec::new(),
         })
     }
 
@@ -137,7 +143,7 @@ impl NetlinkKernel {
     }
 
     /// Deals with what a dead vip has left: addresses that are `configured`
-    /// are ours from now on, the others are removed. What is listed but no
+    /// are ours from now on, the others are removed, and so are its routes and rules. What is listed but no
     /// longer carries our mark has been put there by somebody else since, and
     /// is left alone. To be called before the first [`Kernel::install`]. With
     /// nothing configured it removes everything.
@@ -151,11 +157,15 @@ impl NetlinkKernel {
             ..Tidied::default()
         };
         let entries = self.ledger.entries().to_vec();
-        let mut surplus = Vec::new();
-        if !entries.is_empty() {
+        let addresses: Vec<(Key, Listed)> = entries
+            .iter()
+            .filter_map(|entry| Some((entry.key()?, entry.clone())))
+            .collect();
+        let mut surplus: Vec<(Key, Listed)> = Vec::new();
+        if !addresses.is_empty() {
             let present = self.addresses(0).map_err(TidyError::Dump)?;
-            for entry in entries {
-                let Some(found) = present.iter().find(|record| record.key() == entry.key()) else {
+            for (key, entry) in addresses {
+                let Some(found) = present.iter().find(|record| record.key() == key) else {
                     continue;
                 };
                 if self.marks && found.mark != MARK {
@@ -164,24 +174,28 @@ impl NetlinkKernel {
                         .push((entry, "it has been added anew by somebody else"));
                 } else if !self.marks && entry.stage == Stage::Adding {
                     tidied.left.push((entry, "it may have been there before"));
-                } else if configured.iter().any(|wanted| wanted.key() == entry.key()) {
-                    self.ours.insert(entry.key());
+                } else if configured.iter().any(|wanted| wanted.key() == key) {
+                    self.ours.insert(key);
                     tidied.adopted.push(entry);
                 } else {
-                    surplus.push(entry);
+                    surplus.push((key, entry));
                 }
             }
         }
-        self.ours.extend(surplus.iter().map(Listed::key));
-        let result = self.take_off(&surplus.iter().map(Listed::key).collect::<Vec<_>>());
-        let kept = |key: Key| self.ours.contains(&key);
-        let keys: Vec<Key> = self.ledger.entries().iter().map(Listed::key).collect();
-        self.ledger.settle(kept, &keys);
+        let (keys, surplus): (Vec<Key>, Vec<Listed>) = surplus.into_iter().unzip();
+        self.ours.extend(&keys);
+        // Routes and rules first: some of them lean on the addresses.
+        let roads = self.tidy_roads(&mut tidied);
+        let result = self.take_off(&keys);
+        let ours = &self.ours;
+        self.ledger
+            .settle_by(|entry| Some(ours.contains(&entry.key()?)));
         // Also forgets a list of another boot or namespace.
         self.ledger.rewrite();
         tidied.unlisted = self.ledger.take_trouble();
-        tidied.removed = surplus;
+        tidied.removed.extend(surplus);
         result?;
+        roads?;
         Ok(tidied)
     }
 
@@ -408,6 +422,22 @@ impl Kernel for NetlinkKernel {
         self.ledger.settle(|key| self.ours.contains(&key), &keys);
         result
     }
+
+    fn install_routes(&mut self, routes: &[Route]) -> Placed {
+        self.place_routes(routes)
+    }
+
+    fn remove_routes(&mut self, routes: &[Route]) -> Vec<Failure> {
+        self.displace(|road| matches!(road, What::Route(known) if routes.contains(known)))
+    }
+
+    fn install_rules(&mut self, rules: &[Rule]) -> Placed {
+        self.place_rules(rules)
+    }
+
+    fn remove_rules(&mut self, rules: &[Rule]) -> Vec<Failure> {
+        self.displace(|road| matches!(road, What::Rule(known) if rules.contains(known)))
+    }
 }
 
 /// The same IPv6 address with another prefix or other end among those that are
@@ -420,7 +450,10 @@ fn under_another_prefix(wanted: &Assignment, marked: &BTreeSet<Key>) -> Option<K
 }
 
 /// One answer for each request, also when the socket itself failed.
-fn spread(answers: io::Result<Vec<Result<(), Refusal>>>, count: usize) -> Vec<Result<(), Refusal>> {
+pub(super) fn spread(
+    answers: io::Result<Vec<Result<(), Refusal>>>,
+    count: usize,
+) -> Vec<Result<(), Refusal>> {
     answers.unwrap_or_else(|error| {
         let again = || match error.raw_os_error() {
             Some(errno) => io::Error::from_raw_os_error(errno),

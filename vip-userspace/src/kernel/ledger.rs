@@ -1,24 +1,27 @@
-//! The list of addresses this daemon has installed, kept where it outlives it.
+//! The list of what this daemon has made of the host, kept where it outlives it.
 //!
 //! A journal in the runtime directory, one line per event, so that keeping it
-//! costs a takeover a few microseconds. A line is written *before* its address
-//! is added: a crash can leave a line too many, never an address without one.
+//! costs a takeover a few microseconds. A line is written *before* its thing
+//! is made: a crash can leave a line too many, never a thing without one.
 //!
 //! ```text
 //! vip installed 1 boot 5f0c… netns 4026531833
 //! adding eth0 2 192.168.8.100/24
 //! have eth0 2 192.168.8.100/24
 //! gone eth0 2 192.168.8.100/24
+//! making route 02180000… route default via 192.168.8.1
+//! made route 02180000… route default via 192.168.8.1
+//! unmade route 02180000… route default via 192.168.8.1
 //! ```
 //!
 //! The first line says which boot and which network namespace it is about; in
-//! any other it means nothing.
+//! any other it means nothing. What is not an address has a key without blanks,
+//! by which it is taken back, and then its words for people.
 
 use std::fmt;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -39,57 +42,144 @@ pub(super) enum Stage {
     Have,
 }
 
-/// An address that a vip has put on an interface.
+/// Something that a vip has made of the host; shown as people write it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
-    /// The interface's name when the address was added.
-    pub interface: String,
-    /// The interface's index.
-    pub ifindex: u32,
-    /// The address.
-    pub address: IpAddr,
-    /// Its prefix length, or its peer's.
-    pub prefix: u8,
-    /// The other end, where it has one.
-    pub peer: Option<IpAddr>,
+    pub(super) thing: Thing,
     pub(super) stage: Stage,
 }
 
+/// What it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Thing {
+    /// An address, and the name that its interface had when it was added.
+    Address { interface: String, key: Key },
+    /// Anything else.
+    Made(Made),
+}
+
+/// What is not an address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Made {
+    /// What it is.
+    pub(super) kind: Kind,
+    /// What is needed to take it back; without blanks.
+    pub(super) key: String,
+    /// What it is for people.
+    pub(super) words: String,
+}
+
+/// What there is besides addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// The key is the body of the request that made it.
+    Route,
+    /// The same.
+    Rule,
+    /// An interface with a virtual MAC: its name.
+    Vmac,
+    /// A switch of the kernel: its path below `/proc/sys`, the value it had, and the
+    /// one it was given, with `=` between them.
+    Switch,
+    /// A table of the packet filter: its name.
+    Table,
+}
+
+impl Kind {
+    const ALL: [(&'static str, Self); 5] = [
+        ("route", Self::Route),
+        ("rule", Self::Rule),
+        ("vmac", Self::Vmac),
+        ("switch", Self::Switch),
+        ("table", Self::Table),
+    ];
+
+    fn word(self) -> &'static str {
+        let known = Self::ALL.iter().find(|(_, kind)| *kind == self);
+        known.map_or("", |(word, _)| word)
+    }
+}
+
 impl Listed {
-    pub(super) fn key(&self) -> Key {
-        Key {
-            ifindex: self.ifindex,
-            address: self.address,
-            prefix: self.prefix,
-            peer: self.peer,
+    /// The address that it is, if it is one.
+    pub(super) fn key(&self) -> Option<Key> {
+        match &self.thing {
+            Thing::Address { key, .. } => Some(*key),
+            Thing::Made(_) => None,
         }
     }
 
-    /// One that stands on its interface.
+    /// What it is, if it is no address.
+    pub(super) fn made(&self) -> Option<&Made> {
+        match &self.thing {
+            Thing::Address { .. } => None,
+            Thing::Made(made) => Some(made),
+        }
+    }
+
+    /// An address that stands on its interface.
     pub(super) fn of(key: Key) -> Self {
         Self {
-            interface: interface_name(key.ifindex),
-            ifindex: key.ifindex,
-            address: key.address,
-            prefix: key.prefix,
-            peer: key.peer,
+            thing: Thing::Address {
+                interface: interface_name(key.ifindex),
+                key,
+            },
             stage: Stage::Have,
         }
     }
 
-    fn line(&self, word: &str) -> String {
-        format!(
-            "{word} {} {} {}\n",
-            self.interface,
-            self.ifindex,
-            self.key()
-        )
+    /// Whether both are about the same thing.
+    fn same(&self, other: &Self) -> bool {
+        match (&self.thing, &other.thing) {
+            (Thing::Address { key, .. }, Thing::Address { key: other, .. }) => key == other,
+            (Thing::Made(made), Thing::Made(other)) => {
+                (made.kind, &made.key) == (other.kind, &other.key)
+            }
+            (Thing::Address { .. }, Thing::Made(_)) | (Thing::Made(_), Thing::Address { .. }) => {
+                false
+            }
+        }
+    }
+
+    /// As it stands.
+    fn line(&self) -> String {
+        self.line_with(match (&self.thing, self.stage) {
+            (Thing::Address { .. }, Stage::Adding) => "adding",
+            (Thing::Address { .. }, Stage::Have) => "have",
+            (Thing::Made(_), Stage::Adding) => "making",
+            (Thing::Made(_), Stage::Have) => "made",
+        })
+    }
+
+    /// That it is not there any more.
+    fn end(&self) -> String {
+        self.line_with(match &self.thing {
+            Thing::Address { .. } => "gone",
+            Thing::Made(_) => "unmade",
+        })
+    }
+
+    fn line_with(&self, word: &str) -> String {
+        match &self.thing {
+            Thing::Address { interface, key } => {
+                // A name never has a blank; a sentence in its place does.
+                let interface = Some(interface.as_str()).filter(|name| !name.contains(' '));
+                let interface = interface.unwrap_or("-");
+                format!("{word} {interface} {} {key}\n", key.ifindex)
+            }
+            Thing::Made(Made { kind, key, words }) => {
+                format!("{word} {} {key} {words}\n", kind.word())
+            }
+        }
     }
 }
 
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.key(), self.interface)
+        match &self.thing {
+            Thing::Address { interface, key } => write!(f, "{key} on {interface}"),
+            Thing::Made(made) => f.write_str(&made.words),
+        }
     }
 }
 
@@ -98,7 +188,7 @@ impl fmt::Display for Listed {
 pub(super) enum Earlier {
     /// No list.
     None,
-    /// Addresses that were, or were about to be, installed.
+    /// What was, or was about to be, made.
     Here(Vec<Listed>),
     /// It is about another boot: nothing of it can be left.
     OtherBoot,
@@ -154,36 +244,51 @@ impl Ledger {
     /// Notes that these are about to be added, each with the name of its
     /// interface as people know it; one that does not exist has none here.
     pub(super) fn adding<'a>(&mut self, batch: impl Iterator<Item = (&'a Assignment, String)>) {
+        self.begin(batch.map(|(assignment, interface)| Thing::Address {
+            interface,
+            key: assignment.key(),
+        }));
+    }
+
+    /// Notes that these are about to be made.
+    pub(super) fn making<'a>(&mut self, batch: impl Iterator<Item = &'a Made>) {
+        self.begin(batch.cloned().map(Thing::Made));
+    }
+
+    fn begin(&mut self, things: impl Iterator<Item = Thing>) {
         let mut lines = String::new();
-        for (assignment, interface) in batch {
+        for thing in things {
             let entry = Listed {
-                // A name never has a blank; a sentence in its place does.
-                interface: if interface.contains(' ') {
-                    "-".into()
-                } else {
-                    interface
-                },
+                thing,
                 stage: Stage::Adding,
-                ..Listed::of(assignment.key())
             };
-            lines.push_str(&entry.line("adding"));
+            lines.push_str(&entry.line());
             self.entries.push(entry);
         }
         self.append(&lines);
     }
 
-    /// Notes which of them are there through us, and which are not.
+    /// Notes which of these addresses are there through us, and which are not.
     pub(super) fn settle(&mut self, ours: impl Fn(Key) -> bool, keys: &[Key]) {
+        self.settle_by(|entry| {
+            let key = entry.key().filter(|key| keys.contains(key))?;
+            Some(ours(key))
+        });
+    }
+
+    /// Notes of all that `verdict` knows whether it is there through us.
+    pub(super) fn settle_by(&mut self, verdict: impl Fn(&Listed) -> Option<bool>) {
         let mut lines = String::new();
         self.entries.retain_mut(|entry| {
-            if !keys.contains(&entry.key()) {
+            let Some(kept) = verdict(entry) else {
                 return true;
-            }
-            let kept = ours(entry.key());
+            };
             if kept {
                 entry.stage = Stage::Have;
+                lines.push_str(&entry.line());
+            } else {
+                lines.push_str(&entry.end());
             }
-            lines.push_str(&entry.line(if kept { "have" } else { "gone" }));
             kept
         });
         self.append(&lines);
@@ -220,10 +325,7 @@ impl Ledger {
         self.file = None;
         let mut text = self.place.header();
         for entry in &self.entries {
-            text.push_str(&entry.line(match entry.stage {
-                Stage::Adding => "adding",
-                Stage::Have => "have",
-            }));
+            text.push_str(&entry.line());
         }
         let fresh = self.path.with_extension("new");
         // Never through a link that somebody else has put there.
@@ -294,12 +396,12 @@ impl Place {
         }
         let mut entries: Vec<Listed> = Vec::new();
         for line in lines.lines() {
-            // A line that was cut short by the crash was not followed by an add.
-            let Some((word, entry)) = parse(line) else {
+            // A line that was cut short by the crash was not followed by its deed.
+            let Some((there, entry)) = parse(line) else {
                 continue;
             };
-            entries.retain(|known| known.key() != entry.key());
-            if word != "gone" {
+            entries.retain(|known| !known.same(&entry));
+            if there {
                 entries.push(entry);
             }
         }
@@ -307,14 +409,36 @@ impl Place {
     }
 }
 
-fn parse(line: &str) -> Option<(&str, Listed)> {
-    let mut words = line.split(' ');
-    let word = words.next()?;
-    let stage = match word {
-        "adding" | "gone" => Stage::Adding,
-        "have" => Stage::Have,
+/// What a line is about, and whether it says that this is, or may be, there.
+fn parse(line: &str) -> Option<(bool, Listed)> {
+    let (word, rest) = line.split_once(' ')?;
+    let (there, stage) = match word {
+        "adding" | "making" => (true, Stage::Adding),
+        "have" | "made" => (true, Stage::Have),
+        "gone" | "unmade" => (false, Stage::Have),
         _ => return None,
     };
+    let thing = match word {
+        "making" | "made" | "unmade" => Thing::Made(parse_made(rest)?),
+        _ => parse_address(rest)?,
+    };
+    Some((there, Listed { thing, stage }))
+}
+
+fn parse_made(rest: &str) -> Option<Made> {
+    let mut words = rest.splitn(3, ' ');
+    let kind = words.next()?;
+    let (_, kind) = Kind::ALL.iter().find(|(word, _)| *word == kind)?;
+    Some(Made {
+        kind: *kind,
+        key: words.next()?.to_owned(),
+        // Without its words it was cut short.
+        words: words.next().filter(|words| !words.is_empty())?.to_owned(),
+    })
+}
+
+fn parse_address(rest: &str) -> Option<Thing> {
+    let mut words = rest.split(' ');
     let interface = words.next()?.to_owned();
     let ifindex = words.next()?.parse().ok()?;
     let mut rest: Vec<&str> = words.collect();
@@ -324,15 +448,13 @@ fn parse(line: &str) -> Option<(&str, Listed)> {
         [address, "peer"] => (*address, Some(last.parse().ok()?)),
         _ => return None,
     };
-    let entry = Listed {
-        interface,
+    let key = Key {
         ifindex,
         address: address.parse().ok()?,
         prefix: prefix.parse().ok()?,
         peer,
-        stage,
     };
-    Some((word, entry))
+    Some(Thing::Address { interface, key })
 }
 
 #[cfg(test)]
@@ -372,17 +494,19 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_read_as_it_is_written() {
+    fn a_line_is_read_as_it_is_written() {
         let header = place().header();
         for line in [
             "have eth0 2 2001:db8::1/64",
             "have eth0 2 10.0.0.1 peer 10.0.0.2/32",
             "have eth0 2 2001:db8::1 peer 2001:db8::2/128",
+            "making route 021800 route default via 10.0.0.1",
+            "made switch net/ipv4/conf/eth0/arp_ignore=0=1 arp_ignore of eth0",
         ] {
             let Earlier::Here(entries) = place().read(&format!("{header}{line}\n")) else {
                 panic!("{line}");
             };
-            assert_eq!(entries[0].line("have"), format!("{line}\n"));
+            assert_eq!(entries[0].line(), format!("{line}\n"));
         }
     }
 

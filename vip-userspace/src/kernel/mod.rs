@@ -12,6 +12,7 @@
 //! it.
 
 pub mod addresses;
+mod ask;
 pub mod features;
 pub mod group;
 pub mod hands;
@@ -19,6 +20,7 @@ pub mod inventory;
 mod ledger;
 pub mod monitor;
 mod netlink;
+pub mod roads;
 pub mod sender;
 pub mod speakers;
 mod sys;
@@ -27,13 +29,14 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::config::estate::{Lifetime, VirtualAddress};
+use crate::config::estate::{Lifetime, Route, Rule, VirtualAddress};
 
 pub use addresses::{NetlinkKernel, OpenError, Tidied, TidyError};
 pub use group::{Membership, ProtocolHold, hold_protocol_112};
 pub use inventory::{Inventory, Link};
 pub use ledger::Listed;
 pub use monitor::{LinkEvent, Monitor};
+pub use roads::{Placed, ROUTE_PROTOCOL};
 pub use sender::{FrameSender, UnicastSender};
 
 /// What the hands thread asks of the kernel.
@@ -54,6 +57,22 @@ pub trait Kernel: Send {
     ///
     /// Names each address that could not be removed; the others are.
     fn remove(&mut self, batch: &[Assignment]) -> Result<(), RemoveError>;
+
+    /// Puts routes there, in their order. One that is there already is a success;
+    /// if it was there before us it stays somebody else's. To be called again when
+    /// one of them has been deleted, or when an interface that they leave by has
+    /// come back: the kernel forgets its routes while a link is down.
+    fn install_routes(&mut self, routes: &[Route]) -> Placed;
+
+    /// Takes routes away again: those that we have put there, nobody else's. One
+    /// that is gone already is a success. Names those that could not be removed.
+    fn remove_routes(&mut self, routes: &[Route]) -> Vec<Failure>;
+
+    /// Puts rules there, as [`Kernel::install_routes`] does routes.
+    fn install_rules(&mut self, rules: &[Rule]) -> Placed;
+
+    /// Takes rules away again, as [`Kernel::remove_routes`] does routes.
+    fn remove_rules(&mut self, rules: &[Rule]) -> Vec<Failure>;
 }
 
 /// An address and where it goes.

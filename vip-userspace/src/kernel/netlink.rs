@@ -20,6 +20,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeVal;
 
+use super::ask::Request;
 use super::sys;
 
 /// How many requests go into one `sendto`: so many answers fit the socket's
@@ -125,6 +126,20 @@ impl RouteSocket {
             self.push(request, NLM_F_REQUEST | NLM_F_ACK | flags);
             count += 1;
         }
+        self.send_and_hear(first, count)
+    }
+
+    /// As [`Self::transact`], for requests that are written already.
+    pub(super) fn ask(&mut self, requests: &[Request]) -> io::Result<Vec<Result<(), Refusal>>> {
+        let first = self.sequence.wrapping_add(1);
+        self.out.clear();
+        for request in requests {
+            self.push_bytes(request, NLM_F_REQUEST | NLM_F_ACK);
+        }
+        self.send_and_hear(first, requests.len())
+    }
+
+    fn send_and_hear(&mut self, first: u32, count: usize) -> io::Result<Vec<Result<(), Refusal>>> {
         debug_assert!(count <= BATCH);
         send(self.fd.as_raw_fd(), &self.out, MsgFlags::empty())?;
 
@@ -150,6 +165,26 @@ impl RouteSocket {
             .into_iter()
             .map(|answer| answer.unwrap_or_else(|| Err(unanswered())))
             .collect())
+    }
+
+    /// As [`Self::dump`], with a request that is written already.
+    pub(super) fn dump_by<T>(
+        &mut self,
+        request: &Request,
+        read: impl Fn(&Message<'_>) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        let mut attempt = 1;
+        loop {
+            self.out.clear();
+            self.push_bytes(request, NLM_F_REQUEST | NLM_F_DUMP);
+            send(self.fd.as_raw_fd(), &self.out, MsgFlags::empty())?;
+            let mut table = Vec::new();
+            let torn = self.read_dump(&mut |message| table.extend(read(message)))?;
+            if !torn || attempt == DUMP_ATTEMPTS {
+                return Ok(table);
+            }
+            attempt += 1;
+        }
     }
 
     /// Asks for a table and hands back what `read` makes of each message. A
@@ -208,6 +243,20 @@ impl RouteSocket {
         }
     }
 
+    fn push_bytes(&mut self, request: &Request, flags: u16) {
+        self.sequence = self.sequence.wrapping_add(1);
+        let length = u32::try_from(HEADER + request.body.len()).unwrap_or(u32::MAX);
+        self.out.extend_from_slice(&length.to_ne_bytes());
+        self.out.extend_from_slice(&request.kind.to_ne_bytes());
+        self.out
+            .extend_from_slice(&(request.flags | flags).to_ne_bytes());
+        self.out.extend_from_slice(&self.sequence.to_ne_bytes());
+        // From no particular port of ours.
+        self.out.extend_from_slice(&[0; 4]);
+        self.out.extend_from_slice(&request.body);
+        self.out.resize(self.out.len().next_multiple_of(4), 0);
+    }
+
     /// As [`super::interface_name`], without making a socket for it.
     pub(super) fn interface_name(&self, ifindex: u32) -> String {
         sys::interface_name(self.fd.as_fd(), ifindex).unwrap_or_else(|_| super::nameless(ifindex))
@@ -255,6 +304,11 @@ pub(super) struct Message<'a> {
 }
 
 impl Message<'_> {
+    /// What follows the header.
+    pub(super) fn body(&self) -> &[u8] {
+        self.body
+    }
+
     /// What an `NLMSG_ERROR` or `NLMSG_DONE` says.
     fn verdict(&self) -> Result<(), Refusal> {
         let code = number(self.body, 0).map_or(0, u32::cast_signed);
@@ -294,6 +348,27 @@ impl Message<'_> {
         let xdp = attributes(all).find(|nla| nla.kind() == IFLA_XDP)?;
         let attached = attributes(xdp.value()).find(|nla| nla.kind() == IFLA_XDP_ATTACHED)?;
         (attached.value() != [0]).then(|| number(self.body, 4))?
+    }
+
+    /// The name and the table of the VRF that an `RTM_NEWLINK` is about.
+    pub(super) fn link_of_vrf(&self) -> Option<(String, u32)> {
+        const IFLA_IFNAME: u16 = 3;
+        const IFLA_LINKINFO: u16 = 18;
+        const IFLA_INFO_KIND: u16 = 1;
+        const IFLA_INFO_DATA: u16 = 2;
+        const IFLA_VRF_TABLE: u16 = 1;
+
+        let find = |bytes: &[u8], kind| {
+            let value = attributes(bytes).find(|nla| nla.kind() == kind)?;
+            Some(value.value().to_vec())
+        };
+        let all = self.body.get(16..)?;
+        let about = find(all, IFLA_LINKINFO)?;
+        if text(&find(&about, IFLA_INFO_KIND)?) != "vrf" {
+            return None;
+        }
+        let table = find(&find(&about, IFLA_INFO_DATA)?, IFLA_VRF_TABLE)?;
+        Some((text(&find(all, IFLA_IFNAME)?), number(&table, 0)?))
     }
 
     /// The interface that an `RTM_NEWLINK` or `RTM_DELLINK` is about.
@@ -466,11 +541,11 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     })
 }
 
-fn attributes(bytes: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
+pub(super) fn attributes(bytes: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
     NlasIterator::new(bytes).map_while(Result::ok)
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
@@ -480,14 +555,14 @@ fn ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
 }
 
 /// An address of either family, by its length.
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn ip(bytes: &[u8]) -> Option<IpAddr> {
     let sixteen: Result<[u8; 16], _> = bytes.try_into();
     ipv4(bytes)
         .map(IpAddr::V4)
         .or_else(|| Some(IpAddr::from(sixteen.ok()?)))
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     let end = bytes
         .iter()
         .position(|byte| *byte == 0)
