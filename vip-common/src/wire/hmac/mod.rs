@@ -99,8 +99,9 @@ pub enum AntiReplay {
 }
 
 /// A moment of UTC in 65536ths of a second, as far as 32 bits of seconds reach:
-/// after 2106 it begins anew.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// after 2106 it begins anew,
+/// which is a clock put back like any other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct UtcStamp(u64);
 
 impl UtcStamp {
@@ -114,11 +115,7 @@ impl UtcStamp {
     /// By how much this is later than `other`; zero if it is not.
     #[must_use]
     pub const fn since(self, other: Self) -> Duration {
-        let difference = self.0.wrapping_sub(other.0) & 0xffff_ffff_ffff;
-        // The upper half of the circle is what lies behind.
-        if difference >> 47 != 0 {
-            return Duration::ZERO;
-        }
+        let difference = self.0.saturating_sub(other.0);
         let nanos = ((difference & 0xffff) * 1_000_000_000) >> 16;
         Duration::new(difference >> 16, nanos as u32)
     }
