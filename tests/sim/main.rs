@@ -18,7 +18,7 @@ mod world;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use vip_common::election::{Garp, Params};
+use vip_common::election::Params;
 use vip_common::ids::{Priority, Version, Vrid};
 use vip_common::time::Centis;
 
@@ -43,15 +43,9 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 fn params(version: Version, priority: u8, interval: Centis) -> Params {
-    Params {
-        vrid: Vrid::new(51).unwrap(),
-        version,
-        priority: Priority::new(priority).unwrap(),
-        adver_interval: interval,
-        preempt: true,
-        down_timer_adverts: 3,
-        garp: Garp::default(),
-    }
+    let vrid = Vrid::new(51).unwrap();
+    let priority = Priority::new(priority).unwrap();
+    Params::new(vrid, version, priority, interval)
 }
 
 fn address(host: usize) -> IpAddr {

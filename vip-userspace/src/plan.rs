@@ -440,13 +440,19 @@ impl Plan {
             .map(|one| (self.port(&one.interface), one.weight))
             .collect();
         let params = Params {
-            vrid: instance.vrid,
-            version: instance.version,
-            priority: instance.priority,
-            adver_interval: instance.interval,
             preempt: instance.preempt,
+            preempt_delay: instance.preempt_delay,
             down_timer_adverts: instance.down_timer_adverts,
+            lower_prio_no_advert: instance.lower_prio_no_advert,
+            higher_prio_send_advert: instance.higher_prio_send_advert,
+            owner_ignore_adverts: instance.owner_ignore_adverts,
             garp: instance.garp,
+            ..Params::new(
+                instance.vrid,
+                instance.version,
+                instance.priority,
+                instance.interval,
+            )
         };
         let expect = Expect {
             family,

@@ -17,7 +17,9 @@ pub const fn state(standing: Standing) -> &'static str {
     match standing {
         Standing::Active => "MASTER",
         Standing::Backup => "BACKUP",
-        Standing::Initialize(Fault::Starting | Fault::ShutDown) => "INIT",
+        Standing::Initialize(
+            Fault::Starting | Fault::StartupDelay | Fault::Drained | Fault::ShutDown,
+        ) => "INIT",
         Standing::Initialize(_) => "FAULT",
     }
 }
@@ -47,6 +49,9 @@ pub fn fault(fault: Fault, plan: &RouterPlan, interface: &str) -> String {
                 .unwrap_or("its addresses do not fit one advert");
             format!("{why}; ends with another configuration")
         }
+        Fault::StartupDelay => "the configured delay after the start has not passed yet".into(),
+        Fault::Group => "another member of its sync group takes no part".into(),
+        Fault::Drained => "drained: stays out until told otherwise".into(),
         Fault::ShutDown => "vip is leaving".into(),
     }
 }
@@ -61,6 +66,10 @@ pub fn transition(name: &str, from: StateName, to: StateName, why: Why) -> Strin
         }
         StateName::Backup => format!("({name}) Entering BACKUP STATE"),
         StateName::Initialize if matches!(why, Why::ShutDown) => format!("({name}) Stopped"),
+        StateName::Initialize if matches!(why, Why::Drained) => format!("({name}) Drained"),
+        StateName::Initialize if matches!(why, Why::Fault(Fault::StartupDelay)) => {
+            format!("({name}) Delayed start")
+        }
         // keepalived has one spelling at the start and another one later.
         StateName::Initialize if from == StateName::Initialize => {
             format!("({name}) entering FAULT state")
@@ -134,6 +143,10 @@ pub fn why(why: Why, plan: &RouterPlan, interface: &str, at: MonoTime) -> String
                 span(retry.since(at))
             )
         }
+        Why::Taken => "told to take over".into(),
+        Why::NoSuccessor => "drained, but nobody took over: it has the role again".into(),
+        Why::GroupFellBack => "another member of its sync group is not MASTER any more".into(),
+        Why::Drained => "told to stay out".into(),
         Why::ShutDown => "told to stop".into(),
     }
 }
@@ -146,6 +159,9 @@ fn cleared(fault: Fault, interface: &str) -> String {
         Fault::NoAddress => format!("{interface} has an address"),
         Fault::EarDeaf => format!("{interface} can be heard"),
         Fault::AddressesNotInstalled => "the addresses are tried again".into(),
+        Fault::StartupDelay => "the delay after the start has passed".into(),
+        Fault::Group => "all members of its sync group can take part".into(),
+        Fault::Drained => "told to take part again".into(),
         Fault::Unusable | Fault::ShutDown => "configured anew".into(),
     }
 }
@@ -177,8 +193,11 @@ mod tests {
         assert_eq!(state(Standing::Backup), "BACKUP");
         for fault in Fault::ALL {
             let word = state(Standing::Initialize(*fault));
-            let starting = matches!(fault, Fault::Starting | Fault::ShutDown);
-            assert_eq!(word, if starting { "INIT" } else { "FAULT" });
+            let on_purpose = matches!(
+                fault,
+                Fault::Starting | Fault::StartupDelay | Fault::Drained | Fault::ShutDown
+            );
+            assert_eq!(word, if on_purpose { "INIT" } else { "FAULT" });
         }
     }
 

@@ -87,6 +87,11 @@ impl Host {
         self.router.is_some() && !self.has_left() && self.link && !self.deaf
     }
 
+    pub(crate) fn is_letting_go(&self) -> bool {
+        let router = self.router.as_ref();
+        router.is_some_and(VirtualRouter::is_letting_go)
+    }
+
     fn has_left(&self) -> bool {
         match self.router.as_ref().map(VirtualRouter::state) {
             Some(State::Initialize(initialize)) => initialize.fault == Fault::ShutDown,
@@ -428,6 +433,7 @@ impl World {
                 Action::RemoveAddresses { generation } => {
                     self.hand_over(host, Job::Remove(generation));
                 }
+                Action::Withhold { on: _ } => {}
                 Action::ProveEar => self.hand_over(host, Job::ProveEar),
                 Action::Announce { rounds } => {
                     if rounds == 0 || self.hosts[host].kernel.is_none() {

@@ -20,7 +20,7 @@ impl World {
             let able: Vec<_> = members().filter(|&h| self.hosts[h].is_able()).collect();
             let active: Vec<_> = members().filter(|&h| self.hosts[h].is_active()).collect();
             let holders: Vec<_> = members()
-                .filter(|&h| self.hosts[h].kernel.is_some())
+                .filter(|&h| self.hosts[h].kernel.is_some() && !self.hosts[h].is_letting_go())
                 .collect();
             if active.len() != able.len().min(1) {
                 self.fail(&format!("{active:?} of {able:?} are Active"));

@@ -3,7 +3,9 @@
 //! act on. All of it is plain data.
 
 use core::net::IpAddr;
+use core::time::Duration;
 
+use super::group::Order;
 use super::state::StateName;
 use crate::ids::Priority;
 use crate::time::{Centis, MonoTime};
@@ -56,6 +58,43 @@ pub enum Input {
     /// This host did not run us when it should have: what arrived meanwhile
     /// may be lost. A Backup gives the network one more interval to speak.
     Slept,
+    /// Another host has claimed one of our addresses with a gratuitous ARP or
+    /// an unsolicited neighbour advertisement. Heeded while we
+    /// [let go](super::LettingGo) only.
+    AddressClaimed {
+        /// When the claim arrived at the port.
+        stamp: MonoTime,
+    },
+    /// What is tracked gives another priority than the configured one: 1 to
+    /// 254, others count as the nearest of these. The address owner's
+    /// priority does not change (RFC 9568 section 6.1).
+    PriorityChanged {
+        /// The effective priority from now on, with everything in it.
+        priority: Priority,
+    },
+    /// We are to hand over and stay out, until [`Input::Undrained`]. Of a
+    /// sync group all members are told before anything else.
+    Drained {
+        /// Even where nobody takes over; else we return in that case.
+        force: bool,
+    },
+    /// We may take part again.
+    Undrained,
+    /// We are to become Active and stay it, with this priority instead of
+    /// ours: at once, whatever Preempt_Mode says, unless whoever is Active
+    /// outranks it.
+    Taken {
+        /// 1 to 254; 255 counts as 254.
+        priority: Priority,
+    },
+    /// Our own priority counts again.
+    Untaken,
+    /// What the [sync group](super::group) has decided.
+    GroupOrdered {
+        /// The decision; where it does not concern this member, nothing
+        /// follows.
+        order: Order,
+    },
     /// We leave for good; nothing later brings this router back.
     ShutDown,
 }
@@ -77,6 +116,12 @@ pub enum Fault {
     AddressesNotInstalled,
     /// The configuration cannot be run.
     Unusable,
+    /// The configured delay after the start has not passed yet.
+    StartupDelay,
+    /// Another member of our sync group takes no part.
+    Group,
+    /// We were told to stay out.
+    Drained,
     /// We have left.
     ShutDown,
 }
@@ -91,6 +136,9 @@ impl Fault {
         Self::EarDeaf,
         Self::AddressesNotInstalled,
         Self::Unusable,
+        Self::StartupDelay,
+        Self::Group,
+        Self::Drained,
         Self::ShutDown,
     ];
 }
@@ -114,7 +162,15 @@ pub enum Action {
         /// Of the installation that this ends.
         generation: u32,
     },
-    /// Send gratuitous ARP for each address.
+    /// Begin or end to withhold answers to whoever asks for our addresses (ARP
+    /// requests, neighbour solicitations): a successor speaks, and whoever asks
+    /// now is to find it.
+    Withhold {
+        /// Begin; ended by the next takeover, or when the addresses are gone.
+        on: bool,
+    },
+    /// Send gratuitous ARP, or unsolicited neighbour advertisements, for each
+    /// address.
     Announce {
         /// How many times over all addresses; never zero.
         rounds: u8,
@@ -158,6 +214,27 @@ pub enum Report {
     ResignHeard {
         /// Who.
         source: IpAddr,
+    },
+    /// Having left, we hear another router that has taken over. Once per leave.
+    SuccessorHeard {
+        /// Who.
+        source: IpAddr,
+        /// With what priority.
+        priority: Priority,
+    },
+    /// The addresses that we kept for our successor are being removed.
+    LetGo {
+        /// Whether it has claimed them; else we waited long enough.
+        claimed: bool,
+        /// For how long we kept them.
+        held: Duration,
+    },
+    /// Taken, but whoever is Active outranks the priority given: we do not try.
+    TakeOutranked {
+        /// Who.
+        source: IpAddr,
+        /// With what priority.
+        priority: Priority,
     },
 }
 
@@ -220,6 +297,14 @@ pub enum Why {
         /// When we take part again.
         retry: MonoTime,
     },
+    /// We were told to take over.
+    Taken,
+    /// Drained, and nobody took over: we hold the addresses again.
+    NoSuccessor,
+    /// Another member of our sync group is not Active any more.
+    GroupFellBack,
+    /// We were told to stay out.
+    Drained,
     /// We were told to leave.
     ShutDown,
 }
@@ -239,9 +324,9 @@ pub(super) struct ActionQueue {
 
 impl ActionQueue {
     /// The most actions that one call gives rise to.
-    pub(super) const MOST: usize = 3;
+    pub(super) const MOST: usize = 4;
 
-    const ROOM: usize = 8;
+    const ROOM: usize = 10;
 
     /// Whether another call's actions find room.
     pub(super) fn has_room(&self) -> bool {

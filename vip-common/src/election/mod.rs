@@ -48,14 +48,24 @@
 //! state has moved on is undone, not obeyed.
 
 mod action;
+mod active;
+mod backup;
+pub mod group;
+mod heard;
+mod holding;
+mod letting_go;
 mod params;
 mod router;
+mod standing;
 mod state;
 
 pub use action::{Action, Fault, Input, Report, Why};
+pub use active::{Active, Addresses, Announced};
+pub use backup::{Backup, Ear};
+pub use letting_go::LettingGo;
 pub use params::{Garp, Params};
 pub use router::{ActiveRouter, VirtualRouter};
-pub use state::{Active, Addresses, Announced, Backup, Ear, Heard, Initialize, State, StateName};
+pub use state::{Heard, Initialize, State, StateName};
 
 #[cfg(test)]
 mod tests;

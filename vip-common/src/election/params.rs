@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use crate::ids::{Priority, Version, Vrid};
-use crate::time::{Centis, active_down_interval, skew_time};
+use crate::time::{Centis, MonoTime, active_down_interval, skew_time};
 
 /// The configuration of one virtual router, as far as the election needs it
-/// (RFC 9568 section 6.1). Constant for the life of a
-/// [`VirtualRouter`](super::VirtualRouter).
+/// (RFC 9568 section 6.1). Changed by
+/// [`VirtualRouter::reconfigure`](super::VirtualRouter::reconfigure).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Params {
     /// Virtual Router Identifier.
@@ -21,14 +21,54 @@ pub struct Params {
     /// Preempt_Mode: whether we replace an Active Router of lower priority.
     /// The address owner always does.
     pub preempt: bool,
+    /// For how long an Active Router of lower priority is left alone once it
+    /// has been heard (keepalived's `preempt_delay`); zero not at all. It does
+    /// not delay a takeover from one that is silent.
+    pub preempt_delay: Duration,
     /// How many missed adverts make an Active Router dead: 1 to 100, in RFC
     /// 9568 the constant 3.
     pub down_timer_adverts: u8,
+    /// Until then no part is taken and no advert is heeded (keepalived's
+    /// `vrrp_startup_delay`); [`MonoTime::ZERO`] for no delay. Of a router that
+    /// runs already it cannot be changed.
+    pub startup_until: MonoTime,
+    /// As Active: a lower priority is not answered with an advert. Priority
+    /// zero still is.
+    pub lower_prio_no_advert: bool,
+    /// One last advert is sent before we yield to a higher priority, so that
+    /// the winner knows of us and announces the addresses anew.
+    pub higher_prio_send_advert: bool,
+    /// As address owner: nobody else's adverts are heeded.
+    pub owner_ignore_adverts: bool,
+    /// Member of a sync group: the role is taken and the start made when the
+    /// [group](super::group) says so.
+    pub grouped: bool,
     /// When and how often gratuitous ARP is sent.
     pub garp: Garp,
 }
 
 impl Params {
+    /// What must be said, and for everything else what holds where nothing is:
+    /// preempting, three adverts, no delays, in no group.
+    #[must_use]
+    pub fn new(vrid: Vrid, version: Version, priority: Priority, adver_interval: Centis) -> Self {
+        Self {
+            vrid,
+            version,
+            priority,
+            adver_interval,
+            preempt: true,
+            preempt_delay: Duration::ZERO,
+            down_timer_adverts: 3,
+            startup_until: MonoTime::ZERO,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
+            grouped: false,
+            garp: Garp::default(),
+        }
+    }
+
     /// Whether this router owns the virtual addresses.
     #[must_use]
     pub const fn is_owner(&self) -> bool {
@@ -83,6 +123,11 @@ pub struct Garp {
     pub refresh: Option<Duration>,
     /// Rounds per refresh; zero sends none.
     pub refresh_repeat: u8,
+    /// Rounds at once after an advert of a router of lower priority that
+    /// believes to be Active too; zero sends none.
+    pub lower_prio_repeat: u8,
+    /// When that burst is repeated; zero never repeats.
+    pub lower_prio_delay: Duration,
 }
 
 impl Default for Garp {
@@ -94,6 +139,8 @@ impl Default for Garp {
             delay: Duration::from_secs(5),
             refresh: None,
             refresh_repeat: 1,
+            lower_prio_repeat: 5,
+            lower_prio_delay: Duration::from_secs(5),
         }
     }
 }

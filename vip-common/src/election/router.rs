@@ -1,34 +1,36 @@
 //! The machine: from what happened to what is to be done.
 
-use core::cmp::Ordering;
 use core::net::{IpAddr, Ipv4Addr};
-use core::time::Duration;
 
 use super::action::{Action, ActionQueue, Fault, Input, Report, Why};
+use super::active::Addresses;
+use super::backup::Ear;
+use super::letting_go::LettingGo;
 use super::params::Params;
-use super::state::{Active, Addresses, Announced, Backup, Ear, Heard, Initialize, State};
+use super::standing::{Giving, Standing};
+use super::state::{Heard, Initialize, State};
 use crate::ids::Priority;
-use crate::time::{Centis, MonoTime};
-
-/// After a failed installation we stay out for this long, and twice as long
-/// after each further one in a row: a router that cannot hold the address
-/// should not take it from one that can every few seconds.
-const FIRST_RETRY: Duration = Duration::from_secs(10);
-
-/// The longest wait is [`FIRST_RETRY`] doubled this often, 320 s.
-const RETRY_DOUBLINGS: u32 = 5;
+use crate::time::MonoTime;
 
 /// One virtual router's part in the election. See the [module](super) for how
 /// to drive it.
 #[derive(Clone, Debug)]
 pub struct VirtualRouter {
-    params: Params,
-    primary: IpAddr,
-    state: State,
-    generation: u32,
-    failed_installs: u32,
-    clock: MonoTime,
-    actions: ActionQueue,
+    /// As configured.
+    pub(super) params: Params,
+    /// The same, with the priority and the preemption that count at present.
+    pub(super) counted: Params,
+    pub(super) primary: IpAddr,
+    pub(super) state: State,
+    pub(super) letting_go: Option<LettingGo>,
+    pub(super) standing: Standing,
+    /// Whether answers are withheld at the NIC.
+    pub(super) withheld: bool,
+    pub(super) last_other: Option<Heard>,
+    pub(super) generation: u32,
+    pub(super) failed_installs: u32,
+    pub(super) clock: MonoTime,
+    pub(super) actions: ActionQueue,
 }
 
 /// Who holds the addresses, as far as a router knows.
@@ -48,11 +50,16 @@ impl VirtualRouter {
     pub fn new(params: Params) -> Self {
         Self {
             params,
+            counted: params,
             primary: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             state: State::Initialize(Initialize {
                 fault: Fault::Starting,
                 retry: None,
             }),
+            letting_go: None,
+            standing: Standing::new(),
+            withheld: false,
+            last_other: None,
             generation: 0,
             failed_installs: 0,
             clock: MonoTime::ZERO,
@@ -64,8 +71,19 @@ impl VirtualRouter {
     pub fn handle_input(&mut self, now: MonoTime, input: Input) {
         let now = self.begin(now);
         match input {
-            Input::BecameAble { primary } => self.became_able(now, primary),
-            Input::BecameUnable { fault } => self.leave(fault, None, Why::Fault(fault)),
+            Input::BecameAble { primary } => {
+                if !self.standing.left {
+                    self.primary = primary;
+                    self.standing.obstacle = None;
+                    self.settle(now, Giving::AtOnce);
+                }
+            }
+            Input::BecameUnable { fault } => {
+                self.drop_now(now);
+                self.standing.obstacle = Some(fault);
+                self.standing.out_until = None;
+                self.settle(now, Giving::AtOnce);
+            }
             Input::AdvertArrived {
                 stamp,
                 source,
@@ -77,53 +95,112 @@ impl VirtualRouter {
                     priority,
                     stamp: stamp.min(now),
                 };
-                let interval = self.params.learned(interval);
-                match self.state {
-                    State::Initialize(_) => {}
-                    State::Backup(_) => self.heard_as_backup(heard, interval),
-                    State::Active(_) => self.heard_as_active(now, heard, interval),
-                }
+                self.heard(now, heard, interval);
             }
             Input::AddressesInstalled { generation } => self.installed(now, generation),
             Input::AddressesFailed { generation } => self.install_failed(now, generation),
-            Input::AddressesRemoved { generation: _ } => {}
-            Input::EarProven => self.ear_proven(now),
-            Input::Slept => {
-                if let State::Backup(backup) = &mut self.state {
-                    backup.slept(now, &self.params);
+            Input::AddressesRemoved { generation } => {
+                if generation == self.generation && !self.holds() {
+                    self.withhold(false);
                 }
             }
-            Input::ShutDown => self.leave(Fault::ShutDown, None, Why::ShutDown),
+            Input::EarProven => self.ear_proven(now),
+            Input::Slept => self.slept(now),
+            Input::AddressClaimed { stamp } => {
+                if let Some(going) = &mut self.letting_go {
+                    going.note_claim(stamp.min(now));
+                }
+            }
+            Input::PriorityChanged { priority } => {
+                self.standing.tracked = Some(priority);
+                self.recount();
+            }
+            Input::Drained { force } => self.drained(now, force),
+            Input::Undrained => {
+                self.standing.drained = None;
+                self.settle(now, Giving::Softly);
+            }
+            Input::Taken { priority } => self.taken(now, priority),
+            Input::Untaken => self.untaken(),
+            Input::GroupOrdered { order } => self.ordered(now, order),
+            Input::ShutDown => {
+                self.standing.left = true;
+                if let Some(going) = &mut self.letting_go {
+                    going.returns = false;
+                }
+                self.settle(now, Giving::Softly);
+            }
         }
     }
 
     /// Time passed. Before [`VirtualRouter::poll_timeout`] this does nothing.
     pub fn handle_timeout(&mut self, now: MonoTime) {
         let now = self.begin(now);
+        let before = self.state.name();
         match &mut self.state {
             State::Initialize(initialize) => {
                 if initialize.retry.is_some_and(|retry| now >= retry) {
-                    self.take_part(now);
+                    self.settle(now, Giving::AtOnce);
                 }
             }
             State::Backup(backup) => {
-                if now >= backup.deadline && backup.believes(now, &self.params) {
-                    self.take_over(now);
+                backup.doubt(now);
+                if backup.is_wanting() {
+                    // The group says when.
+                } else if now >= backup.deadline && backup.believes(now) {
+                    if self.params.grouped {
+                        backup.want();
+                    } else {
+                        self.take_over(now);
+                    }
                 } else if backup.asks(now) {
                     backup.ear = Ear::Asked { at: now };
                     self.actions.push(Action::ProveEar);
                 }
             }
             State::Active(active) => {
-                if active.take_due_advert(now, &self.params) {
-                    let priority = self.params.priority;
-                    self.actions.push(Action::SendAdvert { priority });
+                if active.take_due_advert(now, &self.counted) {
+                    self.advertise();
                 }
-                if let Addresses::Installed(announced) = &mut active.addresses {
+                if let State::Active(active) = &mut self.state
+                    && let Addresses::Installed(announced) = &mut active.addresses
+                {
                     let rounds = announced.take_due(now, &self.params.garp);
                     self.announce(rounds);
                 }
             }
+        }
+        if self.state.name() == before {
+            self.let_go_in_time(now);
+        }
+    }
+
+    /// Another configuration from now on, with the least change: no state
+    /// changes by it, what was learned stays, an advert that is due is never
+    /// later than it would have been, and timers are counted anew from what
+    /// they were counted from.
+    ///
+    /// The VRID stays: another one is another router.
+    /// [`Input::PriorityChanged`] is to be told again afterwards, where
+    /// something is tracked.
+    pub fn reconfigure(&mut self, now: MonoTime, params: Params) {
+        let now = self.begin(now);
+        let startup_until = self.params.startup_until;
+        self.params = Params {
+            startup_until,
+            ..params
+        };
+        self.standing.tracked = None;
+        self.recount();
+        if let State::Active(active) = &mut self.state {
+            active.recount(now, &self.counted);
+        }
+        if let Some(going) = &mut self.letting_go {
+            going.waits &= params.grouped;
+        }
+        if !params.grouped {
+            self.standing.held_out = false;
+            self.settle(now, Giving::AtOnce);
         }
     }
 
@@ -131,7 +208,9 @@ impl VirtualRouter {
     /// before; it may lie in the past.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<MonoTime> {
-        self.state.next_deadline()
+        let going = self.letting_go.as_ref().and_then(LettingGo::next_deadline);
+        let state = self.state.next_deadline();
+        [state, going].into_iter().flatten().min()
     }
 
     /// The next thing to do.
@@ -158,10 +237,10 @@ impl VirtualRouter {
         self.primary
     }
 
-    /// The priority that counts at present.
+    /// The priority that counts at present, the one in our adverts.
     #[must_use]
     pub fn effective_priority(&self) -> Priority {
-        self.params.priority
+        self.counted.priority
     }
 
     /// The generation of the addresses: that of the last
@@ -169,6 +248,47 @@ impl VirtualRouter {
     #[must_use]
     pub fn generation(&self) -> u32 {
         self.generation
+    }
+
+    /// What we keep for a successor, having given up the role. While there is
+    /// something, claims of our addresses are to be told
+    /// ([`Input::AddressClaimed`]), and a daemon that leaves waits.
+    #[must_use]
+    pub fn letting_go(&self) -> Option<&LettingGo> {
+        self.letting_go.as_ref()
+    }
+
+    /// Whether we keep addresses for a successor.
+    #[must_use]
+    pub fn is_letting_go(&self) -> bool {
+        self.letting_go.is_some()
+    }
+
+    /// Whether answers are to be withheld, as the last [`Action::Withhold`]
+    /// said.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.withheld
+    }
+
+    /// The last accepted advert of another router that did not leave with it,
+    /// in whatever state we were. Without one, nobody is known who could
+    /// succeed us.
+    #[must_use]
+    pub fn last_other(&self) -> Option<Heard> {
+        self.last_other
+    }
+
+    /// Whether we were told to stay out.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.standing.drained.is_some()
+    }
+
+    /// The priority that we were told to take over with, while that holds.
+    #[must_use]
+    pub fn taken_priority(&self) -> Option<Priority> {
+        self.standing.taken
     }
 
     /// When the state ends by itself if nothing is heard: the end of the
@@ -198,7 +318,7 @@ impl VirtualRouter {
                 }),
             State::Active(active) => Some(ActiveRouter {
                 address: self.primary,
-                priority: self.params.priority,
+                priority: self.counted.priority,
                 last_advert: active.last_advert,
             }),
         }
@@ -210,213 +330,22 @@ impl VirtualRouter {
         self.clock
     }
 
-    fn became_able(&mut self, now: MonoTime, primary: IpAddr) {
-        match self.state {
-            State::Initialize(Initialize {
-                fault: Fault::ShutDown,
-                ..
-            }) => {}
-            // A failed installation is not mended by a link that is still up.
-            State::Initialize(Initialize { retry: Some(_), .. })
-            | State::Backup(_)
-            | State::Active(_) => self.primary = primary,
-            State::Initialize(Initialize { retry: None, .. }) => {
-                self.primary = primary;
-                self.take_part(now);
-            }
-        }
-    }
-
-    /// The Startup event (RFC 9568 section 6.4.1).
-    fn take_part(&mut self, now: MonoTime) {
-        if self.params.is_owner() {
-            self.become_active(now, Why::AddressOwner);
-            return;
-        }
-        let why = match self.state {
-            State::Initialize(Initialize {
-                fault: Fault::Starting,
-                ..
-            }) => Why::Started,
-            State::Initialize(Initialize { fault, .. }) => Why::Recovered { fault },
-            State::Backup(_) | State::Active(_) => return,
-        };
-        self.enter(State::Backup(Backup::entered(now, &self.params)), why);
-    }
-
-    /// To Initialize, from wherever we are, letting go of what we hold.
-    fn leave(&mut self, fault: Fault, retry: Option<MonoTime>, why: Why) {
-        match &self.state {
-            State::Initialize(initialize) => {
-                let same = initialize.fault == fault && initialize.retry.is_none();
-                if same || initialize.fault == Fault::ShutDown {
-                    return;
-                }
-            }
-            State::Backup(_) => {}
-            State::Active(_) => {
-                let priority = Priority::RESIGN;
-                self.actions.push(Action::SendAdvert { priority });
-                self.remove_addresses(self.generation);
-            }
-        }
-        self.enter(State::Initialize(Initialize { fault, retry }), why);
-    }
-
-    /// RFC 9568 section 6.4.2.
-    fn heard_as_backup(&mut self, heard: Heard, interval: Centis) {
-        let State::Backup(backup) = &mut self.state else {
-            return;
-        };
-        if !backup.is_news(heard.stamp) {
-            return;
-        }
-        if heard.priority.is_resign() {
-            backup.accept_resign(heard, &self.params);
-            self.report(Report::ResignHeard {
-                source: heard.source,
-            });
-        } else if heard.priority < self.params.priority && self.params.preempts() {
-            backup.discard(heard, &self.params);
-        } else {
-            backup.accept(heard, interval, &self.params);
-        }
-    }
-
-    /// RFC 9568 section 6.4.3.
-    fn heard_as_active(&mut self, now: MonoTime, heard: Heard, interval: Centis) {
-        let State::Active(active) = &mut self.state else {
-            return;
-        };
-        let Heard {
-            source, priority, ..
-        } = heard;
-        // Priority zero is the lowest of all and needs no case of its own.
-        let theirs = priority
-            .cmp(&self.params.priority)
-            .then(source.cmp(&self.primary));
-        match theirs {
-            Ordering::Greater => {
-                let why = if priority > self.params.priority {
-                    Why::HigherPriority { source, priority }
-                } else {
-                    Why::HigherAddress { source, priority }
-                };
-                self.remove_addresses(self.generation);
-                let backup = Backup::yielded(now, heard, interval, &self.params);
-                self.enter(State::Backup(backup), why);
-            }
-            Ordering::Equal => self.report(Report::SameAddressHeard { source }),
-            // Sent before it could hear our first advert.
-            Ordering::Less if heard.stamp < active.since => {}
-            Ordering::Less => {
-                if active.take_answer(now, &self.params) {
-                    if priority.is_resign() {
-                        active.next_advert = now + self.params.adver_interval.span();
-                    }
-                    let priority = self.params.priority;
-                    self.actions.push(Action::SendAdvert { priority });
-                }
-                if priority.is_resign() {
-                    self.report(Report::ResignHeard { source });
-                    return;
-                }
-                if let Addresses::Installed(announced) = &mut active.addresses
-                    && announced.take_provoked(now, &self.params.garp)
-                {
-                    self.announce(self.params.garp.repeat);
-                }
-                self.report(Report::LowerPriorityHeard { source, priority });
-            }
-        }
-    }
-
-    fn ear_proven(&mut self, now: MonoTime) {
-        if let State::Backup(backup) = &mut self.state
-            && !self.params.is_owner()
-        {
-            backup.ear = Ear::Proven { at: now };
-        }
-    }
-
-    /// The Active_Down_Timer ended, and we believe it.
-    fn take_over(&mut self, now: MonoTime) {
-        let State::Backup(backup) = &self.state else {
-            return;
-        };
-        let deadline = backup.deadline;
-        let why = match (backup.discarded, backup.accepted) {
-            (Some(lower), _) => Why::Preempting {
-                source: lower.source,
-                priority: lower.priority,
-                deadline,
-            },
-            (None, Some(last)) if last.priority.is_resign() => Why::ActiveResigned {
-                source: last.source,
-                stamp: last.stamp,
-                deadline,
-            },
-            (None, last) => Why::ActiveDownTimerExpired {
-                last_advert: last.map(|heard| heard.stamp),
-                deadline,
-            },
-        };
-        self.become_active(now, why);
-    }
-
-    fn become_active(&mut self, now: MonoTime, why: Why) {
-        self.generation = self.generation.wrapping_add(1);
-        let priority = self.params.priority;
-        let generation = self.generation;
+    pub(super) fn advertise(&mut self) {
+        let priority = self.counted.priority;
         self.actions.push(Action::SendAdvert { priority });
-        self.actions.push(Action::InstallAddresses { generation });
-        self.enter(State::Active(Active::entered(now, &self.params)), why);
     }
 
-    fn installed(&mut self, now: MonoTime, generation: u32) {
-        let State::Active(active) = &mut self.state else {
-            self.remove_addresses(generation);
-            return;
-        };
-        // Of an earlier generation, the removal is on its way already.
-        if generation == self.generation && matches!(active.addresses, Addresses::Installing) {
-            active.addresses = Addresses::Installed(Announced::begun(now, &self.params.garp));
-            self.failed_installs = 0;
-            self.announce(self.params.garp.repeat);
-        }
-    }
-
-    /// An Active Router without its addresses would keep others from serving
-    /// them.
-    fn install_failed(&mut self, now: MonoTime, generation: u32) {
-        if generation != self.generation || !matches!(self.state, State::Active(_)) {
-            return;
-        }
-        let wait = FIRST_RETRY * (1 << self.failed_installs.min(RETRY_DOUBLINGS));
-        self.failed_installs = self.failed_installs.saturating_add(1);
-        let retry = now + wait;
-        self.leave(
-            Fault::AddressesNotInstalled,
-            Some(retry),
-            Why::AddressesFailed { retry },
-        );
-    }
-
-    fn remove_addresses(&mut self, generation: u32) {
-        self.actions.push(Action::RemoveAddresses { generation });
-    }
-
-    fn announce(&mut self, rounds: u8) {
+    pub(super) fn announce(&mut self, rounds: u8) {
         if rounds > 0 {
             self.actions.push(Action::Announce { rounds });
         }
     }
 
-    fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
         self.actions.push(Action::Report(report));
     }
 
-    fn enter(&mut self, state: State, why: Why) {
+    pub(super) fn enter(&mut self, state: State, why: Why) {
         let (from, to) = (self.state.name(), state.name());
         self.state = state;
         self.report(Report::Transition { from, to, why });

@@ -256,6 +256,8 @@ fn garp(garp: &Garp) -> String {
         delay,
         refresh,
         refresh_repeat,
+        lower_prio_repeat: _,
+        lower_prio_delay: _,
     } = garp;
     let refresh = refresh.map_or(0.0, |period| period.as_secs_f64());
     format!(

@@ -165,7 +165,12 @@ impl Engine {
         let mut events = [EpollEvent::empty(); 8];
         // Without relief the engine may be late once in a while.
         let relief = Relief::start().unwrap_or(None);
-        while !self.leaving {
+        while !(self.leaving
+            && self
+                .routers
+                .iter()
+                .all(|router| !router.election.is_letting_go()))
+        {
             match self.epoll.wait(&mut events, EpollTimeout::NONE) {
                 Ok(count) => self.acknowledge(&events[..count]),
                 Err(nix::errno::Errno::EINTR) => {}
@@ -231,9 +236,20 @@ impl Engine {
                 self.heard_advert(stamp, slot as usize, ifindex, frame);
             }
             EarEvent::Claim {
-                slot, address, mac, ..
+                stamp,
+                slot,
+                address,
+                mac,
+                ..
             } => {
                 let slot = slot as usize;
+                if self
+                    .routers
+                    .get(slot)
+                    .is_some_and(|router| router.election.is_letting_go())
+                {
+                    self.input(slot, Input::AddressClaimed { stamp });
+                }
                 // Until we know who is Active, it may be nobody but him.
                 if self
                     .routers

@@ -176,7 +176,12 @@ impl Report {
             | Self::OtherList { .. }
             | Self::Claimed { .. }
             | Self::PutBack { .. } => true,
-            Self::Election { report, .. } => !matches!(report, election::Report::Transition { .. }),
+            Self::Election { report, .. } => matches!(
+                report,
+                election::Report::LowerPriorityHeard { .. }
+                    | election::Report::SameAddressHeard { .. }
+                    | election::Report::ResignHeard { .. }
+            ),
             Self::Announced { .. }
             | Self::NotSent { .. }
             | Self::NotObeyed { .. }

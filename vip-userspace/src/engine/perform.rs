@@ -18,6 +18,8 @@ impl Engine {
                 Action::Announce { rounds } => self.announce(slot, rounds),
                 Action::InstallAddresses { generation } => self.install(slot, generation),
                 Action::RemoveAddresses { generation } => self.remove(slot, generation),
+                // The ears are told with the next look at the routers.
+                Action::Withhold { on: _ } => {}
                 Action::ProveEar => self.prove(slot),
                 Action::Report(report) => self.report(Report::Election {
                     slot,

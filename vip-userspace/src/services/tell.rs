@@ -195,6 +195,24 @@ impl Services {
                     &format!("{source} says that it leaves (priority 0)"),
                 );
             }
+            election::Report::SuccessorHeard { source, priority } => {
+                let text = format!("{source} has taken over with priority {priority}");
+                self.say(slot, Level::Info, &text);
+            }
+            election::Report::LetGo { claimed, held } => {
+                let held = words::span(held);
+                let text = if claimed {
+                    format!("addresses removed {held} after the role: the successor has them")
+                } else {
+                    format!("addresses removed {held} after the role: nobody has announced them")
+                };
+                self.say(slot, Level::Info, &text);
+            }
+            election::Report::TakeOutranked { source, priority } => {
+                let text =
+                    format!("does not take over: {source} is MASTER with priority {priority}");
+                self.say(slot, Level::Warning, &text);
+            }
         }
     }
 

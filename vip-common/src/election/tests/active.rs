@@ -67,7 +67,7 @@ fn higher_priority_makes_us_backup() {
     assert_eq!(
         rig.hear_interval(now, now - 20, OTHERS, 129, centis(200)),
         [
-            Action::RemoveAddresses { generation: 1 },
+            Action::Withhold { on: true },
             transition(
                 StateName::Active,
                 StateName::Backup,
@@ -146,7 +146,7 @@ fn ties_are_decided_by_every_byte_of_the_address() {
                 assert_eq!(
                     actions,
                     [
-                        Action::RemoveAddresses { generation: 1 },
+                        Action::Withhold { on: true },
                         transition(
                             StateName::Active,
                             StateName::Backup,
@@ -305,5 +305,5 @@ fn announcements_are_not_amplified() {
         panic!("installed");
     };
     assert_eq!(announced.last, at(since + 8000));
-    assert_eq!(announced.again, Some(at(since + 10_100)));
+    assert_eq!(announced.contested, Some(at(since + 10_100)));
 }

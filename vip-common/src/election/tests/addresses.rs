@@ -45,7 +45,7 @@ fn without_a_delay_the_burst_is_not_repeated() {
 #[test]
 fn without_rounds_nothing_is_announced() {
     let mut params = params(128);
-    params.garp.repeat = 0;
+    (params.garp.repeat, params.garp.lower_prio_repeat) = (0, 0);
     let (mut rig, since) = Rig::active(params);
     assert_eq!(rig.input(since, rig.installed()), []);
     assert_eq!(schedule(&rig), (None, None));

@@ -48,6 +48,7 @@ fn any_params() -> impl Strategy<Value = Params> {
 struct Shell {
     wanted: Option<u32>,
     last: u32,
+    withheld: bool,
 }
 
 impl Shell {
@@ -67,6 +68,10 @@ impl Shell {
                 Action::Announce { rounds } => {
                     assert!(rounds > 0);
                     assert!(self.wanted.is_some(), "announced without addresses");
+                }
+                Action::Withhold { on } => {
+                    assert_ne!(on, self.withheld, "told twice");
+                    self.withheld = on;
                 }
                 Action::SendAdvert { .. } | Action::ProveEar | Action::Report(_) => {}
             }
@@ -116,9 +121,11 @@ proptest! {
             let actions = rig.input(now, input);
             prop_assert!(actions.len() <= ActionQueue::MOST);
             shell.perform(&actions);
-            // The addresses are wanted exactly while we are Active.
+            // The addresses are wanted exactly while we are Active or let go.
             let active = rig.state() == StateName::Active;
-            prop_assert_eq!(shell.wanted.is_some(), active);
+            prop_assert_eq!(shell.wanted.is_some(), active || rig.router.is_letting_go());
+            prop_assert_eq!(shell.withheld, rig.router.is_withheld());
+            prop_assert!(!(active && shell.withheld), "Active and withheld");
             prop_assert_eq!(active, matches!(rig.router.active(), Some(held) if held.address == rig.router.primary() && active));
             // A transition is reported if and only if there is one.
             let moved = rig.state() != state;
@@ -155,11 +162,11 @@ fn the_queue_gives_back_what_it_got_in_order() {
 #[test]
 fn the_queue_knows_its_room() {
     let mut queue = ActionQueue::default();
-    for priority in 0..8 {
-        assert_eq!(queue.has_room(), priority <= 5, "{priority} queued");
+    for priority in 0..10 {
+        assert_eq!(queue.has_room(), priority <= 6, "{priority} queued");
         queue.push(advert(priority));
     }
-    for priority in 0..8 {
+    for priority in 0..10 {
         assert_eq!(queue.pop(), Some(advert(priority)));
     }
     assert_eq!(queue.pop(), None);
@@ -169,7 +176,7 @@ fn the_queue_knows_its_room() {
 #[should_panic(expected = "no room for SendAdvert")]
 fn the_queue_does_not_overflow_unseen() {
     let mut queue = ActionQueue::default();
-    for priority in 0..9 {
+    for priority in 0..11 {
         queue.push(advert(priority));
     }
 }

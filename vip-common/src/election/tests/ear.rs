@@ -53,7 +53,13 @@ fn a_proven_ear_is_believed_at_the_deadline() {
     let mut rig = Rig::backup(params(128));
     asks(&mut rig, 1500);
     assert_eq!(rig.input(1510, Input::EarProven), []);
-    assert_eq!(rig.as_backup().ear, Ear::Proven { at: at(1510) });
+    assert_eq!(
+        rig.as_backup().ear,
+        Ear::Proven {
+            at: at(1510),
+            good_until: at(1510 + 3500) + Duration::from_nanos(1)
+        }
+    );
     assert_eq!(rig.router.poll_timeout(), Some(at(3500)));
     assert_eq!(rig.timeout(3499), []);
     assert!(took_over(&rig.timeout(3500)));

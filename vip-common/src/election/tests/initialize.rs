@@ -159,7 +159,6 @@ fn active_shuts_down_with_priority_zero() {
         rig.input(since + 10, Input::ShutDown),
         [
             RESIGN,
-            Action::RemoveAddresses { generation: 1 },
             transition(StateName::Active, StateName::Initialize, Why::ShutDown),
         ]
     );

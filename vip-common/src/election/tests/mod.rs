@@ -39,15 +39,8 @@ fn centis(centis: u16) -> Centis {
 /// Version 3, one second, preempting. At priority 128 the skew is half a
 /// second and the Active_Down_Interval 3.5 s.
 fn params(priority: u8) -> Params {
-    Params {
-        vrid: Vrid::new(51).unwrap(),
-        version: Version::V3,
-        priority: prio(priority),
-        adver_interval: Centis::ONE_SECOND,
-        preempt: true,
-        down_timer_adverts: 3,
-        garp: Garp::default(),
-    }
+    let vrid = Vrid::new(51).unwrap();
+    Params::new(vrid, Version::V3, prio(priority), Centis::ONE_SECOND)
 }
 
 const RESIGN: Action = Action::SendAdvert {

@@ -175,6 +175,8 @@ impl Globals {
                         delay: Duration::ZERO,
                         refresh: None,
                         refresh_repeat: 1,
+                        lower_prio_repeat: 1,
+                        lower_prio_delay: Duration::ZERO,
                     };
                 }
             }

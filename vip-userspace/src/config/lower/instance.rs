@@ -352,9 +352,13 @@ impl<'s> Draft<'s> {
                 Priority::DEFAULT
             }
         });
+        let repeat = self.garp_repeat.unwrap_or(globals.garp.repeat);
+        let delay = self.garp_delay.unwrap_or(globals.garp.delay);
         let garp = Garp {
-            repeat: self.garp_repeat.unwrap_or(globals.garp.repeat),
-            delay: self.garp_delay.unwrap_or(globals.garp.delay),
+            repeat,
+            delay,
+            lower_prio_repeat: repeat,
+            lower_prio_delay: delay,
             refresh: match self.garp_refresh {
                 Some(refresh) => Some(refresh).filter(|refresh| !refresh.is_zero()),
                 None => globals.garp.refresh,

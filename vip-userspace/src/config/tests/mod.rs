@@ -139,7 +139,9 @@ fn each_keyword_of_an_instance_does_what_it_says() {
             repeat: 3,
             delay: seconds(2),
             refresh: Some(seconds(60)),
-            refresh_repeat: 4
+            refresh_repeat: 4,
+            lower_prio_repeat: 3,
+            lower_prio_delay: seconds(2),
         }
     );
     assert_eq!(

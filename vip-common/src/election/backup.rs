@@ -1,0 +1,278 @@
+//! Backup: watching the Active Router, and one's own hearing.
+
+use core::time::Duration;
+
+use super::action::Why;
+use super::params::Params;
+use super::state::Heard;
+use crate::time::{Centis, MonoTime};
+
+/// Watching the Active Router.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    /// When we became Backup.
+    pub since: MonoTime,
+    /// Active_Adver_Interval: how often the Active Router speaks.
+    pub active_adver_interval: Centis,
+    /// The last advert that was accepted, priority zero included.
+    pub accepted: Option<Heard>,
+    /// The last advert that was discarded for its lower priority, if it is
+    /// newer than the last accepted one: its sender is about to be replaced.
+    pub discarded: Option<Heard>,
+    /// When the Active_Down_Timer ends. It is counted from the arrival of the
+    /// last accepted advert, whenever that was processed.
+    pub deadline: MonoTime,
+    /// What we know of our own hearing.
+    pub ear: Ear,
+    /// Until when an Active Router of lower priority is left alone, once one
+    /// was heard.
+    pub preempt_at: Option<MonoTime>,
+    /// Since when nobody who counts was heard.
+    silence: MonoTime,
+    /// When we last found that we had not run.
+    slept: Option<MonoTime>,
+    /// In a sync group: the timer ended, and the others are waited for.
+    wants: bool,
+    /// In a sync group: the role is wanted without waiting for the timer.
+    pub(super) summoned: Option<Why>,
+    /// In a sync group: we were Active, and fell back.
+    pub(super) fell: bool,
+}
+
+impl Backup {
+    /// Nobody was heard yet: a whole Active_Down_Interval from now.
+    pub(super) fn entered(now: MonoTime, params: &Params) -> Self {
+        Self::silent_since(now, now, params.adver_interval, None, params)
+    }
+
+    /// Having been Active, we heard a better one.
+    pub(super) fn yielded(now: MonoTime, heard: Heard, interval: Centis, params: &Params) -> Self {
+        Self {
+            fell: params.grouped,
+            ..Self::silent_since(now, heard.stamp, interval, Some(heard), params)
+        }
+    }
+
+    fn silent_since(
+        now: MonoTime,
+        silence: MonoTime,
+        interval: Centis,
+        accepted: Option<Heard>,
+        params: &Params,
+    ) -> Self {
+        let deadline = silence + params.active_down_interval(interval);
+        Self {
+            since: now,
+            active_adver_interval: interval,
+            accepted,
+            discarded: None,
+            deadline,
+            ear: Ear::doubted_from(silence, interval, deadline, params),
+            preempt_at: None,
+            silence,
+            slept: None,
+            wants: false,
+            summoned: None,
+            fell: false,
+        }
+    }
+
+    /// An advert counts only if nothing newer is known already: a stale one
+    /// neither buys a dead router another interval nor shortens a live one's.
+    pub(super) fn is_news(&self, stamp: MonoTime) -> bool {
+        let known = self.accepted.map_or(self.since, |heard| heard.stamp);
+        stamp >= known && self.discarded.is_none_or(|heard| stamp >= heard.stamp)
+    }
+
+    /// An advert of the Active Router: the silence starts anew.
+    pub(super) fn accept(&mut self, heard: Heard, interval: Centis, params: &Params) {
+        let (since, stamp) = (self.since, heard.stamp);
+        // Whoever is as good as we are ends the wait to preempt a worse one.
+        let worse = heard.priority < params.priority;
+        *self = Self {
+            preempt_at: self.preempt_at.filter(|_| worse),
+            fell: self.fell,
+            ..Self::silent_since(since, stamp, interval, Some(heard), params)
+        };
+    }
+
+    /// Whether a lower priority is left alone for now: from the first one heard
+    /// for as long as the configuration says.
+    pub(super) fn spares(&mut self, stamp: MonoTime, params: &Params) -> bool {
+        if params.preempt_delay.is_zero() {
+            return false;
+        }
+        let at = *self.preempt_at.get_or_insert(stamp + params.preempt_delay);
+        stamp < at
+    }
+
+    /// The Active Router leaves: only Skew_Time is left, or less.
+    pub(super) fn accept_resign(&mut self, heard: Heard, params: &Params) {
+        self.accepted = Some(heard);
+        self.discarded = None;
+        let skewed = heard.stamp + params.skew_time(self.active_adver_interval);
+        self.deadline = self.deadline.min(skewed);
+        self.slept = None;
+        self.hear(heard.stamp, params);
+    }
+
+    /// An advert of a router that we are about to replace: the timer runs on.
+    pub(super) fn discard(&mut self, heard: Heard, params: &Params) {
+        self.discarded = Some(heard);
+        self.hear(heard.stamp, params);
+    }
+
+    /// We were not running: the silence begins anew, and ends after one interval
+    /// and Skew_Time, unless it would have ended later anyway.
+    pub(super) fn slept(&mut self, now: MonoTime, params: &Params) {
+        let interval = self.active_adver_interval;
+        let chance = now + interval.span() + params.skew_time(interval);
+        self.deadline = self.deadline.max(chance);
+        self.slept = Some(now);
+        self.wants = false;
+        self.ear = Ear::doubted_from(now, interval, self.deadline, params);
+    }
+
+    /// Priority or configuration changed: the timer is counted anew from the
+    /// same silence. What was learned from the Active Router stays.
+    pub(super) fn recount(&mut self, params: &Params) {
+        self.active_adver_interval = match self.accepted {
+            Some(_) => params.learned(self.active_adver_interval),
+            None => params.adver_interval,
+        };
+        let interval = self.active_adver_interval;
+        let before = self.deadline;
+        self.deadline = self.silence + params.active_down_interval(interval);
+        if let Some(resign) = self.accepted.filter(|heard| heard.priority.is_resign()) {
+            let skewed = resign.stamp + params.skew_time(interval);
+            self.deadline = self.deadline.min(skewed);
+        }
+        if let Some(slept) = self.slept {
+            let chance = slept + interval.span() + params.skew_time(interval);
+            self.deadline = self.deadline.max(chance);
+        }
+        match &mut self.ear {
+            ear if params.is_owner() => *ear = Ear::NotDoubted,
+            Ear::NotDoubted => {
+                self.ear = Ear::doubted_from(self.silence, interval, self.deadline, params);
+            }
+            Ear::Unasked { ask } if *ask <= before => *ask = (*ask).min(self.deadline),
+            Ear::Unasked { .. } | Ear::Asked { .. } | Ear::Proven { .. } => {}
+        }
+    }
+
+    /// The ear was proven alive.
+    pub(super) fn prove(&mut self, now: MonoTime, params: &Params) {
+        let good = params.active_down_interval(self.active_adver_interval);
+        self.ear = Ear::Proven {
+            at: now,
+            good_until: now + good + Duration::from_nanos(1),
+        };
+    }
+
+    /// Whatever is heard shows that the ear was alive then.
+    fn hear(&mut self, stamp: MonoTime, params: &Params) {
+        let never = MonoTime::from_nanos(u64::MAX);
+        self.ear = Ear::doubted_from(stamp, self.active_adver_interval, never, params);
+    }
+
+    /// In a group: the timer ended.
+    pub(super) fn want(&mut self) {
+        self.wants = true;
+    }
+
+    /// In a group: whether we would take over.
+    pub(super) fn is_wanting(&self) -> bool {
+        self.wants || self.summoned.is_some()
+    }
+
+    /// In a group: the proof of our hearing is too old to go on with; a new one
+    /// decides.
+    pub(super) fn doubt(&mut self, now: MonoTime) {
+        self.wants &= self.believes(now);
+    }
+
+    /// Whether the silence can be believed to be the network's and not ours.
+    pub(super) fn believes(&self, now: MonoTime) -> bool {
+        match self.ear {
+            Ear::Unasked { ask } => now < ask,
+            Ear::Asked { .. } => false,
+            // A proof vouches for one silence, not for what was slept through
+            // long after it.
+            Ear::Proven { good_until, .. } => now < good_until,
+            Ear::NotDoubted => true,
+        }
+    }
+
+    /// Whether the ear is to be asked for now, given that its silence is not
+    /// believed.
+    pub(super) fn asks(&self, now: MonoTime) -> bool {
+        match self.ear {
+            Ear::Unasked { ask } => now >= ask,
+            Ear::Asked { at } => {
+                now >= self.deadline && now >= at + self.active_adver_interval.span()
+            }
+            Ear::Proven { .. } => now >= self.deadline,
+            Ear::NotDoubted => false,
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<MonoTime> {
+        if self.summoned.is_some() {
+            return None;
+        }
+        match self.ear {
+            Ear::Unasked { ask } if self.wants => Some(ask),
+            Ear::Proven { good_until, .. } if self.wants => Some(good_until),
+            Ear::NotDoubted if self.wants => None,
+            Ear::Unasked { ask } => Some(ask.min(self.deadline)),
+            Ear::Asked { at } => Some(self.deadline.max(at + self.active_adver_interval.span())),
+            Ear::Proven { .. } | Ear::NotDoubted => Some(self.deadline),
+        }
+    }
+}
+
+/// What a Backup knows of its own hearing. A silence is evidence against the
+/// Active Router only where an advert would have been heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ear {
+    /// The silence is too short to doubt.
+    Unasked {
+        /// When it will not be any more.
+        ask: MonoTime,
+    },
+    /// Asked for a proof, without answer so far.
+    Asked {
+        /// When.
+        at: MonoTime,
+    },
+    /// It was alive within this silence.
+    Proven {
+        /// When that was said.
+        at: MonoTime,
+        /// Until when it says anything about this silence: for as long as an
+        /// Active Router may be silent.
+        good_until: MonoTime,
+    },
+    /// The address owner needs no proof.
+    NotDoubted,
+}
+
+impl Ear {
+    /// One advert missed, and half an interval beyond it; at the latest at
+    /// the deadline that would be believed.
+    fn doubted_from(
+        silence: MonoTime,
+        interval: Centis,
+        deadline: MonoTime,
+        params: &Params,
+    ) -> Self {
+        if params.is_owner() {
+            return Self::NotDoubted;
+        }
+        let ask = silence + interval.span() * 3 / 2;
+        Self::Unasked {
+            ask: ask.min(deadline),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Sync groups: virtual routers of one host that are Active together or not at
+//! all, as keepalived has them.
+//!
+//! The group itself has no state. Each member shows its [`Stance`], and
+//! [`order`] says what follows from all of them together. Whoever drives the
+//! members does, after each change of one of them (an input, a timeout) and
+//! when all actions have been performed:
+//!
+//! ```text
+//! while let Some(order) = group::order(members.map(|router| router.stance())) {
+//!     for each member: handle_input(now, Input::GroupOrdered { order }), perform
+//! }
+//! ```
+//!
+//! This ends: each order changes the stance that led to it. No member's actions
+//! may lead back into the loop; an installation that fails at once is told to
+//! its router, and the loop sees it at its next turn.
+//!
+//! The rules, in this order:
+//!
+//! 1. One that cannot take part keeps the others out ([`Fault::Group`]), at
+//!    once, and ends that for all when nothing is in its way any more.
+//! 2. One that falls back from Active pulls the others with it. They say that
+//!    they leave and keep their addresses for a successor, as always. One that
+//!    joins later (a reload) pulls nobody.
+//! 3. A takeover waits until all members want it, and then takes all. Who has
+//!    its [priority taken](super::Input::Taken), and the address owner, want it
+//!    at once.
+//! 4. Addresses that are kept for a successor are removed when each member that
+//!    keeps some has a successor that claimed them. Each member's own bound
+//!    holds all the same.
+//! 5. Drained without `force`, one without successor brings all back.
+//!
+//! A command (drain, take, the end of the daemon) concerns the whole group: all
+//! members are told, then `order` is asked. Weights of what is tracked are not
+//! the group's concern: whoever computes priorities
+//! ([`Input::PriorityChanged`](super::Input::PriorityChanged)) gives all members
+//! the same sum where `sync_group_tracking_weight` is set.
+
+use super::action::Fault;
+
+/// How one member stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stance {
+    /// Its part in the election.
+    pub part: Part,
+    /// What it still has of an earlier role.
+    pub holding: Holding,
+}
+
+/// A member's part in the election.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// It has left for good and is no member any more.
+    Left,
+    /// Something of its own is in the way.
+    Unable(Fault),
+    /// It could take part, and waits for the group.
+    Ready {
+        /// Whether it knows that another one is in the way.
+        held: bool,
+    },
+    /// Backup, and content with it.
+    Backup,
+    /// Backup, having been Active: it heard a better one.
+    FellBack,
+    /// Backup, and it would take over.
+    Wanting,
+    /// Active.
+    Active,
+}
+
+/// What a member still holds that it has given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holding {
+    /// Nothing.
+    Nothing,
+    /// Its addresses; no successor has claimed them yet.
+    Waiting,
+    /// Its addresses; they can go.
+    Claimed,
+    /// Its addresses; nobody came for them, and it would have the role back.
+    Abandoned,
+}
+
+/// What all members of a group are to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Take no part: one member cannot.
+    StayOut,
+    /// Take part: all members can.
+    Join,
+    /// Be Backup: one member was outranked.
+    FallBack,
+    /// Take over: all members want to.
+    TakeOver,
+    /// Remove what is kept for successors: all have come.
+    LetGo,
+    /// Drained, come back: for one member there is no successor.
+    Return,
+}
+
+/// What follows from the stances of all members, if anything does.
+pub fn order<I>(stances: I) -> Option<Order>
+where
+    I: Iterator<Item = Stance> + Clone,
+{
+    let parts = || stances.clone().map(|stance| stance.part);
+    let any = |is: fn(Part) -> bool| parts().any(is);
+    let takes_part = |part| {
+        matches!(
+            part,
+            Part::Backup | Part::FellBack | Part::Wanting | Part::Active
+        )
+    };
+    if any(|part| matches!(part, Part::Unable(_))) {
+        // Who has not been looked at yet is no reason to speak of a fault.
+        let known = any(|part| matches!(part, Part::Unable(fault) if fault != Fault::Starting));
+        let unaware = any(|part| part == Part::Ready { held: false });
+        if any(takes_part) || known && unaware {
+            return Some(Order::StayOut);
+        }
+    } else {
+        if any(|part| matches!(part, Part::Ready { .. })) {
+            return Some(Order::Join);
+        }
+        let active = any(|part| part == Part::Active);
+        if active && any(|part| part == Part::FellBack) {
+            return Some(Order::FallBack);
+        }
+        let content = any(|part| matches!(part, Part::Backup | Part::FellBack));
+        if !content && any(|part| part == Part::Wanting) {
+            return Some(Order::TakeOver);
+        }
+    }
+    let holds = |holding| stances.clone().any(|stance| stance.holding == holding);
+    if holds(Holding::Abandoned) {
+        Some(Order::Return)
+    } else if holds(Holding::Claimed) && !holds(Holding::Waiting) {
+        Some(Order::LetGo)
+    } else {
+        None
+    }
+}
