@@ -36,6 +36,7 @@ pub fn fault(fault: Fault, plan: &RouterPlan, interface: &str) -> String {
         Fault::NoAddress => {
             format!("{interface} has no IPv4 address to speak from; ends when it has one")
         }
+        Fault::Tracked => "a tracked interface is down; ends when it is up".into(),
         Fault::EarDeaf => {
             format!("cannot hear what arrives on {interface}; tried again every few seconds")
         }
@@ -157,6 +158,7 @@ fn cleared(fault: Fault, interface: &str) -> String {
         Fault::NoInterface => format!("{interface} exists"),
         Fault::LinkDown => format!("{interface} is up"),
         Fault::NoAddress => format!("{interface} has an address"),
+        Fault::Tracked => "all tracked interfaces are up".into(),
         Fault::EarDeaf => format!("{interface} can be heard"),
         Fault::AddressesNotInstalled => "the addresses are tried again".into(),
         Fault::StartupDelay => "the delay after the start has passed".into(),

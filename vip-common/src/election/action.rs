@@ -110,6 +110,9 @@ pub enum Fault {
     LinkDown,
     /// The interface has no address to speak from.
     NoAddress,
+    /// Something else that it cannot do without is down: an interface that is
+    /// tracked.
+    Tracked,
     /// We cannot vouch for hearing what arrives on the interface.
     EarDeaf,
     /// The addresses could not be installed; tried again after a while.
@@ -133,6 +136,7 @@ impl Fault {
         Self::NoInterface,
         Self::LinkDown,
         Self::NoAddress,
+        Self::Tracked,
         Self::EarDeaf,
         Self::AddressesNotInstalled,
         Self::Unusable,

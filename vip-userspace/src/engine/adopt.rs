@@ -9,6 +9,7 @@ use super::pace::Pace;
 use super::router::Router;
 use super::trust::{self, Trust};
 use super::{Engine, Port, Report, Request};
+use crate::dataplane::AddressNote;
 use crate::plan::{Plan, RouterPlan};
 
 impl Engine {
@@ -44,6 +45,8 @@ impl Engine {
             }
         }
         for slot in 0..plan.routers.len() {
+            // New addresses are not known to the ears as they stand.
+            self.routers[slot].noted = AddressNote::default();
             self.settle_router(&plan, slot);
         }
         self.report(Report::Adopted);
@@ -63,6 +66,11 @@ impl Engine {
         if others(then) != others(now) {
             let rounds = now.params.garp.repeat;
             self.install_again(slot, rounds);
+        }
+        if then.params != now.params {
+            self.routers[slot].election.reconfigure(moment, now.params);
+            self.perform(slot, moment);
+            self.follow_group(slot);
         }
     }
 }

@@ -7,6 +7,7 @@
 //! [`Report`] or a [published](self::published) slot.
 
 mod adopt;
+mod group;
 mod news;
 mod pace;
 mod perform;
@@ -15,6 +16,7 @@ pub mod queue;
 mod relief;
 pub mod router;
 pub mod rt;
+mod track;
 mod trust;
 
 use std::io;
@@ -112,6 +114,8 @@ pub struct Engine {
     overslept: Duration,
     /// The groups of interfaces that announcements are spaced out on.
     paces: Vec<Pace>,
+    /// Whether a sync group is being told something: what follows waits.
+    ordering: bool,
     /// Counts the plans.
     epoch: u32,
     up: bool,
@@ -147,6 +151,7 @@ impl Engine {
             vigil: rt::Vigil::default(),
             planned: None,
             overslept: Duration::ZERO,
+            ordering: false,
             epoch: 0,
             up: false,
             leaving: false,
@@ -192,6 +197,7 @@ impl Engine {
             self.publish();
             for slot in 0..self.routers.len() {
                 self.tell_active(slot);
+                self.forget_gone(slot);
             }
             if let Some(relief) = &relief {
                 relief.expect(self.planned);
@@ -332,6 +338,16 @@ impl Engine {
         }
     }
 
+    /// A router that is gone from the configuration and has left is not listened
+    /// for any more.
+    fn forget_gone(&mut self, slot: usize) {
+        let router = &mut self.routers[slot];
+        if self.plan.routers[slot].vacant && !router.forgotten && !router.election.is_letting_go() {
+            router.forgotten = true;
+            self.ask(Request::Forget { slot });
+        }
+    }
+
     /// Lets the ears know whose claim of our addresses is no news.
     fn tell_active(&mut self, slot: usize) {
         let router = &mut self.routers[slot];
@@ -344,7 +360,7 @@ impl Engine {
         let note = AddressNote {
             active,
             // A successor speaks for them before we know that there is one.
-            watched: is_active,
+            watched: is_active || router.election.is_letting_go(),
             withheld: router.withheld,
         };
         router.active_mac = active;
@@ -386,16 +402,17 @@ impl Engine {
     fn obey(&mut self, command: Command) {
         match command {
             Command::ShutDown => {
-                for slot in 0..self.routers.len() {
-                    self.input(slot, Input::ShutDown);
-                }
-                self.leaving = true;
+                self.shut_down();
             }
             Command::Adopt(plan) => self.adopt(plan),
-            Command::Drain { slot, .. }
-            | Command::Undrain { slot }
-            | Command::Take { slot, .. }
-            | Command::Untake { slot } => self.report(Report::NotObeyed { slot }),
+            Command::Drain { slot, force } => {
+                self.input_to_group(slot, Input::Drained { force });
+            }
+            Command::Undrain { slot } => self.input_to_group(slot, Input::Undrained),
+            Command::Take { slot, priority } => {
+                self.input_to_group(slot, Input::Taken { priority });
+            }
+            Command::Untake { slot } => self.input_to_group(slot, Input::Untaken),
         }
     }
 
@@ -419,7 +436,9 @@ impl Engine {
                 ifindex: gone,
             });
         }
-        if let Some(link) = link {
+        if let Some(link) = link
+            && self.plan.ports[index].is_needed()
+        {
             let port = &self.ports[index];
             let same = port
                 .attached
@@ -588,13 +607,15 @@ impl Engine {
     /// Tells the routers that need a port whether they can take part.
     fn settle(&mut self, index: usize) {
         let plan = Arc::clone(&self.plan);
-        for slot in &plan.ports[index].needed_by {
+        let port = &plan.ports[index];
+        for slot in port.needed_by.iter().chain(&port.tracked_by) {
             self.settle_router(&plan, *slot);
         }
     }
 
     fn settle_router(&mut self, plan: &Plan, slot: usize) {
         let able = self.able(slot);
+        self.settle_priority(slot);
         let face = self.face(slot);
         let (router, ports) = (&mut self.routers[slot], &self.ports);
         if router.told == able && router.built_for == face {
@@ -673,6 +694,9 @@ impl Engine {
                 _ => return Err(Fault::Starting),
             }
         }
+        if self.tracked_priority(slot).is_none() {
+            return Err(Fault::Tracked);
+        }
         // From an address that is not there nothing is sent to a peer.
         if plan.unicast.is_some() && router.to_peers.is_none() {
             return Err(Fault::NoAddress);
@@ -716,6 +740,7 @@ impl Engine {
                 }
                 self.routers[slot].election.handle_timeout(now);
                 self.perform(slot, now);
+                self.follow_group(slot);
             }
         }
         self.announce_due(now);
@@ -770,6 +795,7 @@ impl Engine {
         let now = rt::now();
         self.routers[slot].election.handle_input(now, input);
         self.perform(slot, now);
+        self.follow_group(slot);
     }
 
     fn ask(&mut self, request: Request) -> bool {

@@ -19,7 +19,7 @@ impl Engine {
                 Action::InstallAddresses { generation } => self.install(slot, generation),
                 Action::RemoveAddresses { generation } => self.remove(slot, generation),
                 // The ears are told with the next look at the routers.
-                Action::Withhold { on: _ } => {}
+                Action::Withhold { on } => self.routers[slot].withheld = on,
                 Action::ProveEar => self.prove(slot),
                 Action::Report(report) => self.report(Report::Election {
                     slot,

@@ -69,6 +69,10 @@ pub struct Router {
     pub old_checksum: bool,
     /// What the ears were last told of its addresses.
     pub noted: AddressNote,
+    /// The priority that the election was last told of.
+    pub told_priority: Priority,
+    /// Whether it is gone for good, and the hands know.
+    pub forgotten: bool,
     /// What it still has to announce.
     pub(super) owed: Owed,
     /// When its addresses on other interfaces are announced again.
@@ -106,6 +110,8 @@ impl Router {
             lacks_source: false,
             old_checksum: false,
             noted: AddressNote::default(),
+            told_priority: plan.priority(),
+            forgotten: false,
             owed: Owed::default(),
             extra_due: None,
             withheld: false,
