@@ -75,6 +75,8 @@ pub struct PortPlan {
     pub needed_by: Vec<usize>,
     /// Slots of the routers whose priority, or part, depends on its being up.
     pub tracked_by: Vec<usize>,
+    /// Whether addresses live on it that are always there.
+    pub has_statics: bool,
     /// Its group in [`Plan::paces`].
     pub pace: Option<usize>,
     /// Where it is one with a virtual MAC, which is made for it.
@@ -96,7 +98,7 @@ impl PortPlan {
     /// Whether anything needs it.
     #[must_use]
     pub fn is_needed(&self) -> bool {
-        !self.needed_by.is_empty()
+        !self.needed_by.is_empty() || self.has_statics
     }
 }
 
@@ -114,6 +116,21 @@ pub struct PlacedAddress {
     pub prefix: u8,
     /// As the configuration has it.
     pub line: config::VirtualAddress,
+}
+
+impl PlacedAddress {
+    fn assignment(&self, ifindex_of: impl Fn(usize) -> Option<u32>) -> Option<Assignment> {
+        Some(Assignment::of(ifindex_of(self.port)?, &self.line))
+    }
+}
+
+impl Statics {
+    /// The addresses as the kernel is asked for them, as for a router.
+    #[must_use]
+    pub fn assignments(&self, ifindex_of: impl Fn(usize) -> Option<u32>) -> Vec<Assignment> {
+        let all = self.addresses.iter();
+        all.filter_map(|one| one.assignment(&ifindex_of)).collect()
+    }
 }
 
 /// One virtual router.
@@ -518,6 +535,9 @@ impl Plan {
 
     /// Which routers need which ports. One that leaves still does.
     fn tell_ports(&mut self) {
+        for one in &self.statics.addresses {
+            self.ports[one.port].has_statics = true;
+        }
         for (slot, router) in self.routers.iter().enumerate() {
             self.ports[router.port].routers.push(slot);
             let mut needed: Vec<usize> = router.ports().collect();
@@ -579,9 +599,8 @@ impl RouterPlan {
     /// interface a port is. Those of one that is not there are left out.
     #[must_use]
     pub fn assignments(&self, ifindex_of: impl Fn(usize) -> Option<u32>) -> Vec<Assignment> {
-        let assignment =
-            |placed: &PlacedAddress| Some(Assignment::of(ifindex_of(placed.port)?, &placed.line));
-        self.all_addresses().filter_map(assignment).collect()
+        let all = self.all_addresses();
+        all.filter_map(|one| one.assignment(&ifindex_of)).collect()
     }
 
     /// What the program at the NIC is told of this router. `broadcast` is the

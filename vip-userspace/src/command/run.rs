@@ -379,7 +379,7 @@ fn follow_links(
             let installed = published.read(*slot).is_some_and(|seen| seen.installed);
             let mut here = plan.routers[*slot]
                 .all_addresses()
-                .filter(|one| one.port == port);
+                .filter(|one| one.port == port && !one.line.no_track);
             if installed && !here.all(|one| link.has(one.address)) {
                 news.send_patiently(LinkNews::AddressMissing { slot: *slot });
             }

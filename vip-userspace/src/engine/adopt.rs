@@ -63,7 +63,8 @@ impl Engine {
         } else if then.expect != now.expect {
             router.trust = Trust::new(now);
         }
-        if others(then) != others(now) {
+        let company = (&then.routes, &then.rules) != (&now.routes, &now.rules);
+        if others(then) != others(now) || company {
             let rounds = now.params.garp.repeat;
             self.install_again(slot, rounds);
         }

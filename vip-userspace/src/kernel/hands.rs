@@ -23,7 +23,9 @@ use crate::engine::queue::{Receiver, Sender, Wake};
 use crate::engine::rt;
 use crate::engine::{LinkFacts, Own};
 use crate::kernel::speakers::{AlreadyClaimed, RouterClaim, claim_router};
-use crate::kernel::{Assignment, FrameSender, Inventory, Kernel, Link, Membership, UnicastSender};
+use crate::kernel::{
+    Assignment, FrameSender, Inventory, Kernel, Link, Membership, Placed, UnicastSender,
+};
 use crate::plan::{PlacedAddress, Plan, RouterPlan, address_entry};
 
 /// What the engine asks for.
@@ -213,6 +215,11 @@ pub enum Note {
         /// What it said.
         why: String,
     },
+    /// The kernel would not take or give back what is always to be there.
+    Statics {
+        /// What it said.
+        why: String,
+    },
     /// Another vip in this network namespace runs this router.
     Claimed {
         /// The router.
@@ -227,6 +234,30 @@ pub enum Note {
 
 /// How the hands tell: never waits, drops and counts instead.
 pub type Tell = Box<dyn FnMut(Note) + Send>;
+
+/// What a router has, or the host.
+#[derive(PartialEq, Default)]
+struct Estate {
+    addresses: Vec<Assignment>,
+    routes: Vec<config::Route>,
+    rules: Vec<config::Rule>,
+}
+
+impl Estate {
+    /// Leaves out what another one has too.
+    fn leave(&mut self, other: &Self) {
+        self.addresses.retain(|one| !other.addresses.contains(one));
+        self.routes.retain(|one| !other.routes.contains(one));
+        self.rules.retain(|one| !other.rules.contains(one));
+    }
+}
+
+/// What the kernel would not do of what it was asked to place.
+fn complaints(placed: Placed) -> impl Iterator<Item = String> {
+    let failures = placed.failures.into_iter();
+    let failures = failures.map(|failure| format!("cannot add {failure}"));
+    failures.chain(placed.unlisted)
+}
 
 /// A port that is attached.
 struct Held {
@@ -248,7 +279,9 @@ pub struct Hands {
     ears: Ears,
     held: Vec<Option<Held>>,
     /// The addresses of each router that were asked for and not given back.
-    installed: Vec<Vec<Assignment>>,
+    installed: Vec<Estate>,
+    /// What is always there, as far as it is.
+    statics: Estate,
     /// Routers that are gone from the plan and have left.
     forgotten: HashSet<usize>,
     requests: Receiver<Request>,
@@ -271,7 +304,7 @@ impl Hands {
         tell: Tell,
     ) -> std::io::Result<Self> {
         let held = plan.ports.iter().map(|_| None).collect();
-        let installed = plan.routers.iter().map(|_| Vec::new()).collect();
+        let installed = plan.routers.iter().map(|_| Estate::default()).collect();
         let (requests, wake) = requests;
         let inventory = Inventory::open()?;
         Ok(Self {
@@ -281,6 +314,7 @@ impl Hands {
             ears,
             held,
             installed,
+            statics: Estate::default(),
             forgotten: HashSet::new(),
             requests,
             wake,
@@ -369,6 +403,8 @@ impl Hands {
         for slot in 0..self.installed.len() {
             self.remove(slot);
         }
+        self.plan = Arc::default();
+        self.place_statics();
     }
 
     fn perform(&mut self, request: Request) -> Option<Outcome> {
@@ -386,8 +422,8 @@ impl Hands {
             Request::Detach { port, ifindex } => {
                 self.ears.detach(ifindex);
                 self.held[port] = None;
-                for installed in &mut self.installed {
-                    installed.retain(|one| one.ifindex != ifindex);
+                for estate in self.installed.iter_mut().chain([&mut self.statics]) {
+                    estate.addresses.retain(|one| one.ifindex != ifindex);
                 }
                 None
             }
@@ -398,7 +434,7 @@ impl Hands {
                 }
                 None
             }
-            Request::Install { slot, generation } => Some(self.install(slot, generation)),
+            Request::Install { slot, generation } => self.install(slot, generation),
             Request::Remove { slot, generation } => {
                 self.remove(slot);
                 Some(Outcome::Removed { slot, generation })
@@ -419,21 +455,47 @@ impl Hands {
         }
     }
 
-    fn install(&mut self, slot: usize, generation: u32) -> Outcome {
+    fn install(&mut self, slot: usize, generation: u32) -> Option<Outcome> {
         let wanted = self.assignments(slot);
         let done = self.kernel.install(&wanted);
-        self.installed[slot] = wanted;
+        self.installed[slot].addresses = wanted;
         match done {
             Ok(installed) => {
                 if let Some(why) = installed.unlisted {
                     (self.tell)(Note::Addresses { slot, why });
                 }
-                Outcome::Installed { slot, generation }
+                // Whoever is to be told of the addresses need not wait for the rest.
+                let done = Outcome::Installed { slot, generation };
+                if self.outcomes.send_patiently(done) {
+                    self.place_company(slot);
+                }
+                None
             }
             Err(error) => {
                 let why = error.to_string();
                 (self.tell)(Note::Addresses { slot, why });
-                Outcome::NotInstalled { slot, generation }
+                Some(Outcome::NotInstalled { slot, generation })
+            }
+        }
+    }
+
+    /// Routes and rules that go with a router's addresses. The role does not hang
+    /// on them, as in keepalived.
+    fn place_company(&mut self, slot: usize) {
+        let router = &self.plan.routers[slot];
+        let estate = &mut self.installed[slot];
+        estate.routes.clone_from(&router.routes);
+        estate.rules.clone_from(&router.rules);
+        let mut placed = Vec::new();
+        if !estate.routes.is_empty() {
+            placed.push(self.kernel.install_routes(&estate.routes));
+        }
+        if !estate.rules.is_empty() {
+            placed.push(self.kernel.install_rules(&estate.rules));
+        }
+        for placed in placed {
+            for why in complaints(placed) {
+                (self.tell)(Note::Addresses { slot, why });
             }
         }
     }
@@ -449,16 +511,62 @@ impl Hands {
         self.take_off(slot, gone);
     }
 
-    /// Takes addresses off that were a router's, but for those that another one
-    /// has by now.
-    fn take_off(&mut self, slot: usize, mut gone: Vec<Assignment>) {
-        gone.retain(|one| !self.installed.iter().flatten().any(|kept| kept == one));
-        if gone.is_empty() {
+    /// Takes away what was a router's, but for what another one has by now.
+    fn take_off(&mut self, slot: usize, mut gone: Estate) {
+        for kept in &self.installed {
+            gone.leave(kept);
+        }
+        let mut failures = Vec::new();
+        if !gone.rules.is_empty() {
+            failures.extend(self.kernel.remove_rules(&gone.rules));
+        }
+        if !gone.routes.is_empty() {
+            failures.extend(self.kernel.remove_routes(&gone.routes));
+        }
+        for failure in failures {
+            let why = format!("cannot remove {failure}");
+            (self.tell)(Note::Addresses { slot, why });
+        }
+        if gone.addresses.is_empty() {
             return;
         }
-        if let Err(error) = self.kernel.remove(&gone) {
+        if let Err(error) = self.kernel.remove(&gone.addresses) {
             let why = error.to_string();
             (self.tell)(Note::Addresses { slot, why });
+        }
+    }
+
+    /// Puts what is always there onto the interfaces that there are, and takes off
+    /// what is not to be there any more.
+    fn place_statics(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        let ifindex_of = |port: usize| self.held[port].as_ref().map(|held| held.link.index);
+        let wanted = Estate {
+            addresses: plan.statics.assignments(ifindex_of),
+            routes: plan.statics.routes.clone(),
+            rules: plan.statics.rules.clone(),
+        };
+        if self.statics == wanted {
+            return;
+        }
+        let mut gone = std::mem::replace(&mut self.statics, wanted);
+        gone.leave(&self.statics);
+        let mut complaints_all = Vec::new();
+        if let Err(error) = self.kernel.remove(&gone.addresses) {
+            complaints_all.push(error.to_string());
+        }
+        let failures = self.kernel.remove_rules(&gone.rules);
+        let failures = failures
+            .into_iter()
+            .chain(self.kernel.remove_routes(&gone.routes));
+        complaints_all.extend(failures.map(|failure| format!("cannot remove {failure}")));
+        if let Err(error) = self.kernel.install(&self.statics.addresses) {
+            complaints_all.push(error.to_string());
+        }
+        complaints_all.extend(complaints(self.kernel.install_routes(&self.statics.routes)));
+        complaints_all.extend(complaints(self.kernel.install_rules(&self.statics.rules)));
+        for why in complaints_all {
+            (self.tell)(Note::Statics { why });
         }
     }
 
@@ -468,23 +576,28 @@ impl Hands {
         self.plan = plan;
         self.held.resize_with(self.plan.ports.len(), || None);
         self.installed
-            .resize_with(self.plan.routers.len(), Vec::new);
+            .resize_with(self.plan.routers.len(), Estate::default);
         let plan = Arc::clone(&self.plan);
         self.forgotten.retain(|slot| plan.routers[*slot].vacant);
         for port in 0..self.plan.ports.len() {
             self.bring_in_line(port);
         }
         for slot in 0..self.installed.len() {
-            if self.installed[slot].is_empty() || self.plan.routers[slot].vacant {
+            if self.installed[slot].addresses.is_empty() || self.plan.routers[slot].vacant {
                 continue;
             }
-            let wanted = self.assignments(slot);
-            let mut gone = std::mem::take(&mut self.installed[slot]);
-            gone.retain(|one| !wanted.contains(one));
             // What is new is put there at the next request to install.
-            self.installed[slot] = wanted;
+            let router = &plan.routers[slot];
+            let wanted = Estate {
+                addresses: self.assignments(slot),
+                routes: router.routes.clone(),
+                rules: router.rules.clone(),
+            };
+            let mut gone = std::mem::replace(&mut self.installed[slot], wanted);
+            gone.leave(&self.installed[slot]);
             self.take_off(slot, gone);
         }
+        self.place_statics();
     }
 
     /// Tells the ears of a port what the plan says now.
@@ -558,6 +671,7 @@ impl Hands {
             .listen(port, &mut held)
             .map_err(|why| format!("{name}: {why}"))?;
         self.held[port] = Some(held);
+        self.place_statics();
         Ok(Attached {
             port,
             ifindex,

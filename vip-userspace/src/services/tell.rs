@@ -268,6 +268,10 @@ impl Services {
                 state.ports[port] = HeardBy { rung: None, why };
             }
             Note::Addresses { slot, why } => self.say(slot, Level::Error, &why),
+            Note::Statics { why } => {
+                let line = format!("static address, route or rule: {why}");
+                self.log.line(Level::Warning, &line);
+            }
             Note::Claimed { slot } => {
                 let router = &self.plan.routers[slot];
                 let message = format!(
