@@ -354,6 +354,7 @@ impl Plan {
             for slot in &members {
                 let router = &mut self.routers[*slot];
                 router.group_of = Some(self.groups.len());
+                router.params.grouped = true;
                 let all = tracked.iter().filter(|one| !router.tracked.contains(one));
                 let all: Vec<_> = all.copied().collect();
                 router.tracked.extend(all);
@@ -445,7 +446,7 @@ impl Plan {
         }
     }
 
-    fn lay_out(&mut self, instance: &Instance, _startup_until: MonoTime) -> RouterPlan {
+    fn lay_out(&mut self, instance: &Instance, startup_until: MonoTime) -> RouterPlan {
         let family = Family::of(instance.group);
         let port = self.port(&instance.interface);
         let home = match &instance.vmac {
@@ -460,6 +461,7 @@ impl Plan {
             preempt: instance.preempt,
             preempt_delay: instance.preempt_delay,
             down_timer_adverts: instance.down_timer_adverts,
+            startup_until,
             lower_prio_no_advert: instance.lower_prio_no_advert,
             higher_prio_send_advert: instance.higher_prio_send_advert,
             owner_ignore_adverts: instance.owner_ignore_adverts,
