@@ -19,6 +19,10 @@ impl Engine {
     /// Tells a router and its whole sync group the same, before anything else
     /// follows from it.
     pub(super) fn input_to_group(&mut self, slot: usize, input: Input) {
+        // An order may be for a plan that could not be taken.
+        if slot >= self.routers.len() {
+            return;
+        }
         let before = std::mem::replace(&mut self.ordering, true);
         for member in self.company(slot) {
             self.input(member, input);

@@ -152,12 +152,6 @@ pub enum Report {
         /// The system's error number.
         errno: i32,
     },
-    /// A router was not drained or taken as ordered: it goes on as before, and
-    /// the order does not hold any more.
-    NotObeyed {
-        /// The router.
-        slot: usize,
-    },
     /// Every port has been looked at: the daemon is up.
     Up,
     /// The plan of a reload holds from now on.
@@ -184,7 +178,6 @@ impl Report {
             ),
             Self::Announced { .. }
             | Self::NotSent { .. }
-            | Self::NotObeyed { .. }
             | Self::Up
             | Self::Adopted
             | Self::NotAdopted => false,

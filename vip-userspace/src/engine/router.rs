@@ -25,7 +25,7 @@ use crate::plan::RouterPlan;
 
 /// How long the password that a reload has replaced is still accepted: time to
 /// reload the other nodes.
-const FORMER_FOR: Duration = Duration::from_secs(600);
+pub const FORMER_FOR: Duration = Duration::from_secs(600);
 
 /// The engine's own part of a router.
 pub struct Router {

@@ -24,7 +24,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 use tokio::io::Interest;
@@ -109,6 +109,10 @@ struct State {
     doubles: HashSet<usize>,
     /// A new configuration on its way.
     renewal: Renewal,
+    /// Until when the secrets of before a reload are accepted, by slot.
+    formers: HashMap<usize, Instant>,
+    /// What the kernel last refused, by slot, since it last became master.
+    troubles: HashMap<usize, (String, Instant)>,
     up: bool,
 }
 
@@ -176,6 +180,8 @@ impl Services {
             budgets: HashMap::new(),
             doubles: HashSet::new(),
             renewal: Renewal::default(),
+            formers: HashMap::new(),
+            troubles: HashMap::new(),
             up: false,
         };
         loop {

@@ -1,8 +1,10 @@
 //! What clients ask is answered here, and what they order is carried out.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use vip_common::election::{self, Why};
 
 use super::control::Asked;
 use super::log::Level;
@@ -260,21 +262,35 @@ impl Services {
         }
     }
 
-    /// Forgets an order that could not be carried out, with those of its company.
-    pub(super) fn not_obeyed(&mut self, slot: usize) {
+    /// An order that could not be carried out does not hold any more.
+    pub(super) fn mind_orders(&mut self, slot: usize, report: election::Report) {
+        let nobody_came = matches!(
+            report,
+            election::Report::Transition {
+                why: Why::NoSuccessor,
+                ..
+            }
+        );
+        let (what, why) = if nobody_came {
+            (
+                What::Drained,
+                "is not drained; 'vip drain --force' gives it up all the same",
+            )
+        } else if matches!(report, election::Report::TakeOutranked { .. }) {
+            (
+                What::Taken,
+                "is not taken: its configured priority decides again",
+            )
+        } else {
+            return;
+        };
         let Some(router) = self.plan.routers.get(slot) else {
             return;
         };
         let name = router.name.clone();
-        let Some(what) = self.orders.of(&name).map(|order| order.what) else {
+        if self.orders.of(&name).is_none_or(|order| order.what != what) {
             return;
-        };
-        let why = match what {
-            What::Drained => {
-                "nobody took over in time: it goes on serving, and is not drained; 'vip drain --force' gives it up all the same"
-            }
-            What::Taken => "it could not be taken: its configured priority decides again",
-        };
+        }
         self.say(slot, Level::Warning, why);
         let whole = self.whole(&[name]).map(|named| named.instances);
         if let Err(why) = self.end_orders(what, &whole.unwrap_or_default()) {
@@ -345,7 +361,13 @@ impl Services {
     }
 
     fn companies(&self) -> Vec<Company<'_>> {
-        Vec::new()
+        let groups = self.running.configuration.sync_groups.iter();
+        groups
+            .map(|group| Company {
+                name: &group.name,
+                members: &group.members,
+            })
+            .collect()
     }
 
     fn names(&self) -> Vec<String> {
@@ -355,10 +377,12 @@ impl Services {
 
     /// Where instances run; names that are unknown are left out.
     fn slots(&self, instances: &[String]) -> Vec<usize> {
-        let slot = |name: &String| {
-            let mut routers = self.plan.routers.iter();
-            routers.position(|router| !router.vacant && router.name == *name)
-        };
+        let routers = self.plan.routers.iter().enumerate();
+        let places: HashMap<&str, usize> = routers
+            .filter(|(_, router)| !router.vacant)
+            .map(|(slot, router)| (&*router.name, slot))
+            .collect();
+        let slot = |name: &String| places.get(&**name).copied();
         instances.iter().filter_map(slot).collect()
     }
 

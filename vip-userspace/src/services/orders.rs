@@ -3,6 +3,7 @@
 //! so that an order outlives the daemon, and with the number of the boot, so
 //! that it does not outlive the host's.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -94,7 +95,8 @@ pub struct Orders {
     path: PathBuf,
     /// The number of this boot; without it nothing can be kept.
     boot: Option<String>,
-    orders: Vec<Order>,
+    /// By the name of the instance.
+    orders: BTreeMap<String, Order>,
 }
 
 impl Orders {
@@ -111,13 +113,14 @@ impl Orders {
         let mut orders = Self {
             path: runtime_dir.join(FILE),
             boot,
-            orders: Vec::new(),
+            orders: BTreeMap::new(),
         };
         let wrong = match read(&orders.path) {
             Ok(None) => None,
             Ok(Some(document)) => {
                 if Some(&document.boot) == orders.boot.as_ref() {
-                    orders.orders = document.orders;
+                    let named = |order: Order| (order.instance.clone(), order);
+                    orders.orders = document.orders.into_iter().map(named).collect();
                 } else {
                     // Of another boot: no order is that old.
                     let _ = fs::remove_file(&orders.path);
@@ -135,12 +138,12 @@ impl Orders {
     /// What is ordered of an instance.
     #[must_use]
     pub fn of(&self, instance: &str) -> Option<&Order> {
-        self.orders.iter().find(|order| order.instance == instance)
+        self.orders.get(instance)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Order> {
-        self.orders.iter()
+        self.orders.values()
     }
 
     /// Orders the same of each of these instances, instead of what was ordered
@@ -154,13 +157,14 @@ impl Orders {
         what: What,
         until: Option<BootTime>,
     ) -> io::Result<()> {
-        self.orders
-            .retain(|order| !instances.contains(&order.instance));
-        self.orders.extend(instances.iter().map(|instance| Order {
-            instance: instance.clone(),
-            what,
-            until,
-        }));
+        for instance in instances {
+            let order = Order {
+                instance: instance.clone(),
+                what,
+                until,
+            };
+            self.orders.insert(instance.clone(), order);
+        }
         self.keep()
     }
 
@@ -170,8 +174,9 @@ impl Orders {
     /// It has ended, but a restart of the daemon brings it back.
     pub fn end(&mut self, instances: &[String]) -> io::Result<()> {
         let before = self.orders.len();
-        self.orders
-            .retain(|order| !instances.contains(&order.instance));
+        for instance in instances {
+            self.orders.remove(instance);
+        }
         if self.orders.len() == before {
             return Ok(());
         }
@@ -183,22 +188,27 @@ impl Orders {
     /// # Errors
     /// A restart of the daemon brings the old names back.
     pub fn rename(&mut self, names: &[(String, String)]) -> io::Result<()> {
-        let mut changed = false;
-        for order in &mut self.orders {
-            let other = names.iter().find(|(old, _)| *old == order.instance);
-            if let Some((_, new)) = other.filter(|(old, new)| old != new) {
-                order.instance.clone_from(new);
-                changed = true;
-            }
+        let others: Vec<_> = names.iter().filter(|(old, new)| old != new).collect();
+        let mut moved = Vec::new();
+        for (old, new) in &others {
+            let order = self.orders.remove(old);
+            moved.extend(order.map(|order| (new.clone(), order)));
         }
-        if changed { self.keep() } else { Ok(()) }
+        if moved.is_empty() {
+            return Ok(());
+        }
+        for (instance, mut order) in moved {
+            order.instance.clone_from(&instance);
+            self.orders.insert(instance, order);
+        }
+        self.keep()
     }
 
     /// Those whose time has come; to be [ended](Self::end).
     #[must_use]
     pub fn expired(&self, now: BootTime) -> Vec<Order> {
         let over = |order: &&Order| order.until.is_some_and(|until| until <= now);
-        self.orders.iter().filter(over).cloned().collect()
+        self.orders.values().filter(over).cloned().collect()
     }
 
     /// Writes the file anew, whole or not at all.
@@ -215,7 +225,7 @@ impl Orders {
         let document = Document {
             schema: SCHEMA,
             boot: boot.clone(),
-            orders: self.orders.clone(),
+            orders: self.orders.values().cloned().collect(),
         };
         replace(&self.path, &serde_json::to_vec(&document)?)
     }

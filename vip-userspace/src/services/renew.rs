@@ -17,6 +17,7 @@ use super::{HeardBy, Services, State};
 use crate::config::{ReadError, Severity};
 use crate::engine::Command;
 use crate::engine::published::Standing;
+use crate::engine::router::FORMER_FOR;
 use crate::error::Exit;
 use crate::plan::Plan;
 use vip_common::election::Fault;
@@ -228,6 +229,7 @@ impl Services {
         } = adopting;
         if taken {
             self.running = candidate;
+            self.note_former_secrets(state, &before);
             self.carry_over(&orders);
             self.conclude(state, wanted, Ok(said));
         } else {
@@ -241,6 +243,20 @@ impl Services {
                 ],
             };
             self.conclude(state, wanted, Err(refused));
+        }
+    }
+
+    /// From now on the secrets of before are accepted for a while, where they are
+    /// others.
+    fn note_former_secrets(&self, state: &mut State, before: &Plan) {
+        let until = Instant::now() + FORMER_FOR;
+        let pairs = before.routers.iter().zip(&self.plan.routers);
+        for (slot, (then, now)) in pairs.enumerate() {
+            if then.vacant || now.vacant {
+                state.formers.remove(&slot);
+            } else if then.expect.auth != now.expect.auth || then.hmac != now.hmac {
+                state.formers.insert(slot, until);
+            }
         }
     }
 

@@ -83,6 +83,34 @@ pub struct Instance {
     /// What a person has ordered of it until it is undone.
     #[serde(default)]
     pub order: Option<Ordered>,
+    /// Whether it has given its role up and serves on until another one does.
+    #[serde(default)]
+    pub hands_over: bool,
+    /// Why its priority in the election is another than the configured one.
+    #[serde(default)]
+    pub priority_reason: Option<String>,
+    /// The sync group that it moves with.
+    #[serde(default)]
+    pub sync_group: Option<String>,
+    /// The peers that it speaks to one by one; none is multicast.
+    #[serde(default)]
+    pub unicast_peers: Vec<IpAddr>,
+    /// For how long the password or keys are still accepted that a reload has
+    /// replaced, in ns; how many adverts needed them is a counter.
+    #[serde(default)]
+    pub former_secret_left_ns: Option<u64>,
+    /// What the kernel last refused of its addresses, routes and rules.
+    #[serde(default)]
+    pub trouble: Option<Trouble>,
+}
+
+/// Something that the kernel would not do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Trouble {
+    /// What, and why not.
+    pub what: String,
+    /// How long ago that was, in ns.
+    pub ns_ago: u64,
 }
 
 /// What a person has ordered of an instance.

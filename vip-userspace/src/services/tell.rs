@@ -82,7 +82,17 @@ impl Services {
                 let text = "an address was removed by another program; put back";
                 self.say(slot, Level::Warning, text);
             }
-            Report::Election { slot, at, report } => self.election(slot, at, report),
+            Report::Election { slot, at, report } => {
+                if let election::Report::Transition {
+                    to: StateName::Active,
+                    ..
+                } = report
+                {
+                    state.troubles.remove(&slot);
+                }
+                self.election(slot, at, report);
+                self.mind_orders(slot, report);
+            }
             Report::Announced { slot, .. } => {
                 let router = &self.plan.routers[slot];
                 let interface = &self.plan.ports[router.port].name;
@@ -129,7 +139,6 @@ impl Services {
             }
             Report::Adopted => self.adopted(state, true),
             Report::NotAdopted => self.adopted(state, false),
-            Report::NotObeyed { slot } => self.not_obeyed(slot),
             Report::Up => {
                 state.up = true;
                 let ports: Vec<String> = state
@@ -267,7 +276,10 @@ impl Services {
                 );
                 state.ports[port] = HeardBy { rung: None, why };
             }
-            Note::Addresses { slot, why } => self.say(slot, Level::Error, &why),
+            Note::Addresses { slot, why } => {
+                self.say(slot, Level::Error, &why);
+                state.troubles.insert(slot, (why, Instant::now()));
+            }
             Note::Statics { why } => {
                 let line = format!("static address, route or rule: {why}");
                 self.log.line(Level::Warning, &line);

@@ -41,15 +41,37 @@ fn instance(one: &Instance, lines: &mut Vec<String>) {
     let priority = if one.priority == one.effective_priority {
         format!("priority {}", one.priority)
     } else {
+        let why = one.priority_reason.as_ref();
+        let why = why.map_or_else(String::new, |why| format!(", {why}"));
         format!(
-            "priority {} (configured {})",
+            "priority {} (configured {}{why})",
             one.effective_priority, one.priority
         )
     };
+    let family = if one.family == "ipv6" { ", IPv6" } else { "" };
     lines.push(format!(
-        "  {}, VRID {}, VRRP version {}, {priority}",
+        "  {}, VRID {}, VRRP version {}{family}, {priority}",
         one.interface, one.vrid, one.version
     ));
+    if !one.unicast_peers.is_empty() {
+        let peers: Vec<String> = one.unicast_peers.iter().map(ToString::to_string).collect();
+        lines.push(format!("  speaks to {}", peers.join(", ")));
+    }
+    if let Some(group) = &one.sync_group {
+        lines.push(format!("  moves with sync group {group}"));
+    }
+    if let Some(left) = one.former_secret_left_ns {
+        let left = Duration::from_secs(Duration::from_nanos(left).as_secs());
+        let used = one.counters.get("accepted_by_former_secret").unwrap_or(&0);
+        lines.push(format!(
+            "  the password or key of before the reload is accepted for another {} ({used} x so far)",
+            humantime::format_duration(left)
+        ));
+    }
+    if let Some(trouble) = &one.trouble {
+        let ago = words::span(Duration::from_nanos(trouble.ns_ago));
+        lines.push(format!("  KERNEL: {} ({ago} ago)", trouble.what));
+    }
     if let Some(ordered) = &one.order {
         let undo = if ordered.is_drained() {
             "vip undrain"

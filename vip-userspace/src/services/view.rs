@@ -2,16 +2,19 @@
 //! counts and the hands have said.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use vip_common::election::Fault;
-use vip_common::ids::Family;
+use vip_common::ids::{Family, Priority};
 use vip_common::layout::{Counter, Refused, RefusedKey};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
 use super::orders::{BootTime, What};
-use super::status::{Conflict, Hearing, Instance, Master, Ordered, Peer, Reload, SCHEMA, Status};
+use super::status::{
+    Conflict, Hearing, Instance, Master, Ordered, Peer, Reload, SCHEMA, Status, Trouble,
+};
 use super::{HeardBy, Services, State};
 use crate::engine::published::{self, Snapshot, Standing};
 use crate::engine::rt;
@@ -33,7 +36,7 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
         if router.vacant && snapshot.standing == Standing::Initialize(Fault::ShutDown) {
             continue;
         }
-        let instance = instance(services, slot, router, &snapshot, now);
+        let instance = instance(services, state, slot, router, &snapshot, now);
         for (name, count) in &instance.counters {
             *counters.entry(name.clone()).or_insert(0) += count;
         }
@@ -52,9 +55,9 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
     });
     if let Some(refused) = reload.as_ref().filter(|reload| !reload.taken) {
         warnings.push(format!(
-            "the last reload was refused {} ago: {}",
+            "the last reload was refused {} ago, the configuration of before runs: {}",
             words::span(Duration::from_nanos(refused.ns_ago)),
-            refused.refused.join("; ")
+            refused.refused.first().map_or("", String::as_str)
         ));
     }
     let hearing = |(port, plan): (&HeardBy, &crate::plan::PortPlan)| Hearing {
@@ -80,6 +83,19 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
     }
 }
 
+/// Who was last heard as master since this router takes no part.
+fn speaker(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> Option<(IpAddr, Priority)> {
+    let params = &router.params;
+    let down = params.active_down_interval(params.adver_interval);
+    let heard = |peer: &published::Peer| {
+        let at = peer.last_accepted?;
+        let speaks = !peer.priority.is_resign() && at > seen.since && now.since(at) < down;
+        speaks.then_some((at, peer.address, peer.priority))
+    };
+    let last = seen.peers.iter().flatten().filter_map(heard).max()?;
+    Some((last.1, last.2))
+}
+
 /// The slots in the order of the configuration, then those that it has no more.
 fn in_order(services: &Services) -> Vec<usize> {
     let names = services.running.configuration.instances.iter();
@@ -98,6 +114,7 @@ fn in_order(services: &Services) -> Vec<usize> {
 
 fn instance(
     services: &Services,
+    state: &State,
     slot: usize,
     router: &RouterPlan,
     seen: &Snapshot,
@@ -109,7 +126,8 @@ fn instance(
     let master = match seen.standing {
         Standing::Active => seen.primary.map(|own| (own, seen.priority)),
         Standing::Backup => seen.active,
-        Standing::Initialize(_) => None,
+        // Who takes no part follows nobody; it hears all the same.
+        Standing::Initialize(_) => speaker(router, seen, now),
     };
     Instance {
         name: router.name.clone(),
@@ -139,6 +157,24 @@ fn instance(
         two_masters: two_masters(router, seen, now),
         conflicts: conflicts(services, number, seen, now),
         counters: counters(services, number, seen),
+        hands_over: hands_over(seen),
+        priority_reason: priority_reason(services, router, seen),
+        sync_group: router
+            .group_of
+            .and_then(|group| services.plan.groups.get(group))
+            .map(|group| group.name.clone()),
+        unicast_peers: router.unicast.as_ref().map_or_else(Vec::new, |unicast| {
+            unicast.peers.iter().map(|peer| peer.address).collect()
+        }),
+        former_secret_left_ns: state
+            .formers
+            .get(&slot)
+            .and_then(|until| until.checked_duration_since(Instant::now()))
+            .map(nanos),
+        trouble: state.troubles.get(&slot).map(|(what, at)| Trouble {
+            what: what.clone(),
+            ns_ago: nanos(at.elapsed()),
+        }),
         order: services.orders.of(&router.name).map(|order| Ordered {
             what: match order.what {
                 What::Drained => "drained".into(),
@@ -147,6 +183,27 @@ fn instance(
             left_ns: order.until.map(|until| nanos(until.since(BootTime::now()))),
         }),
     }
+}
+
+/// Whether it serves on for a successor.
+fn hands_over(seen: &Snapshot) -> bool {
+    seen.installed && seen.standing != Standing::Active
+}
+
+/// Why its priority in the election is another than the configured one.
+fn priority_reason(services: &Services, router: &RouterPlan, seen: &Snapshot) -> Option<String> {
+    if seen.priority == router.priority() {
+        return None;
+    }
+    let order = services.orders.of(&router.name);
+    if order.is_some_and(|order| order.what == What::Taken) {
+        return Some("taken".into());
+    }
+    let tracked = router.tracked.iter().map(|(port, _)| *port);
+    let names: Vec<&str> = tracked
+        .filter_map(|port| Some(services.plan.ports.get(port)?.name.as_str()))
+        .collect();
+    (!names.is_empty()).then(|| format!("it tracks {}", names.join(", ")))
 }
 
 /// Why it stands where it does, and what ends it.
@@ -170,6 +227,9 @@ fn reason(router: &RouterPlan, interface: &str, seen: &Snapshot, now: MonoTime) 
             }
             None => format!("hears no master; {}", takes_over()),
         },
+        Standing::Initialize(Fault::Drained | Fault::ShutDown) if hands_over(seen) => {
+            format!("hands over: serves until another one does, for {since}")
+        }
         Standing::Initialize(fault) => {
             let retry = match (fault, seen.deadline) {
                 (Fault::AddressesNotInstalled, Some(retry)) => {
@@ -280,7 +340,7 @@ fn counters(services: &Services, slot: u32, seen: &Snapshot) -> BTreeMap<String,
         ("adverts_not_sent".into(), seen.unsent),
         ("gratuitous_arps_sent".into(), seen.announced),
         ("became_master".into(), seen.takeovers),
-        ("accepted_by_former_password".into(), seen.by_former),
+        ("accepted_by_former_secret".into(), seen.by_former),
         ("addresses_put_back".into(), seen.put_back),
     ]);
     for (name, counter) in [
@@ -317,8 +377,6 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::plan::Plan;
-    use std::net::IpAddr;
-    use vip_common::ids::Priority;
 
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 8, 4));
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 8, 6));
