@@ -11,15 +11,19 @@ use netlink_packet_route::address::{
     AddressScope, CacheInfo,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use vip_common::ids::Family;
 
 use super::ledger::{Earlier, Ledger, Stage};
 use super::netlink::{AddressRecord, BATCH, Refusal, RouteSocket};
+use super::packets::Table;
 use super::roads::{Placed, Road, What};
+use super::switches::Switch;
 
 use super::{
-    Assignment, Failure, InstallError, Installed, Kernel, Key, Listed, RemoveError, interface_name,
+    Assignment, Failure, InstallError, Installed, Kernel, Key, Listed, RefuseError, RemoveError,
+    VmacError, interface_name,
 };
-use crate::config::estate::{Route, Rule};
+use crate::config::estate::{Route, Rule, Vmac};
 
 /// Our mark in `IFA_PROTO`, "who installed this address" (Linux 5.18): the
 /// letter v. The kernel itself uses 1 to 3, keepalived 18.
@@ -38,6 +42,10 @@ pub struct NetlinkKernel {
     ours: BTreeSet<Key>,
     /// The routes and rules that are there through us.
     pub(super) roads: Vec<Road>,
+    /// The switches that we have turned, in their order.
+    pub(super) switches: Vec<Switch>,
+    /// The packet filter, while packets are refused.
+    pub(super) refusing: Option<Table>,
 }
 
 /// Where the list that was found belongs.
@@ -120,6 +128,8 @@ impl NetlinkKernel {
             earlier,
             ours: BTreeSet::new(),
             roads: Vec::new(),
+            switches: Vec::new(),
+            refusing: None,
         })
     }
 
@@ -143,7 +153,8 @@ impl NetlinkKernel {
     }
 
     /// Deals with what a dead vip has left: addresses that are `configured`
-    /// are ours from now on, the others are removed, and so are its routes and rules. What is listed but no
+    /// are ours from now on, the others are removed, and so are its
+    /// routes, rules and interfaces; the switches that it turned are turned back. What is listed but no
     /// longer carries our mark has been put there by somebody else since, and
     /// is left alone. To be called before the first [`Kernel::install`]. With
     /// nothing configured it removes everything.
@@ -187,6 +198,9 @@ impl NetlinkKernel {
         // Routes and rules first: some of them lean on the addresses.
         let roads = self.tidy_roads(&mut tidied);
         let result = self.take_off(&keys);
+        self.tidy_vmacs(&mut tidied);
+        self.tidy_switches(&mut tidied);
+        self.tidy_packets(&mut tidied);
         let ours = &self.ours;
         self.ledger
             .settle_by(|entry| Some(ours.contains(&entry.key()?)));
@@ -437,6 +451,31 @@ impl Kernel for NetlinkKernel {
 
     fn remove_rules(&mut self, rules: &[Rule]) -> Vec<Failure> {
         self.displace(|road| matches!(road, What::Rule(known) if rules.contains(known)))
+    }
+
+    fn ensure_vmac(
+        &mut self,
+        base: u32,
+        vmac: &Vmac,
+        families: &[Family],
+    ) -> Result<u32, VmacError> {
+        self.make_vmac(base, vmac, families)
+    }
+
+    fn remove_vmac(&mut self, name: &str) {
+        self.unmake_vmac(name);
+    }
+
+    fn promote_secondaries(&mut self, interface: &str) -> io::Result<()> {
+        self.promote(interface)
+    }
+
+    fn stop_promoting(&mut self, interface: &str) {
+        self.demote(interface);
+    }
+
+    fn refuse_packets(&mut self, to: &BTreeSet<IpAddr>) -> Result<(), RefuseError> {
+        self.refuse(to)
     }
 }
 

@@ -20,24 +20,32 @@ pub mod inventory;
 mod ledger;
 pub mod monitor;
 mod netlink;
+mod packets;
 pub mod roads;
 pub mod sender;
 pub mod speakers;
+mod switches;
 mod sys;
+pub mod vmac;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::config::estate::{Lifetime, Route, Rule, VirtualAddress};
+use vip_common::ids::Family;
+
+use crate::config::estate::{Lifetime, Route, Rule, VirtualAddress, Vmac};
 
 pub use addresses::{NetlinkKernel, OpenError, Tidied, TidyError};
 pub use group::{Membership, ProtocolHold, hold_protocol_112};
 pub use inventory::{Inventory, Link};
 pub use ledger::Listed;
 pub use monitor::{LinkEvent, Monitor};
+pub use packets::RefuseError;
 pub use roads::{Placed, ROUTE_PROTOCOL};
 pub use sender::{FrameSender, UnicastSender};
+pub use vmac::VmacError;
 
 /// What the hands thread asks of the kernel.
 pub trait Kernel: Send {
@@ -73,6 +81,46 @@ pub trait Kernel: Send {
 
     /// Takes rules away again, as [`Kernel::remove_routes`] does routes.
     fn remove_rules(&mut self, rules: &[Rule]) -> Vec<Failure>;
+
+    /// Makes the interface of a virtual MAC on the one of index `base`, and sets it
+    /// up; its index. One that is there already, ours and the same, is taken as it
+    /// is. `families` are those whose addresses will live on it. The switches of the
+    /// interface below that go with it are turned.
+    ///
+    /// # Errors
+    ///
+    /// Says what is in the way. Nothing is half done then.
+    fn ensure_vmac(
+        &mut self,
+        base: u32,
+        vmac: &Vmac,
+        families: &[Family],
+    ) -> Result<u32, VmacError>;
+
+    /// Takes the interface of a virtual MAC away, and turns back what was turned for
+    /// it; nobody else's interface of that name.
+    fn remove_vmac(&mut self, name: &str);
+
+    /// The next address of a subnet takes the place of its first when that goes, on
+    /// this interface, until [`Kernel::stop_promoting`].
+    ///
+    /// # Errors
+    ///
+    /// When the switch cannot be turned; the text says which and why.
+    fn promote_secondaries(&mut self, interface: &str) -> io::Result<()>;
+
+    /// `promote_secondaries` of the interface is as it was before.
+    fn stop_promoting(&mut self, interface: &str);
+
+    /// Packets to these addresses, and no others, are dropped before anything of
+    /// this host takes them, but for what finds neighbours (`no_accept`, RFC 9568
+    /// 6.1 Accept_Mode). With none it ends. It does not matter whether the addresses
+    /// are here at the moment.
+    ///
+    /// # Errors
+    ///
+    /// Says what the packet filter refuses; what was dropped before still is.
+    fn refuse_packets(&mut self, to: &BTreeSet<IpAddr>) -> Result<(), RefuseError>;
 }
 
 /// An address and where it goes.
@@ -222,10 +270,7 @@ impl fmt::Display for Failure {
             note,
             help,
         } = self;
-        write!(f, "{what}: {error}")?;
-        if let Some(note) = note {
-            write!(f, ", the kernel says: {note}")?;
-        }
+        write!(f, "{what}: {error}{}", kernel_says(note.as_deref()))?;
         if error.raw_os_error() == Some(libc::EPERM) {
             f.write_str("; vip needs CAP_NET_ADMIN")?;
         } else if let Some(help) = help {
@@ -261,6 +306,11 @@ impl fmt::Display for Several<'_> {
             [one, rest @ ..] => write!(f, "{one} (and {} more)", rest.len()),
         }
     }
+}
+
+/// The kernel's own sentence behind an error.
+fn kernel_says(note: Option<&str>) -> String {
+    note.map_or_else(String::new, |note| format!(", the kernel says: {note}"))
 }
 
 /// The name of an interface for people: `interface 7 (gone)` where there is

@@ -6,21 +6,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use socket2::{SockFilter, SockRef};
 
+use super::ROUTE_PROTOCOL;
 use super::inventory::{
     Inventory, Link, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, Tables,
 };
 use super::netlink::RouteSocket;
+use super::roads::{RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE, read_route, read_rule};
 
 /// Multicast groups of route netlink, as a mask for bind.
-const GROUPS: u32 =
-    (libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32;
+const GROUPS: u32 = (libc::RTMGRP_LINK
+    | libc::RTMGRP_IPV4_IFADDR
+    | libc::RTMGRP_IPV6_IFADDR
+    | libc::RTMGRP_IPV4_ROUTE
+    | libc::RTMGRP_IPV6_ROUTE) as u32
+    | 1 << (libc::RTNLGRP_IPV4_RULE - 1)
+    | 1 << (libc::RTNLGRP_IPV6_RULE - 1);
 
 /// Room for some ten thousand events.
 const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
@@ -40,6 +49,21 @@ pub enum LinkEvent {
         name: String,
         /// The index it had.
         index: u32,
+    },
+    /// A route with our protocol number has been deleted, by us or by somebody else.
+    /// The kernel says nothing of IPv4 routes that go with their link.
+    RouteGone {
+        /// Where it led.
+        destination: IpAddr,
+        /// How long the prefix of that is.
+        prefix: u8,
+        /// The table that it stood in.
+        table: u32,
+    },
+    /// A rule with our protocol number has been deleted, by us or by somebody else.
+    RuleGone {
+        /// Its number.
+        preference: u32,
     },
     /// Events were lost. Everything that is different now has just been told;
     /// what went and came back in between has not.
@@ -154,7 +178,24 @@ impl Follower {
         let mut stale = BTreeSet::new();
         loop {
             let mut news = Vec::new();
+            let mut gone = Vec::new();
             let more = self.events.read_events(&mut |message| match message.kind {
+                RTM_DELROUTE => gone.extend(
+                    read_route(message.body())
+                        .filter(|route| route.protocol == ROUTE_PROTOCOL)
+                        .map(|route| LinkEvent::RouteGone {
+                            destination: route.destination,
+                            prefix: route.prefix,
+                            table: route.table,
+                        }),
+                ),
+                RTM_DELRULE => gone.extend(
+                    read_rule(message.body())
+                        .filter(|rule| rule.protocol == ROUTE_PROTOCOL)
+                        .map(|rule| LinkEvent::RuleGone {
+                            preference: rule.preference,
+                        }),
+                ),
                 RTM_NEWLINK => news.extend(message.link().map(|record| (true, record))),
                 RTM_DELLINK => news.extend(message.link().map(|record| (false, record))),
                 RTM_NEWADDR | RTM_DELADDR => {
@@ -176,6 +217,7 @@ impl Follower {
                 touched.extend(before.and_then(|record| record.below));
                 self.tell(&touched);
             }
+            gone.into_iter().for_each(&mut self.sink);
             if !more {
                 break;
             }
@@ -242,5 +284,30 @@ impl Follower {
 fn subscribe() -> io::Result<RouteSocket> {
     let events = RouteSocket::open(GROUPS)?;
     events.widen(RECEIVE_BUFFER);
+    SockRef::from(&events.as_fd()).attach_filter(&no_foreign_routes())?;
     Ok(events)
+}
+
+/// Keeps out what is about other people's routes, of which a router may learn
+/// thousands in a second, and about what is new.
+fn no_foreign_routes() -> [SockFilter; 8] {
+    const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
+    const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+    const JUMP_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    /// Where the type of a message stands, and the protocol of a route.
+    const KIND: u32 = 4;
+    const PROTOCOL: u32 = 16 + 5;
+    // The filter reads as the network does, the type is in the host's order.
+    let kind = |kind: u16| u32::from(u16::from_be_bytes(kind.to_ne_bytes()));
+    [
+        SockFilter::new(LOAD_HALF, 0, 0, KIND),
+        SockFilter::new(JUMP_EQUAL, 5, 0, kind(RTM_NEWROUTE)),
+        SockFilter::new(JUMP_EQUAL, 4, 0, kind(RTM_NEWRULE)),
+        SockFilter::new(JUMP_EQUAL, 0, 2, kind(RTM_DELROUTE)),
+        SockFilter::new(LOAD_BYTE, 0, 0, PROTOCOL),
+        SockFilter::new(JUMP_EQUAL, 0, 1, u32::from(ROUTE_PROTOCOL)),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ]
 }

@@ -70,11 +70,20 @@ pub(super) struct RouteSocket {
 impl RouteSocket {
     /// A socket for requests, and for the events of `groups` (a bit mask).
     pub(super) fn open(groups: u32) -> io::Result<Self> {
+        Self::open_protocol(SockProtocol::NetlinkRoute, groups)
+    }
+
+    /// One for the packet filter, which is asked in batches.
+    pub(super) fn for_packet_filter() -> io::Result<Self> {
+        Self::open_protocol(SockProtocol::NetlinkNetFilter, 0)
+    }
+
+    fn open_protocol(protocol: SockProtocol, groups: u32) -> io::Result<Self> {
         let fd = socket(
             AddressFamily::Netlink,
             SockType::Raw,
             SockFlag::SOCK_CLOEXEC,
-            Some(SockProtocol::NetlinkRoute),
+            Some(protocol),
         )?;
         setsockopt(
             &fd,
@@ -165,6 +174,53 @@ impl RouteSocket {
             .into_iter()
             .map(|answer| answer.unwrap_or_else(|| Err(unanswered())))
             .collect())
+    }
+
+    /// Has the packet filter do all of `requests`, or none; the first refusal.
+    pub(super) fn ask_batch(&mut self, requests: &[Request]) -> Result<(), Refusal> {
+        const BEGIN: u16 = 16;
+        const END: u16 = 17;
+        /// The part of the filter that the batch is for.
+        const NFTABLES: u8 = 10;
+
+        let failed = |error: io::Error| Refusal { error, note: None };
+        self.out.clear();
+        let begin = self.sequence.wrapping_add(1);
+        let edge = |kind| Request::new(kind, 0, &[0, 0, 0, NFTABLES]);
+        self.push_bytes(&edge(BEGIN), NLM_F_REQUEST);
+        for request in requests {
+            self.push_bytes(request, NLM_F_REQUEST | NLM_F_ACK);
+        }
+        self.push_bytes(&edge(END), NLM_F_REQUEST);
+        send(self.fd.as_raw_fd(), &self.out, MsgFlags::empty())
+            .map_err(|error| failed(error.into()))?;
+        let mut missing = requests.len();
+        let mut refusal = None;
+        while missing > 0 {
+            let length = match receive(&self.fd, &mut self.buffer, MsgFlags::empty()) {
+                Ok(length) => length,
+                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {
+                    return Err(refusal.unwrap_or_else(unanswered));
+                }
+                Err(error) => return Err(failed(error)),
+            };
+            for message in messages(&self.buffer[..length]) {
+                if message.kind != NLMSG_ERROR {
+                    continue;
+                }
+                let place = message.sequence.wrapping_sub(begin) as usize;
+                match (message.verdict(), place) {
+                    // It stands for the whole batch.
+                    (Err(first), 0) => return Err(first),
+                    (verdict, 1..) if place <= requests.len() => {
+                        missing -= 1;
+                        refusal = refusal.or(verdict.err());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        refusal.map_or(Ok(()), Err)
     }
 
     /// As [`Self::dump`], with a request that is written already.
@@ -371,6 +427,42 @@ impl Message<'_> {
         Some((text(&find(all, IFLA_IFNAME)?), number(&table, 0)?))
     }
 
+    /// Whatever interface an `RTM_NEWLINK` is about, with what is particular to a
+    /// macvlan.
+    pub(super) fn macvlan(&self) -> Option<Macvlan> {
+        const IFLA_LINKINFO: u16 = 18;
+        const IFLA_IFALIAS: u16 = 20;
+        const IFLA_INFO_DATA: u16 = 2;
+        const IFLA_MACVLAN_MODE: u16 = 1;
+
+        let record = self.link()?;
+        let is_macvlan = record.kind.as_deref() == Some("macvlan");
+        let mut macvlan = Macvlan {
+            index: record.index,
+            name: record.name,
+            mac: record.mac,
+            below: record.below,
+            mode: None,
+            alias: String::new(),
+        };
+        for nla in attributes(self.body.get(16..)?) {
+            match nla.kind() {
+                IFLA_IFALIAS => macvlan.alias = text(nla.value()),
+                IFLA_LINKINFO if is_macvlan => {
+                    macvlan.mode = attributes(nla.value())
+                        .find(|one| one.kind() == IFLA_INFO_DATA)
+                        .and_then(|data| {
+                            attributes(data.value())
+                                .find(|one| one.kind() == IFLA_MACVLAN_MODE)
+                                .and_then(|mode| number(mode.value(), 0))
+                        });
+                }
+                _ => {}
+            }
+        }
+        Some(macvlan)
+    }
+
     /// The interface that an `RTM_NEWLINK` or `RTM_DELLINK` is about.
     pub(super) fn link(&self) -> Option<LinkRecord> {
         const IFLA_ADDRESS: u16 = 1;
@@ -486,6 +578,19 @@ pub(super) struct LinkRecord {
     pub(super) kind: Option<String>,
     /// The interface it sits on, in this namespace.
     pub(super) below: Option<u32>,
+}
+
+/// An interface that may be a macvlan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Macvlan {
+    pub(super) index: u32,
+    pub(super) name: String,
+    pub(super) mac: [u8; 6],
+    pub(super) below: Option<u32>,
+    /// None where it is no macvlan.
+    pub(super) mode: Option<u32>,
+    /// What it says of itself.
+    pub(super) alias: String,
 }
 
 /// An address, as one message tells it.

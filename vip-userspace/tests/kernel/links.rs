@@ -104,7 +104,7 @@ fn a_port_that_leaves_its_bridge_is_not_gone() {
         let event = told.wait("the last word on a0", |event| match event {
             LinkEvent::Changed(link) => link.name == "a0" && link.mtu == 1400,
             LinkEvent::Gone { index: gone, .. } => *gone == index,
-            LinkEvent::Resync => false,
+            LinkEvent::Resync | LinkEvent::RouteGone { .. } | LinkEvent::RuleGone { .. } => false,
         });
         assert!(matches!(event, LinkEvent::Changed(_)), "{event:?}");
     });
@@ -147,7 +147,10 @@ fn a_monitor_that_is_overrun_reads_everything_again() {
             {
                 LinkEvent::Changed(link) if link.name == "b0" => last = Some(link.mtu),
                 LinkEvent::Resync => break,
-                LinkEvent::Changed(_) | LinkEvent::Gone { .. } => {}
+                LinkEvent::Changed(_)
+                | LinkEvent::Gone { .. }
+                | LinkEvent::RouteGone { .. }
+                | LinkEvent::RuleGone { .. } => {}
             }
         }
         assert_eq!(last, Some(1234));
@@ -155,7 +158,11 @@ fn a_monitor_that_is_overrun_reads_everything_again() {
         loop {
             match events.recv_timeout(SOON).expect("news after the resync") {
                 LinkEvent::Changed(link) if link.name == "b0" && link.mtu == 1235 => break,
-                LinkEvent::Changed(_) | LinkEvent::Gone { .. } | LinkEvent::Resync => {}
+                LinkEvent::Changed(_)
+                | LinkEvent::Gone { .. }
+                | LinkEvent::Resync
+                | LinkEvent::RouteGone { .. }
+                | LinkEvent::RuleGone { .. } => {}
             }
         }
         drop(monitor);

@@ -8,7 +8,10 @@
 )]
 mod addresses;
 mod links;
+mod packets;
 mod release;
+mod roads;
+mod vmacs;
 mod wire;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,6 +27,7 @@ use std::{fs, io};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use vip::config::estate::{Order, Route, Rule, RuleAction, Vmac};
 use vip::kernel::sender::FRAME_MARK;
 use vip::kernel::speakers::{
     AlreadyClaimed, Bound, Heard, OwnVoice, claim_router, foreign_holders,
@@ -32,7 +36,7 @@ use vip::kernel::{
     Assignment, FrameSender, Inventory, Kernel, Link, LinkEvent, Membership, Monitor,
     NetlinkKernel, UnicastSender, hold_protocol_112,
 };
-use vip_common::ids::{MacAddr, Vrid};
+use vip_common::ids::{Family, MacAddr, Vrid};
 
 pub(crate) const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
 
@@ -165,7 +169,10 @@ impl Told {
             |event| matches!(event, LinkEvent::Changed(link) if link.name == name && wanted(link)),
         ) {
             LinkEvent::Changed(link) => link,
-            LinkEvent::Gone { .. } | LinkEvent::Resync => unreachable!(),
+            LinkEvent::Gone { .. }
+            | LinkEvent::Resync
+            | LinkEvent::RouteGone { .. }
+            | LinkEvent::RuleGone { .. } => unreachable!(),
         }
     }
 

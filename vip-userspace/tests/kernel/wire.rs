@@ -2,8 +2,6 @@
 
 use std::io::Read as _;
 
-use vip_common::ids::Family;
-
 use crate::*;
 
 #[test]

@@ -209,10 +209,12 @@ fn attribute_of(property: Property) -> u16 {
 /// The kernel counts a round trip in eighths of a millisecond, and how much it
 /// varies in quarters.
 fn value_of(metric: Metric) -> u32 {
-    let parts = match metric.property {
-        Property::Rtt => 8,
-        Property::RttVar => 4,
-        _ => 1,
+    let parts = if metric.property == Property::Rtt {
+        8
+    } else if metric.property == Property::RttVar {
+        4
+    } else {
+        1
     };
     metric.value.saturating_mul(parts)
 }

@@ -1,0 +1,404 @@
+//! Interfaces with a virtual MAC: a macvlan on the interface that a router is on.
+//!
+//! As in keepalived it is in private mode, has its MAC before it is up, and gets no
+//! address by itself. The interface below keeps quiet about addresses that are not
+//! its own, or it would answer for the virtual ones with its own MAC.
+
+use std::io;
+use std::net::Ipv6Addr;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::LinkMessage;
+use vip_common::ids::{Family, MacAddr};
+
+use super::addresses::{NetlinkKernel, Tidied, spread};
+use super::ask::Request;
+use super::inventory::{RTM_DELLINK, RTM_NEWLINK};
+use super::ledger::{Kind, Made};
+use super::netlink::{Macvlan, Refusal};
+use super::roads::{MAIN, RTM_NEWROUTE};
+use super::{ROUTE_PROTOCOL, interface_name, kernel_says, switches};
+use crate::config::estate::Vmac;
+
+/// What an interface of ours says of itself (`ifalias`); by it a later start knows it.
+pub const VMAC_ALIAS: &str = "virtual MAC of vip";
+
+const RTM_SETLINK: u16 = 19;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_LINK: u16 = 5;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_GROUP: u16 = 27;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_MACVLAN_MODE: u16 = 1;
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+/// Nothing goes between two interfaces on the same one below.
+const MODE_PRIVATE: u32 = 1;
+/// No link-local address is made.
+const ADDR_GEN_NONE: u8 = 1;
+
+/// There is no interface with the virtual MAC.
+#[derive(Debug, thiserror::Error)]
+pub enum VmacError {
+    /// Something else has its name.
+    #[error("{name} is an interface of somebody else; remove it, or give `use_vmac` another name")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The interface below has gone.
+    #[error("cannot make {name}: the interface below it has gone")]
+    NoBase {
+        /// The name.
+        name: String,
+    },
+    /// The kernel has refused it.
+    #[error("cannot make {name} on {base}: {error}{}{help}", kernel_says(.note.as_deref()))]
+    Refused {
+        /// The name.
+        name: String,
+        /// The interface below.
+        base: String,
+        /// The errno.
+        #[source]
+        error: io::Error,
+        /// The kernel's own sentence, where it gives one.
+        note: Option<String>,
+        /// What to do about it, with the sign before it.
+        help: &'static str,
+    },
+    /// A switch of the kernel could not be turned.
+    #[error("cannot make {name} on {base}: {error}")]
+    Switch {
+        /// The name.
+        name: String,
+        /// The interface below.
+        base: String,
+        /// Which, and why.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl NetlinkKernel {
+    /// As [`super::Kernel::ensure_vmac`].
+    pub(super) fn make_vmac(
+        &mut self,
+        base: u32,
+        vmac: &Vmac,
+        families: &[Family],
+    ) -> Result<u32, VmacError> {
+        let name = &vmac.name;
+        let below = interface_name(base);
+        let refused = |refusal: Refusal| VmacError::Refused {
+            name: name.clone(),
+            base: below.clone(),
+            help: help(&refusal),
+            error: refusal.error,
+            note: refusal.note,
+        };
+        let found = self
+            .macvlan(name)
+            .map_err(|error| refused(Refusal { error, note: None }))?;
+        let index = match found {
+            Some(found) if !self.is_ours(&found) => {
+                return Err(VmacError::NameTaken { name: name.clone() });
+            }
+            Some(found)
+                if found.below == Some(base)
+                    && found.mac == vmac.mac.0
+                    && found.mode == Some(MODE_PRIVATE) =>
+            {
+                found.index
+            }
+            found => {
+                if let Some(found) = found {
+                    self.one(&deletion(found.index)).map_err(refused)?;
+                }
+                let made = made(name);
+                self.ledger.making(std::iter::once(&made));
+                let created = self.one(&creation(base, vmac));
+                let there = created.is_ok();
+                self.settle_made(&made, there);
+                if let Err(refusal) = created {
+                    return Err(if refusal.is(libc::ENODEV) {
+                        VmacError::NoBase { name: name.clone() }
+                    } else {
+                        refused(refusal)
+                    });
+                }
+                nix::net::if_::if_nametoindex(name.as_str()).map_err(|error| {
+                    refused(Refusal {
+                        error: error.into(),
+                        note: None,
+                    })
+                })?
+            }
+        };
+        // Also where it was there: what a dead vip has begun may not be complete.
+        let done = self
+            .furnish(index, &below, name, families)
+            .map_err(|error| VmacError::Switch {
+                name: name.clone(),
+                base: below.clone(),
+                error,
+            })
+            .and_then(|()| self.raise(index, families).map_err(refused));
+        if done.is_err() {
+            self.unmake_vmac(name);
+        }
+        done.map(|()| index)
+    }
+
+    /// As [`super::Kernel::remove_vmac`].
+    pub(super) fn unmake_vmac(&mut self, name: &str) {
+        if let Ok(Some(found)) = self.macvlan(name)
+            && self.is_ours(&found)
+            && let Err(refusal) = self.one(&deletion(found.index))
+            && !refusal.is(libc::ENODEV)
+        {
+            log::warn!("cannot remove {name}: {}", refusal.error);
+        }
+        self.settle_made(&made(name), false);
+        self.turn_back(name);
+    }
+
+    /// Takes away the interfaces that a dead vip has listed.
+    pub(super) fn tidy_vmacs(&mut self, tidied: &mut Tidied) {
+        let listed = self.ledger.entries().to_vec();
+        for entry in listed {
+            let Some(name) = entry
+                .made()
+                .filter(|made| made.kind == Kind::Vmac)
+                .map(|made| made.key.clone())
+            else {
+                continue;
+            };
+            let there = self.macvlan(&name).ok().flatten();
+            let ours = there.is_some_and(|found| self.is_ours(&found));
+            self.unmake_vmac(&name);
+            if ours {
+                tidied.removed.push(entry);
+            }
+        }
+    }
+
+    /// What makes it a good home for virtual addresses.
+    fn furnish(
+        &mut self,
+        index: u32,
+        base: &str,
+        name: &str,
+        families: &[Family],
+    ) -> io::Result<()> {
+        // A kernel without IPv6 has no such mode, and makes no such address.
+        let _ = self.one(&no_generated_address(index));
+        let v6 = format!("net/ipv6/conf/{name}");
+        let has_v6 = std::path::Path::new(&format!("/proc/sys/{v6}")).exists();
+        if families.contains(&Family::V6) {
+            // Neither addresses nor routes that a router of the segment announces:
+            // the interface below has them.
+            switches::write(&format!("{v6}/disable_ipv6"), "0")?;
+            switches::write(&format!("{v6}/accept_ra"), "0")?;
+        } else if has_v6 {
+            switches::write(&format!("{v6}/disable_ipv6"), "1")?;
+        }
+        if !families.contains(&Family::V4) {
+            return Ok(());
+        }
+        let v4 = |interface: &str, switch: &str| format!("net/ipv4/conf/{interface}/{switch}");
+        for (switch, value) in [
+            ("arp_ignore", "1"),
+            // What the host itself sends from the virtual address comes in here.
+            ("accept_local", "1"),
+            ("promote_secondaries", "1"),
+            // Answers leave by the interface below.
+            ("rp_filter", "0"),
+        ] {
+            switches::write(&v4(name, switch), value)?;
+        }
+        for switch in ["arp_ignore", "arp_filter"] {
+            if switches::number(&v4(base, switch)) == 0 {
+                self.turn(&v4(base, switch), "1", name)?;
+            } else if self.is_turned(&v4(base, switch)) {
+                self.turn(&v4(base, switch), "1", name)?;
+            }
+        }
+        self.free_rp_filter(name)
+    }
+
+    /// `conf/all/rp_filter` would hold on the new interface too: what it says is said
+    /// by each of the others instead, and by those that are still to come.
+    fn free_rp_filter(&mut self, name: &str) -> io::Result<()> {
+        const ALL: &str = "net/ipv4/conf/all/rp_filter";
+        let all = switches::number(ALL);
+        if all == 0 {
+            if self.is_turned(ALL) {
+                self.share_turned(name, "rp_filter");
+            }
+            return Ok(());
+        }
+        for entry in std::fs::read_dir("/proc/sys/net/ipv4/conf")? {
+            let other = entry?.file_name().to_string_lossy().into_owned();
+            let found = self.macvlan(&other)?;
+            if other == "all" || found.is_some_and(|one| self.is_ours(&one)) {
+                continue;
+            }
+            let path = format!("net/ipv4/conf/{other}/rp_filter");
+            let strictest = switches::number(&path).max(all);
+            self.turn(&path, &strictest.to_string(), name)?;
+        }
+        self.turn(ALL, "0", name)
+    }
+
+    /// Names it, sets it up, and lets it reach its IPv6 neighbours without an address of its own.
+    fn raise(&mut self, index: u32, families: &[Family]) -> Result<(), Refusal> {
+        let up = libc::IFF_UP.cast_unsigned();
+        self.one(&naming(index))?;
+        self.one(&Request::new(RTM_SETLINK, 0, &link_header(index, up, up)))?;
+        if !families.contains(&Family::V6) {
+            return Ok(());
+        }
+        match self.one(&link_local_route(index)) {
+            Err(refusal) if !refusal.is(libc::EEXIST) => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+
+    fn one(&mut self, request: &Request) -> Result<(), Refusal> {
+        let answers = self.socket.ask(std::slice::from_ref(request));
+        spread(answers, 1).into_iter().collect()
+    }
+
+    /// Whether it says so of itself, or a dead vip was about to have it say so.
+    fn is_ours(&self, found: &Macvlan) -> bool {
+        let mut entries = self.ledger.entries().iter();
+        let mut listed = || entries.any(|entry| entry.made() == Some(&made(&found.name)));
+        found.alias == VMAC_ALIAS || found.mode == Some(MODE_PRIVATE) && listed()
+    }
+
+    fn macvlan(&mut self, name: &str) -> io::Result<Option<Macvlan>> {
+        let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let mut all = self.socket.dump(&request, |message| {
+            (message.kind == RTM_NEWLINK).then(|| message.macvlan())?
+        })?;
+        let place = all.iter().position(|one| one.name == name);
+        Ok(place.map(|place| all.swap_remove(place)))
+    }
+
+    fn settle_made(&mut self, made: &Made, there: bool) {
+        self.ledger
+            .settle_by(|entry| (entry.made() == Some(made)).then_some(there));
+    }
+}
+
+fn made(name: &str) -> Made {
+    Made {
+        kind: Kind::Vmac,
+        key: name.to_owned(),
+        words: format!("interface {name}"),
+    }
+}
+
+/// What to do about a refusal.
+fn help(refusal: &Refusal) -> &'static str {
+    if refusal.is(libc::EPERM) {
+        "; vip needs CAP_NET_ADMIN"
+    } else if refusal.is(libc::EOPNOTSUPP) {
+        "; this kernel has no macvlan (module macvlan)"
+    } else if refusal.is(libc::EADDRINUSE) {
+        "; it or another interface on it has the same MAC: two virtual routers of one VRID?"
+    } else if refusal.is(libc::EBUSY) {
+        "; it is the port of a bridge or a bond: put the router on that instead"
+    } else if refusal.is(libc::EEXIST) {
+        "; an interface of that name has just appeared"
+    } else {
+        ""
+    }
+}
+
+/// A `struct ifinfomsg`.
+fn link_header(index: u32, flags: u32, change: u32) -> Vec<u8> {
+    let mut header = vec![libc::AF_UNSPEC as u8, 0, 0, 0];
+    for field in [index, flags, change] {
+        header.extend(field.to_ne_bytes());
+    }
+    header
+}
+
+fn creation(base: u32, vmac: &Vmac) -> Request {
+    let MacAddr(mac) = vmac.mac;
+    let flags = NLM_F_CREATE | NLM_F_EXCL;
+    let mut request = Request::new(RTM_NEWLINK, flags, &link_header(0, 0, 0));
+    request
+        .number(IFLA_LINK, base)
+        .text(IFLA_IFNAME, &vmac.name)
+        .bytes(IFLA_ADDRESS, &mac);
+    if let Some(group) = vmac.group {
+        request.number(IFLA_GROUP, group);
+    }
+    request.nested(IFLA_LINKINFO, |info| {
+        info.text(IFLA_INFO_KIND, "macvlan");
+        info.nested(IFLA_INFO_DATA, |data| {
+            data.number(IFLA_MACVLAN_MODE, MODE_PRIVATE);
+        });
+    });
+    request
+}
+
+fn deletion(index: u32) -> Request {
+    Request::new(RTM_DELLINK, 0, &link_header(index, 0, 0))
+}
+
+/// What it says of itself; the kernel does not take that at its creation.
+fn naming(index: u32) -> Request {
+    let mut request = Request::new(RTM_SETLINK, 0, &link_header(index, 0, 0));
+    request.bytes(IFLA_IFALIAS, VMAC_ALIAS.as_bytes());
+    request
+}
+
+fn no_generated_address(index: u32) -> Request {
+    let mut request = Request::new(RTM_SETLINK, 0, &link_header(index, 0, 0));
+    request.nested(IFLA_AF_SPEC, |families| {
+        families.nested(libc::AF_INET6 as u16, |v6| {
+            v6.bytes(IFLA_INET6_ADDR_GEN_MODE, &[ADDR_GEN_NONE]);
+        });
+    });
+    request
+}
+
+/// `fe80::/64` by this interface, besides the one by the interface below.
+fn link_local_route(index: u32) -> Request {
+    const RTA_DST: u16 = 1;
+    const RTA_OIF: u16 = 4;
+    const RTA_PRIORITY: u16 = 6;
+    const RTN_UNICAST: u8 = 1;
+    /// As the kernel gives it to those that it makes itself.
+    const METRIC: u32 = 256;
+
+    let network = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
+    let header = [
+        libc::AF_INET6 as u8,
+        64,
+        0,
+        0,
+        MAIN as u8,
+        ROUTE_PROTOCOL,
+        0,
+        RTN_UNICAST,
+        0,
+        0,
+        0,
+        0,
+    ];
+    let mut request = Request::new(RTM_NEWROUTE, NLM_F_CREATE, &header);
+    request
+        .bytes(RTA_DST, &network.octets())
+        .number(RTA_OIF, index)
+        .number(RTA_PRIORITY, METRIC);
+    request
+}

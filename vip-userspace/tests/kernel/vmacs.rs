@@ -1,0 +1,248 @@
+//! Interfaces with a virtual MAC, and the switches that go with them.
+
+use crate::*;
+
+const MAC: MacAddr = MacAddr([0, 0, 0x5e, 0, 1, 51]);
+
+fn vmac(name: &str) -> Vmac {
+    Vmac {
+        name: name.into(),
+        mac: MAC,
+        transmit_from_base: false,
+        group: None,
+    }
+}
+
+fn switch(path: &str) -> String {
+    fs::read_to_string(format!("/proc/sys/net/{path}"))
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+fn set(path: &str, value: &str) {
+    fs::write(format!("/proc/sys/net/{path}"), value).unwrap();
+}
+
+#[test]
+fn an_interface_with_a_virtual_mac_comes_as_it_should_be_and_goes() {
+    alone(|| {
+        let (a0, _) = cable();
+        set("ipv4/conf/all/rp_filter", "1");
+        set("ipv4/conf/a0/rp_filter", "0");
+        set("ipv4/conf/b0/rp_filter", "2");
+        let before: Vec<String> = switches().map(switch).collect();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let wanted = Vmac {
+            group: Some(7),
+            ..vmac("vrrp.51")
+        };
+        let index = kernel.ensure_vmac(a0, &wanted, &[Family::V4]).unwrap();
+        let shown = ip("-d link show dev vrrp.51");
+        for words in [
+            "vrrp.51@a0",
+            "00:00:5e:00:01:33",
+            "macvlan mode private",
+            "addrgenmode none",
+            "group 7",
+            "alias virtual MAC of vip",
+            "UP",
+        ] {
+            assert!(shown.contains(words), "no {words} in {shown}");
+        }
+        let made = link("vrrp.51");
+        assert_eq!((made.index, made.mac, made.addresses), (index, MAC, vec![]));
+        for (path, value) in [
+            ("ipv4/conf/vrrp.51/accept_local", "1"),
+            ("ipv4/conf/vrrp.51/rp_filter", "0"),
+            ("ipv4/conf/vrrp.51/arp_ignore", "1"),
+            ("ipv4/conf/vrrp.51/promote_secondaries", "1"),
+            ("ipv6/conf/vrrp.51/disable_ipv6", "1"),
+            ("ipv4/conf/a0/arp_ignore", "1"),
+            ("ipv4/conf/a0/arp_filter", "1"),
+            ("ipv4/conf/all/rp_filter", "0"),
+            ("ipv4/conf/default/rp_filter", "1"),
+            ("ipv4/conf/a0/rp_filter", "1"),
+            ("ipv4/conf/b0/rp_filter", "2"),
+        ] {
+            assert_eq!(switch(path), value, "{path}");
+        }
+        assert_eq!(
+            kernel.ensure_vmac(a0, &wanted, &[Family::V4]).unwrap(),
+            index,
+            "twice is once"
+        );
+
+        // A second one on the same interface: what they share stays until both go.
+        let other = Vmac {
+            mac: MacAddr([0, 0, 0x5e, 0, 1, 52]),
+            ..vmac("vrrp.52")
+        };
+        kernel.ensure_vmac(a0, &other, &[Family::V4]).unwrap();
+        kernel.remove_vmac("vrrp.51");
+        assert!(!try_ip("link show vrrp.51").status.success());
+        assert_eq!(switch("ipv4/conf/a0/arp_ignore"), "1");
+        assert_eq!(switch("ipv4/conf/all/rp_filter"), "0");
+        kernel.remove_vmac("vrrp.52");
+        let after: Vec<String> = switches().map(switch).collect();
+        assert_eq!(after, before, "every switch is as it was");
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
+
+fn switches() -> impl Iterator<Item = &'static str> {
+    [
+        "ipv4/conf/all/rp_filter",
+        "ipv4/conf/default/rp_filter",
+        "ipv4/conf/lo/rp_filter",
+        "ipv4/conf/a0/rp_filter",
+        "ipv4/conf/b0/rp_filter",
+        "ipv4/conf/a0/arp_ignore",
+        "ipv4/conf/a0/arp_filter",
+    ]
+    .into_iter()
+}
+
+#[test]
+fn an_ipv6_router_reaches_its_neighbours_by_its_virtual_mac() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let wanted = Vmac {
+            mac: MacAddr([0, 0, 0x5e, 0, 2, 51]),
+            ..vmac("vrrp6.51")
+        };
+        let index = kernel.ensure_vmac(a0, &wanted, &[Family::V6]).unwrap();
+        assert_eq!(switch("ipv6/conf/vrrp6.51/disable_ipv6"), "0");
+        assert_eq!(switch("ipv6/conf/vrrp6.51/accept_ra"), "0");
+        assert_eq!(
+            switch("ipv4/conf/a0/arp_ignore"),
+            "0",
+            "no business of IPv6"
+        );
+        assert!(ip("-6 route show dev vrrp6.51").contains("fe80::/64"));
+        assert_eq!(link("vrrp6.51").addresses, []);
+        let address = Assignment::new(index, "2001:db8::51".parse().unwrap(), 64);
+        kernel.install(&[address]).unwrap();
+        assert!(link("vrrp6.51").has("2001:db8::51".parse().unwrap()));
+        kernel.remove_vmac("vrrp6.51");
+        drop(kernel);
+        assert!(!try_ip("link show vrrp6.51").status.success());
+    });
+}
+
+#[test]
+fn what_a_dead_vip_left_of_interfaces_and_switches_is_undone() {
+    alone(|| {
+        let (a0, _) = cable();
+        set("ipv4/conf/all/rp_filter", "2");
+        let before: Vec<String> = switches().map(switch).collect();
+        let dir = RuntimeDir::new();
+        let mut dead = dir.open();
+        let index = dead
+            .ensure_vmac(a0, &vmac("vrrp.51"), &[Family::V4])
+            .unwrap();
+        dead.install(&[wanted(index, 100)]).unwrap();
+        dead.promote_secondaries("a0").unwrap();
+        drop(dead);
+
+        let mut kernel = dir.open();
+        let tidied = kernel.tidy(&[]).unwrap();
+        let removed: Vec<String> = tidied.removed.iter().map(ToString::to_string).collect();
+        for what in [
+            "interface vrrp.51",
+            "net.ipv4.conf.all.rp_filter (it was 2)",
+            "net.ipv4.conf.a0.promote_secondaries (it was 0)",
+        ] {
+            assert!(removed.iter().any(|one| one == what), "{removed:?}");
+        }
+        assert!(!try_ip("link show vrrp.51").status.success());
+        let after: Vec<String> = switches().map(switch).collect();
+        assert_eq!(after, before);
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
+
+#[test]
+fn another_ones_interface_is_left_alone_and_what_is_in_the_way_is_said() {
+    alone(|| {
+        let (a0, b0) = cable();
+        ip("link add vrrp.51 link a0 type macvlan mode bridge");
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let error = kernel
+            .ensure_vmac(a0, &vmac("vrrp.51"), &[Family::V4])
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "vrrp.51 is an interface of somebody else; remove it, or give `use_vmac` another name"
+        );
+        kernel.remove_vmac("vrrp.51");
+        ip("link show vrrp.51");
+
+        let error = kernel
+            .ensure_vmac(4711, &vmac("x"), &[Family::V4])
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot make x: the interface below it has gone"
+        );
+
+        // Ours, and on another interface or with another MAC now: it is made anew.
+        let first = kernel
+            .ensure_vmac(a0, &vmac("vrrp.52"), &[Family::V4])
+            .unwrap();
+        let second = kernel
+            .ensure_vmac(b0, &vmac("vrrp.52"), &[Family::V4])
+            .unwrap();
+        assert_ne!(first, second);
+        assert!(ip("link show vrrp.52").contains("vrrp.52@b0"));
+
+        // The same MAC twice on one interface.
+        let error = kernel
+            .ensure_vmac(b0, &vmac("vrrp.53"), &[Family::V4])
+            .unwrap_err();
+        assert!(error.to_string().contains("has the same MAC"), "{error}");
+        assert!(
+            !try_ip("link show vrrp.53").status.success(),
+            "nothing half done"
+        );
+        kernel.remove_vmac("vrrp.52");
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
+
+#[test]
+fn promotion_is_turned_on_and_back() {
+    alone(|| {
+        cable();
+        set("ipv4/conf/a0/promote_secondaries", "0");
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let now = || switch("ipv4/conf/a0/promote_secondaries");
+        kernel.promote_secondaries("a0").unwrap();
+        kernel.promote_secondaries("a0").unwrap();
+        assert_eq!(now(), "1");
+        kernel.stop_promoting("a0");
+        assert_eq!(now(), "0");
+        // What somebody else has turned meanwhile is theirs.
+        kernel.promote_secondaries("a0").unwrap();
+        set("ipv4/conf/a0/promote_secondaries", "0");
+        kernel.stop_promoting("a0");
+        assert_eq!(now(), "0");
+        let error = kernel.promote_secondaries("none0").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("net.ipv4.conf.none0.promote_secondaries"),
+            "{error}"
+        );
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
