@@ -369,7 +369,9 @@ fn follow_links(
         let (port, link) = match &event {
             LinkEvent::Changed(link) => (port_of(&plan, &link.name), Some(link)),
             LinkEvent::Gone { name, .. } => (port_of(&plan, name), None),
-            LinkEvent::Resync => (None, None),
+            LinkEvent::Resync | LinkEvent::RouteGone { .. } | LinkEvent::RuleGone { .. } => {
+                (None, None)
+            }
         };
         let Some(port) = port else { return };
         let seen = link.map(|link| facts(&plan, port, link));
