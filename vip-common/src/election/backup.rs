@@ -19,6 +19,8 @@ pub struct Backup {
     /// The last advert that was discarded for its lower priority, if it is
     /// newer than the last accepted one: its sender is about to be replaced.
     pub discarded: Option<Heard>,
+    /// The interval in that one.
+    discarded_interval: Centis,
     /// When the Active_Down_Timer ends. It is counted from the arrival of the
     /// last accepted advert, whenever that was processed.
     pub deadline: MonoTime,
@@ -66,6 +68,7 @@ impl Backup {
             active_adver_interval: interval,
             accepted,
             discarded: None,
+            discarded_interval: interval,
             deadline,
             ear: Ear::doubted_from(silence, interval, deadline, params),
             preempt_at: None,
@@ -117,8 +120,8 @@ impl Backup {
     }
 
     /// An advert of a router that we are about to replace: the timer runs on.
-    pub(super) fn discard(&mut self, heard: Heard, params: &Params) {
-        self.discarded = Some(heard);
+    pub(super) fn discard(&mut self, heard: Heard, interval: Centis, params: &Params) {
+        (self.discarded, self.discarded_interval) = (Some(heard), interval);
         self.hear(heard.stamp, params);
     }
 
@@ -134,8 +137,14 @@ impl Backup {
     }
 
     /// Priority or configuration changed: the timer is counted anew from the
-    /// same silence. What was learned from the Active Router stays.
+    /// same silence. What was learned from the Active Router stays, and one that
+    /// was to be replaced may now be one to follow.
     pub(super) fn recount(&mut self, params: &Params) {
+        if let Some(heard) = self.discarded
+            && !(heard.priority < params.priority && params.preempts())
+        {
+            return self.accept(heard, self.discarded_interval, params);
+        }
         self.active_adver_interval = match self.accepted {
             Some(_) => params.learned(self.active_adver_interval),
             None => params.adver_interval,
@@ -151,6 +160,8 @@ impl Backup {
             let chance = slept + interval.span() + params.skew_time(interval);
             self.deadline = self.deadline.max(chance);
         }
+        self.wants &= params.grouped && self.deadline <= before;
+        self.summoned = self.summoned.filter(|_| params.grouped);
         match &mut self.ear {
             ear if params.is_owner() => *ear = Ear::NotDoubted,
             Ear::NotDoubted => {

@@ -29,7 +29,8 @@
 //! 4. Addresses that are kept for a successor are removed when each member that
 //!    keeps some has a successor that claimed them. Each member's own bound
 //!    holds all the same.
-//! 5. Drained without `force`, one without successor brings all back.
+//! 5. Drained without `force`, one without successor brings all back, unless
+//!    one of them could not take part any more.
 //!
 //! A command (drain, take, the end of the daemon) concerns the whole group: all
 //! members are told, then `order` is asked. Weights of what is tracked are not
@@ -134,8 +135,11 @@ where
         }
     }
     let holds = |holding| stances.clone().any(|stance| stance.holding == holding);
-    if holds(Holding::Abandoned) {
+    let hindered = any(|part| matches!(part, Part::Unable(fault) if fault != Fault::Drained));
+    if holds(Holding::Abandoned) && !hindered {
         Some(Order::Return)
+    } else if holds(Holding::Abandoned) {
+        Some(Order::LetGo)
     } else if holds(Holding::Claimed) && !holds(Holding::Waiting) {
         Some(Order::LetGo)
     } else {

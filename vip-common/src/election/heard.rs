@@ -47,7 +47,7 @@ impl VirtualRouter {
             && params.preempts()
             && !backup.spares(heard.stamp, params)
         {
-            backup.discard(heard, params);
+            backup.discard(heard, interval, params);
         } else {
             backup.accept(heard, interval, params);
         }

@@ -150,10 +150,8 @@ impl VirtualRouter {
         } else if going.provoke.is_some_and(|at| now >= at) {
             going.provoke = None;
             let ours = (self.counted.priority, self.primary);
-            if going
-                .successor
-                .is_some_and(|heard| (heard.priority, heard.source) > ours)
-            {
+            let better = |heard: Heard| (heard.priority, heard.source) > ours;
+            if matches!(self.state, State::Backup(_)) && going.successor.is_some_and(better) {
                 self.advertise();
             }
         }

@@ -44,8 +44,19 @@
 //! # What cannot be taken back
 //!
 //! An address that is being installed belongs to a *generation*, counted up
-//! with each time the router becomes Active. A result that comes when its
-//! state has moved on is undone, not obeyed.
+//! with each installation. A result that comes when its state has moved on is
+//! undone, not obeyed.
+//!
+//! # Make before break
+//!
+//! Whoever gives up the role on purpose (a leave, a better one that returns)
+//! keeps the addresses until somebody else has them, for a bounded time: see
+//! [`LettingGo`]. That is beside the state: a Backup may let go, and so may one
+//! that has left. Meanwhile the driver tells of claims
+//! ([`Input::AddressClaimed`]), performs [`Action::Withhold`], and holds what
+//! another configuration adds to or takes from the addresses, as for an Active
+//! Router: a takeover in this time installs nothing, it finds what is there.
+//! A failure removes at once.
 
 mod action;
 mod active;

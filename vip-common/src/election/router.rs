@@ -125,9 +125,7 @@ impl VirtualRouter {
             Input::GroupOrdered { order } => self.ordered(now, order),
             Input::ShutDown => {
                 self.standing.left = true;
-                if let Some(going) = &mut self.letting_go {
-                    going.returns = false;
-                }
+                self.return_no_more(now);
                 self.settle(now, Giving::Softly);
             }
         }

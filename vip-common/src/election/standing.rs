@@ -237,10 +237,20 @@ impl VirtualRouter {
     pub(super) fn drained(&mut self, now: MonoTime, force: bool) {
         let force = force || self.standing.drained == Some(true);
         self.standing.drained = Some(force);
-        if let Some(going) = &mut self.letting_go {
-            going.returns &= !force;
+        if force {
+            self.return_no_more(now);
         }
         self.settle(now, Giving::Softly);
+    }
+
+    /// What is kept goes in its time even if nobody comes.
+    pub(super) fn return_no_more(&mut self, now: MonoTime) {
+        if let Some(going) = &mut self.letting_go {
+            going.returns = false;
+            if going.abandoned {
+                self.drop_now(now);
+            }
+        }
     }
 
     /// Drained, and nobody came.
@@ -292,12 +302,13 @@ impl VirtualRouter {
 
     pub(super) fn ordered(&mut self, now: MonoTime, order: Order) {
         match order {
+            // One with a reason of its own keeps that one.
             Order::StayOut => {
-                self.standing.held_out = self.params.grouped;
                 if self.impediment(now).is_none() {
+                    self.standing.held_out = true;
                     self.drop_now(now);
+                    self.settle(now, Giving::AtOnce);
                 }
-                self.settle(now, Giving::AtOnce);
             }
             Order::Join => {
                 self.standing.held_out = false;
@@ -321,13 +332,20 @@ impl VirtualRouter {
                 }
             }
             Order::LetGo => {
-                if self.letting_go.as_ref().is_some_and(|going| going.ready) {
+                let going = self.letting_go.as_ref();
+                if going.is_some_and(|going| going.ready || going.abandoned) {
                     self.drop_now(now);
                 }
             }
             Order::Return => {
                 if self.standing.returns() {
                     self.come_back(now);
+                } else if self
+                    .letting_go
+                    .as_ref()
+                    .is_some_and(|going| going.abandoned)
+                {
+                    self.drop_now(now);
                 }
             }
         }

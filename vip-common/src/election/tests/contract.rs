@@ -1,8 +1,20 @@
 //! What holds for any sequence of inputs.
 
+use std::vec;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::election::group::Order;
+
+impl State {
+    fn next_advert(&self) -> Option<MonoTime> {
+        match self {
+            Self::Active(active) => Some(active.next_advert),
+            Self::Initialize(_) | Self::Backup(_) => None,
+        }
+    }
+}
 
 fn any_input() -> impl Strategy<Value = (u64, Input)> {
     let source = prop_oneof![Just(OURS), Just(THEIRS), Just(OTHERS)];
@@ -27,17 +39,51 @@ fn any_input() -> impl Strategy<Value = (u64, Input)> {
         1 => generation.clone().prop_map(|generation| Input::AddressesFailed { generation }),
         1 => generation.prop_map(|generation| Input::AddressesRemoved { generation }),
         4 => Just(Input::EarProven),
+        1 => Just(Input::Slept),
+        2 => (0..200u64).prop_map(|age| Input::AddressClaimed { stamp: at(age) }),
+        1 => any::<u8>().prop_map(|priority| Input::PriorityChanged { priority: prio(priority) }),
+        1 => any::<bool>().prop_map(|force| Input::Drained { force }),
+        1 => Just(Input::Undrained),
+        1 => any::<u8>().prop_map(|priority| Input::Taken { priority: prio(priority) }),
+        1 => Just(Input::Untaken),
+        1 => any_order().prop_map(|order| Input::GroupOrdered { order }),
     ];
     (0..4000u64, input)
 }
 
+fn any_order() -> impl Strategy<Value = Order> {
+    prop_oneof![
+        Just(Order::StayOut),
+        Just(Order::Join),
+        Just(Order::FallBack),
+        Just(Order::TakeOver),
+        Just(Order::LetGo),
+        Just(Order::Return),
+    ]
+}
+
 fn any_params() -> impl Strategy<Value = Params> {
-    (1..=255u8, 1..=4095u16, any::<bool>(), 1..=5u8).prop_map(
-        |(priority, interval, preempt, down_timer_adverts)| Params {
-            adver_interval: centis(interval),
-            preempt,
-            down_timer_adverts,
-            ..params(priority)
+    let options = (
+        prop_oneof![Just(0), 0..20_000u64],
+        prop_oneof![Just(0), 0..20_000u64],
+        any::<[bool; 4]>(),
+        prop_oneof![3 => Just(false), 1 => Just(true)],
+    );
+    (1..=255u8, 1..=4095u16, any::<bool>(), 1..=5u8, options).prop_map(
+        |(priority, interval, preempt, down_timer_adverts, options)| {
+            let (delay, startup, [silent, last_word, deaf, insists], grouped) = options;
+            Params {
+                adver_interval: centis(interval),
+                preempt,
+                preempt_delay: Duration::from_millis(delay),
+                startup_until: at(startup),
+                lower_prio_no_advert: silent,
+                higher_prio_send_advert: last_word,
+                owner_ignore_adverts: deaf && insists,
+                grouped,
+                down_timer_adverts,
+                ..params(priority)
+            }
         },
     )
 }
@@ -83,12 +129,13 @@ proptest! {
     #[test]
     fn any_sequence_of_inputs_keeps_the_contract(
         params in any_params(),
+        others in any_params(),
         steps in proptest::collection::vec(any_input(), 1..60),
     ) {
         let mut rig = Rig::new(params);
         let mut shell = Shell::default();
         let mut now = 10_000;
-        for (wait, mut input) in steps {
+        for (count, (wait, mut input)) in steps.into_iter().enumerate() {
             // Time passes, with every deadline kept on the way.
             let until = now + wait;
             for _ in 0..10_000 {
@@ -108,8 +155,23 @@ proptest! {
                 );
             }
             now = until;
-            if let Input::AdvertArrived { stamp, .. } = &mut input {
+            if let Input::AdvertArrived { stamp, .. } | Input::AddressClaimed { stamp } = &mut input {
                 *stamp = MonoTime::from_nanos(at(now).as_nanos() - stamp.as_nanos());
+            }
+            if count == 30 {
+                let (state, next) = (rig.state(), rig.router.state().next_advert());
+                rig.router.reconfigure(at(now), others);
+                let actions = rig.drain();
+                shell.perform(&actions);
+                // Active stays Active, and is not late.
+                if state == StateName::Active {
+                    prop_assert_eq!(actions, []);
+                    prop_assert!(rig.router.state().next_advert() <= next.max(Some(at(now))));
+                }
+            }
+            // Letting go ends in time.
+            if let Some(going) = rig.router.letting_go() {
+                prop_assert!(going.until > at(now) || going.abandoned);
             }
             let before = rig.router.poll_timeout();
             let state = rig.state();

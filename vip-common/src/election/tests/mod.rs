@@ -7,7 +7,12 @@ mod addresses;
 mod backup;
 mod contract;
 mod ear;
+mod group;
 mod initialize;
+mod letting_go;
+mod options;
+mod orders;
+mod reconfigure;
 mod units;
 
 use core::net::{IpAddr, Ipv4Addr};
