@@ -136,11 +136,10 @@ where
     }
     let holds = |holding| stances.clone().any(|stance| stance.holding == holding);
     let hindered = any(|part| matches!(part, Part::Unable(fault) if fault != Fault::Drained));
-    if holds(Holding::Abandoned) && !hindered {
+    let abandoned = holds(Holding::Abandoned);
+    if abandoned && !hindered {
         Some(Order::Return)
-    } else if holds(Holding::Abandoned) {
-        Some(Order::LetGo)
-    } else if holds(Holding::Claimed) && !holds(Holding::Waiting) {
+    } else if abandoned || holds(Holding::Claimed) && !holds(Holding::Waiting) {
         Some(Order::LetGo)
     } else {
         None

@@ -108,7 +108,7 @@ fn the_start_is_delayed() {
         assert_eq!(rig.state(), after);
         let why = match after {
             StateName::Active => Why::AddressOwner,
-            _ => Why::Recovered {
+            StateName::Initialize | StateName::Backup => Why::Recovered {
                 fault: Fault::StartupDelay,
             },
         };
