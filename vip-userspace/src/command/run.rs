@@ -59,7 +59,7 @@ fn run_logged(arguments: &RunArgs, log: &Log) -> Result<Exit, Failure> {
     privs::require()?;
     let _lock = lock(&arguments.runtime_dir)?;
 
-    let plan = Arc::new(Plan::new(&running.configuration));
+    let plan = Arc::new(Plan::started_at(&running.configuration, rt::now()));
     let mut inventory =
         Inventory::open().map_err(|error| failed("cannot ask for the interfaces", &error))?;
     let links = inventory
