@@ -1,8 +1,9 @@
 //! Daemons and decoders of other makes: Debian's keepalived as the other node,
-//! tshark as the reader of what we send. Needs root.
+//! tshark and tcpdump as readers of what we send. Needs root.
 
 mod config;
 mod decoder;
+mod frames;
 mod init;
 mod keepalived;
 mod words;

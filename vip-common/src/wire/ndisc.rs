@@ -328,4 +328,32 @@ mod tests {
             Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff23, 0x4567)
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics(frame in proptest::collection::vec(proptest::num::u8::ANY, 0..120)) {
+            let _ = parse(&head(&frame)).map(|read| (read.claims(), read.asks_for()));
+        }
+
+        #[test]
+        fn what_is_said_is_heard(
+            address in proptest::num::u128::ANY,
+            source in 1..u128::MAX,
+            mac in proptest::array::uniform6(proptest::num::u8::ANY),
+            router in proptest::bool::ANY,
+        ) {
+            // No multicast address.
+            let address = Ipv6Addr::from_bits(address & !(1 << 127));
+            let (source, mac) = (Ipv6Addr::from_bits(source), MacAddr(mac));
+            let said = parse(&head(unsolicited(mac, address, router).as_bytes())).unwrap();
+            proptest::prop_assert_eq!(said.sender_mac, mac);
+            proptest::prop_assert_eq!(said.claims(), address.octets());
+            let asked = parse(&head(question(mac, source, address).as_bytes())).unwrap();
+            proptest::prop_assert_eq!(asked.sender_mac, mac);
+            proptest::prop_assert_eq!(asked.claims(), source.octets());
+            let probe = question(mac, Ipv6Addr::UNSPECIFIED, address);
+            let probed = parse(&head(probe.as_bytes())).unwrap();
+            proptest::prop_assert_eq!(probed.claims(), address.octets());
+        }
+    }
 }

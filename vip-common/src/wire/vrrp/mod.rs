@@ -16,6 +16,8 @@
 //! ```
 
 mod frame;
+#[cfg(test)]
+mod properties;
 mod read;
 #[cfg(test)]
 mod tests;
