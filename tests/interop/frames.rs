@@ -1,5 +1,9 @@
 //! tshark and tcpdump read frames as they leave the builder: of both families, to
 //! the group and to a peer, and what is said of addresses.
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests: what is missing is to be said at once"
+)]
 
 use std::net::IpAddr;
 use std::path::PathBuf;
