@@ -1,17 +1,21 @@
 //! The table: what comes in, and what is to become of it. The same for every
 //! rung.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use vip::dataplane::packet::Verdict;
 use vip_common::ids::{MacAddr, Version};
 use vip_common::layout::mapped;
 use vip_common::reject::RejectReason as R;
+use vip_common::wire::vrrp::TRAILER_LEN;
 
 use crate::frames::{
-    ADDRESS, BROADCAST, GROUP, IP, OUR_MAC, OURSELVES, SENDER, SENDER_MAC, SLOT_2, SLOT_3,
-    STRANGER, VRRP, advert, arp, cut, padded, tagged, with, with_options,
+    ADDRESS, BROADCAST, GROUP, IP, OUR_MAC, OURSELVES, SENDER, SENDER_MAC, SLOT_2, SLOT_3, SLOT_6,
+    SLOT_UNICAST, STRANGER, VRRP, advert, advert_6, arp, behind_ah, cut, longer, padded, tagged,
+    unicast, with, with_options,
 };
+
+mod v6;
 
 /// A frame and its verdict.
 pub(crate) struct Case {
@@ -34,6 +38,9 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend(refused());
     cases.extend(untouched());
     cases.extend(arps());
+    cases.extend(unicast_v4());
+    cases.extend(auth_header());
+    cases.extend(v6::all());
     cases
 }
 
@@ -48,7 +55,9 @@ fn taken() -> Vec<Case> {
             let frame = advert(version, addresses);
             cases.push(case(format!("v{v}, {addresses} addresses"), frame, taken));
         }
-        for len in [60, 95, 96, 97, 127, 128, 129, 1514, 1535, 1536, 1537, 2000] {
+        for len in [
+            60, 103, 104, 105, 127, 128, 129, 1514, 1535, 1536, 1537, 2000,
+        ] {
             let frame = padded(one.clone(), len);
             cases.push(case(format!("v{v} padded to {len}"), frame, taken));
         }
@@ -63,6 +72,14 @@ fn taken() -> Vec<Case> {
         let frame = with(one, VRRP + 6, &[0xde, 0xad]);
         cases.push(case(format!("v{v}, sum left to the daemon"), frame, taken));
     }
+    for extra in [0, TRAILER_LEN] {
+        let frame = longer(unicast(), extra);
+        let taken = Verdict::Taken { slot: SLOT_UNICAST };
+        cases.push(case(format!("unicast and {extra} bytes"), frame, taken));
+    }
+    let nearer = with(unicast(), IP + 8, &[253]);
+    let taken = Verdict::Taken { slot: SLOT_UNICAST };
+    cases.push(case("unicast from two hops away", nearer, taken));
     cases.push(case(
         "v2 without addresses",
         advert(Version::V2, 0),
@@ -79,16 +96,9 @@ fn refused() -> Vec<Case> {
             let good = advert(version, addresses);
             let size = if addresses == 1 { "short" } else { "long" };
             for (what, frame, reason) in spoiled(&good) {
-                let octets = [frame[26], frame[27], frame[28], frame[29]];
-                cases.push(case(
-                    format!("v{} {size}: {what}", version.get()),
-                    frame,
-                    Verdict::Refused {
-                        slot,
-                        source: Ipv4Addr::from(octets).into(),
-                        reason,
-                    },
-                ));
+                let verdict = refusal(slot, &frame, reason);
+                let name = format!("v{} {size}: {what}", version.get());
+                cases.push(case(name, frame, verdict));
             }
         }
     }
@@ -202,11 +212,108 @@ fn spoiled(good: &[u8]) -> Vec<(&'static str, Vec<u8>, R)> {
             R::Length,
         ),
         (
+            "a signature that nobody expects",
+            longer(good.clone(), TRAILER_LEN),
+            R::Length,
+        ),
+        (
             "four bytes less",
             put(IP + 2, &length(total - 4)),
             R::Length,
         ),
     ]
+}
+
+/// What a unicast router refuses, whose peers are one or two hops away.
+fn unicast_v4() -> Vec<Case> {
+    let good = unicast();
+    let put = |at, bytes: &[u8]| with(good.clone(), at, bytes);
+    let to_group = with(put(0, &[1, 0, 0x5e, 0, 0, 18]), IP + 16, &GROUP.octets());
+    [
+        ("to the group", to_group, R::Destination),
+        (
+            "to the group by our MAC",
+            put(IP + 16, &GROUP.octets()),
+            R::Destination,
+        ),
+        ("to us by another MAC", put(0, &STRANGER.0), R::Destination),
+        (
+            "to another",
+            put(IP + 16, &[192, 168, 8, 7]),
+            R::Destination,
+        ),
+        ("from too near", put(IP + 8, &[255]), R::Ttl),
+        ("from too far", put(IP + 8, &[252]), R::Ttl),
+        ("from us", put(IP + 12, &OURSELVES.octets()), R::Source),
+        (
+            "27 bytes more",
+            longer(good.clone(), TRAILER_LEN - 1),
+            R::Length,
+        ),
+        (
+            "29 bytes more",
+            longer(good.clone(), TRAILER_LEN + 1),
+            R::Length,
+        ),
+        (
+            "two signatures",
+            longer(good.clone(), 2 * TRAILER_LEN),
+            R::Length,
+        ),
+    ]
+    .into_iter()
+    .map(|(what, frame, reason)| {
+        let name = format!("unicast: {what}");
+        case(name, frame.clone(), refusal(SLOT_UNICAST, &frame, reason))
+    })
+    .collect()
+}
+
+/// VRRP behind an authentication header, over either family.
+fn auth_header() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (good, slot) in [
+        (advert(Version::V2, 1), SLOT_2),
+        (advert(Version::V2, 20), SLOT_2),
+        (advert_6(1), SLOT_6),
+    ] {
+        let frame = behind_ah(&good, 24);
+        let name = format!("slot {slot}: behind an authentication header");
+        let verdict = refusal(slot, &frame, R::AuthHeader);
+        cases.push(case(name, frame, verdict));
+        let name = format!("slot {slot}: behind one that VRRP never had");
+        cases.push(case(name, behind_ah(&good, 28), Verdict::Untouched));
+    }
+    let frame = behind_ah(&advert(Version::V2, 1), 24);
+    let tcp = with(frame.clone(), VRRP, &[6]);
+    cases.push(case("TCP behind it", tcp, Verdict::Untouched));
+    let other = with(frame.clone(), VRRP + 24 + 1, &[77]);
+    cases.push(case(
+        "somebody else's VRID behind it",
+        other,
+        Verdict::Untouched,
+    ));
+    let short = cut(frame, VRRP + 24 + 1);
+    cases.push(case(
+        "no room for a VRID behind it",
+        short,
+        Verdict::Untouched,
+    ));
+    cases
+}
+
+/// The refusal of a frame, by the source that it gives.
+fn refusal(slot: u32, frame: &[u8], reason: R) -> Verdict {
+    let source = if frame[12..14] == [0x86, 0xdd] {
+        <[u8; 16]>::try_from(&frame[22..38]).map(IpAddr::from)
+    } else {
+        <[u8; 4]>::try_from(&frame[26..30]).map(IpAddr::from)
+    };
+    Verdict::Refused {
+        slot,
+        source: source.expect("the frame has one").to_canonical(),
+        reason,
+    }
 }
 
 /// What is nobody's business here.

@@ -1,6 +1,6 @@
 //! Verdicts, records and counters, on every rung from one table.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use vip::dataplane::packet::{Book, Verdict};
@@ -11,7 +11,10 @@ use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
 use crate::cases::{self, Case};
-use crate::frames::{ADDRESS, CAPACITY, SLOT_2, SLOT_3, STRANGER, VRRP, advert, arp, port, with};
+use crate::frames::{
+    ADDRESS, ADDRESS_6, CAPACITY, OUR_MAC, SENDER_MAC, SLOT_2, SLOT_6, STRANGER, VRRP, VRRP_6,
+    advert, arp, link_local, ndisc, port, with,
+};
 
 /// The device that test runs come in by.
 const LOOPBACK: u32 = 1;
@@ -164,7 +167,8 @@ pub(crate) fn counter(verdict: Verdict) -> Option<(u32, Counter)> {
 fn holds_the_table(rung: Rung) {
     let mut bench = Bench::new(rung);
     for case in cases::all() {
-        if rung == Rung::Tcx && case.frame.len() < VRRP {
+        let is_v6 = case.frame.get(12..14) == Some(&[0x86, 0xdd]);
+        if rung == Rung::Tcx && case.frame.len() < if is_v6 { VRRP_6 } else { VRRP } {
             // The kernel makes no packet of so little to run this hook on.
             assert_eq!(case.verdict, Verdict::Untouched, "{}", case.name);
             continue;
@@ -241,8 +245,7 @@ fn check_records(case: &Case, records: &[Record], start: MonoTime, end: MonoTime
 
 /// A refusal is remembered by its source.
 fn check_refused(case: &Case, bench: &Bench, start: MonoTime, end: MonoTime) {
-    let refused = [SLOT_2, SLOT_3]
-        .into_iter()
+    let refused = (0..CAPACITY)
         .flat_map(|slot| bench.gauges.refused(slot))
         .filter(|(_, refused)| {
             let stamp = MonoTime::from_nanos(refused.stamp);
@@ -292,7 +295,7 @@ fn the_table_has_every_reason_that_a_header_gives() {
         let covered = cases.iter().any(
             |case| matches!(case.verdict, Verdict::Refused { reason: seen, .. } if seen == *reason),
         );
-        let by_header = *reason <= RejectReason::Length;
+        let by_header = *reason <= RejectReason::Length || *reason == RejectReason::AuthHeader;
         assert_eq!(covered, by_header, "{reason:?}");
     }
 }
@@ -346,6 +349,150 @@ fn claims_are_told_once_a_second_and_all_counted() {
     }
     assert!(start.elapsed() >= Duration::from_nanos(CLAIM_BUDGET_NANOS));
     assert_eq!(bench.gauges.counter(SLOT_2, Counter::Claimed), claims);
+}
+
+/// Runs a claim until it is told; the kernel's clock cannot be stepped.
+fn told_in_the_end(bench: &mut Bench, claim: &[u8], patience: Duration) -> Vec<Record> {
+    let start = Instant::now();
+    loop {
+        assert!(bench.run(claim), "an announcement passes");
+        let records = bench.records();
+        if !records.is_empty() {
+            return records;
+        }
+        assert!(start.elapsed() < patience, "it was not told");
+    }
+}
+
+/// Both families' address, the router that has it, and its Active Router's and
+/// our own announcement of it.
+fn announcements() -> [(IpAddr, u32, Vec<u8>, Vec<u8>); 2] {
+    let v4 = |mac| arp(1, mac, ADDRESS, ADDRESS);
+    let v6 = |mac| ndisc(136, mac, ADDRESS_6, ADDRESS_6, Some(mac));
+    [
+        (ADDRESS.into(), SLOT_2, v4(SENDER_MAC), v4(OUR_MAC)),
+        (ADDRESS_6.into(), SLOT_6, v6(SENDER_MAC), v6(OUR_MAC)),
+    ]
+}
+
+#[test]
+fn every_claim_of_a_watched_address_is_told_at_once() {
+    for rung in [Rung::Native, Rung::Tcx] {
+        let mut bench = Bench::new(rung);
+        for (address, slot, by_active, by_us) in announcements() {
+            let key = AddressKey::new(LOOPBACK, address);
+            bench.run(&by_active);
+            bench.run(&by_us);
+            assert_eq!(bench.records(), [], "nobody watches");
+            let note = AddressNote {
+                active: SENDER_MAC,
+                watched: true,
+                withheld: false,
+            };
+            bench.ring.note_address(key, note);
+            for (frame, by) in [(&by_active, SENDER_MAC), (&by_us, OUR_MAC)] {
+                let patience = Duration::from_secs(10);
+                let told = told_in_the_end(&mut bench, frame, patience);
+                let claim = Record::Claim {
+                    slot,
+                    ifindex: LOOPBACK,
+                    address: layout::octets(address),
+                    mac: by,
+                };
+                assert_eq!(told, [claim]);
+            }
+            // A stranger's budget of a second does not hold here, and neither of
+            // those is a stranger.
+            assert_eq!(bench.gauges.counter(slot, Counter::Claimed), 0);
+            assert_eq!(bench.gauges.claim(slot), None);
+            let calm = AddressNote {
+                watched: false,
+                ..note
+            };
+            bench.ring.note_address(key, calm);
+            bench.run(&by_active);
+            assert_eq!(bench.records(), [], "nobody watches any more");
+        }
+    }
+}
+
+#[test]
+fn what_is_watched_is_told_within_a_strangers_second() {
+    let mut bench = Bench::new(Rung::Native);
+    bench.run(&arp(1, STRANGER, ADDRESS, ADDRESS));
+    assert_eq!(bench.records().len(), 1);
+    let note = AddressNote {
+        watched: true,
+        ..AddressNote::default()
+    };
+    let key = AddressKey::new(LOOPBACK, ADDRESS.into());
+    bench.ring.note_address(key, note);
+    let claim = arp(1, STRANGER, ADDRESS, ADDRESS);
+    told_in_the_end(&mut bench, &claim, Duration::from_millis(500));
+}
+
+#[test]
+fn requests_for_a_withheld_address_are_dropped() {
+    let nobody = (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
+    let other = (Ipv4Addr::new(192, 168, 8, 77), link_local(0x77));
+    let asks = [
+        (
+            IpAddr::from(ADDRESS),
+            SLOT_2,
+            arp(1, STRANGER, other.0, ADDRESS),
+            arp(1, STRANGER, nobody.0, ADDRESS),
+            arp(1, STRANGER, ADDRESS, ADDRESS),
+        ),
+        (
+            IpAddr::from(ADDRESS_6),
+            SLOT_6,
+            ndisc(135, STRANGER, other.1, ADDRESS_6, Some(STRANGER)),
+            ndisc(135, STRANGER, nobody.1, ADDRESS_6, None),
+            ndisc(136, STRANGER, ADDRESS_6, ADDRESS_6, Some(STRANGER)),
+        ),
+    ];
+    for rung in [Rung::Native, Rung::Tcx] {
+        let mut bench = Bench::new(rung);
+        for (address, slot, question, probe, announcement) in &asks {
+            let key = AddressKey::new(LOOPBACK, *address);
+            let withheld = AddressNote {
+                withheld: true,
+                ..AddressNote::default()
+            };
+            bench.ring.note_address(key, withheld);
+            assert!(!bench.run(question), "{address}: who asks is not answered");
+            assert!(!bench.run(probe), "{address}: it is not defended");
+            assert_eq!(bench.records().len(), 1, "{address}: the probe claims too");
+            assert!(bench.run(announcement), "{address}: who says it is heard");
+            let count = |bench: &Bench, counter| bench.gauges.counter(*slot, counter);
+            assert_eq!(count(&bench, Counter::Withheld), 2);
+            assert_eq!(count(&bench, Counter::Asked), 0);
+            bench.ring.note_address(key, AddressNote::default());
+            assert!(bench.run(question) && bench.run(probe));
+            assert_eq!(count(&bench, Counter::Withheld), 2);
+            assert_eq!(count(&bench, Counter::Asked), 1);
+        }
+    }
+}
+
+#[test]
+fn what_was_noted_of_an_address_stays_when_rules_change() {
+    let mut bench = Bench::new(Rung::Native);
+    let key = AddressKey::new(LOOPBACK, ADDRESS.into());
+    let withheld = AddressNote {
+        withheld: true,
+        ..AddressNote::default()
+    };
+    bench.ring.note_address(key, withheld);
+    let question = arp(1, STRANGER, Ipv4Addr::new(192, 168, 8, 77), ADDRESS);
+    let mut port = port("lo", LOOPBACK);
+    bench.ears.enter(&port).expect("room");
+    assert!(!bench.run(&question), "withheld still");
+    for (_, entry) in &mut port.addresses {
+        entry.slot = SLOT_6;
+    }
+    bench.ears.enter(&port).expect("room");
+    assert!(bench.run(&question), "of another router now");
 }
 
 #[test]

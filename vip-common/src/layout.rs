@@ -42,6 +42,27 @@ pub const fn unmapped(octets: &Octets) -> [u8; 4] {
     [a, b, c, d]
 }
 
+/// Whether two addresses are the same, by halves: a comparison of 16 bytes would
+/// be a call in the program at the NIC.
+#[inline(always)]
+#[must_use]
+pub const fn same(one: &Octets, other: &Octets) -> bool {
+    let [a, b] = halves(one);
+    let [c, d] = halves(other);
+    a == c && b == d
+}
+
+/// The two halves of an address, as the machine reads them.
+#[inline(always)]
+#[must_use]
+pub const fn halves(octets: &Octets) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, low @ ..] = *octets;
+    [
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_ne_bytes(low),
+    ]
+}
+
 /// An address as the maps have it.
 #[must_use]
 pub const fn octets(address: IpAddr) -> Octets {
@@ -119,7 +140,7 @@ impl RouterEntry {
     /// [`RouterEntry::mac`], and not to the group. Without it, the other way
     /// round: an instance hears one of the two, as in keepalived.
     pub const UNICAST: u8 = 1;
-    /// Flag: [`crate::wire::TRAILER_LEN`] bytes of `auth_hmac` may follow the
+    /// Flag: [`crate::wire::vrrp::TRAILER_LEN`] bytes of `auth_hmac` may follow the
     /// message.
     pub const TRAILER: u8 = 2;
 
@@ -397,6 +418,12 @@ mod tests {
         let v6 = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 4));
         for one in [v4, v6] {
             assert_eq!(address(octets(one)), one);
+        }
+        assert!(same(&octets(v6), &octets(v6)) && !same(&octets(v4), &octets(v6)));
+        for at in 0..16 {
+            let mut other = octets(v6);
+            other[at] ^= 1;
+            assert!(!same(&octets(v6), &other), "{at}");
         }
         assert_eq!(unmapped(&octets(v4)), [192, 168, 8, 100]);
         assert_eq!(mapped([192, 168, 8, 100]), octets(v4));

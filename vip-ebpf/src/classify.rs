@@ -25,7 +25,7 @@ pub fn classify<P: Packet>(packet: &P) -> Verdict {
     }
     match admit::kind(&head, extent.len as usize) {
         Kind::Other => Verdict::UNTOUCHED,
-        Kind::Advert(vrid) => advert(packet, &head, extent, vrid),
+        Kind::Advert(family, vrid) => advert(packet, &head, extent, family, vrid),
         Kind::Neighbour => {
             neighbour::read(&head).map_or(Verdict::UNTOUCHED, |notice| heed(packet, &notice))
         }
@@ -34,8 +34,14 @@ pub fn classify<P: Packet>(packet: &P) -> Verdict {
 
 /// An advert that names a VRID: other people's pass untouched.
 #[inline(always)]
-fn advert<P: Packet>(packet: &P, head: &[u8; HEAD], extent: Extent, vrid: Vrid) -> Verdict {
-    let key = RouterKey::new(packet.ifindex(), Family::V4, vrid);
+fn advert<P: Packet>(
+    packet: &P,
+    head: &[u8; HEAD],
+    extent: Extent,
+    family: Family,
+    vrid: Vrid,
+) -> Verdict {
+    let key = RouterKey::new(packet.ifindex(), family, vrid);
     // SAFETY: the controller replaces an entry as a whole; one that is read while
     // it goes away judges one frame by the old rules.
     let Some(router) = (unsafe { ROUTERS.get(key) }) else {

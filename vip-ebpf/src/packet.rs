@@ -12,19 +12,28 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 
 /// EtherTypes, as they lie in the frame.
 const IPV4: [u8; 2] = [0x08, 0x00];
+const IPV6: [u8; 2] = [0x86, 0xdd];
 const ARP: [u8; 2] = [0x08, 0x06];
-/// The IP protocol number.
+/// IP protocol numbers.
 const VRRP: u8 = 112;
+const AH: u8 = 51;
+const ICMPV6: u8 = 58;
+/// ICMPv6 types.
+const SOLICITATION: u8 = 135;
+const ADVERTISEMENT: u8 = 136;
+/// Offsets in the packet, from the IP header on: the protocol in either family,
+/// and the ICMPv6 type behind an IPv6 header.
+const PROTOCOL_V4: usize = 9;
+const PROTOCOL_V6: usize = 6;
+const ICMP_TYPE: usize = 40;
 /// Length of the Ethernet header.
-const ETHERNET: u64 = 14;
-/// EtherType and IPv4 protocol lie within so many bytes.
-const GLANCE: usize = 24;
+const ETHERNET: usize = 14;
 
 /// A frame at a hook.
 pub trait Packet: EbpfContext {
     /// A glance, which nearly all traffic gets no more than: whether it is
-    /// something else than VRRP over IPv4 or ARP, or tagged. What is too short to
-    /// tell is looked at closely.
+    /// something else than VRRP, ARP or neighbour discovery, or tagged. What is
+    /// too short to tell is looked at closely.
     fn is_ordinary(&self) -> bool;
     /// The logical interface it came in by.
     fn ifindex(&self) -> u32;
@@ -54,7 +63,7 @@ pub trait Packet: EbpfContext {
         }
         let len = opaque(len);
         // SAFETY: `len` is at most `ROOM`.
-        len > ETHERNET && unsafe { self.copy(extent, to, len) }
+        len > ETHERNET as u64 && unsafe { self.copy(extent, to, len) }
     }
 }
 
@@ -77,30 +86,52 @@ fn opaque(mut number: u64) -> u64 {
     number
 }
 
-/// EtherType and IPv4 protocol, read in place.
+/// One byte, read in place; `None` if it lies beyond the part of the frame that
+/// can be.
 #[inline(always)]
-fn glance(start: usize, end: usize) -> Option<([u8; 2], u8)> {
-    if start + GLANCE > end {
+fn peek(start: usize, end: usize, at: usize) -> Option<u8> {
+    if start + at + 1 > end {
+        return None;
+    }
+    // SAFETY: the byte lies before the end, as was just seen.
+    Some(unsafe { *((start + at) as *const u8) })
+}
+
+/// The EtherType, read in place.
+#[inline(always)]
+fn ether_type(start: usize, end: usize) -> Option<[u8; 2]> {
+    if start + ETHERNET > end {
         return None;
     }
     // SAFETY: the bytes lie before the end, as was just seen.
-    Some(unsafe {
-        (
-            *((start + 12) as *const [u8; 2]),
-            *((start + 23) as *const u8),
-        )
-    })
+    Some(unsafe { *((start + 12) as *const [u8; 2]) })
+}
+
+/// Whether a packet of this EtherType is none that we look at closely. `byte`
+/// gives bytes from the IP header on, `None` where that is more than a glance.
+#[inline(always)]
+fn is_ordinary(kind: [u8; 2], byte: impl Fn(usize) -> Option<u8>) -> bool {
+    match kind {
+        IPV4 => !matches!(byte(PROTOCOL_V4), Some(VRRP | AH) | None),
+        IPV6 => match byte(PROTOCOL_V6) {
+            Some(VRRP | AH) | None => false,
+            Some(ICMPV6) => {
+                !matches!(byte(ICMP_TYPE), Some(SOLICITATION | ADVERTISEMENT) | None)
+            }
+            Some(_) => true,
+        },
+        ARP => false,
+        // A VLAN tag in the frame shows as its own EtherType.
+        _ => true,
+    }
 }
 
 impl Packet for XdpContext {
     #[inline(always)]
     fn is_ordinary(&self) -> bool {
-        match glance(self.data(), self.data_end()) {
-            Some((IPV4, protocol)) => protocol != VRRP,
-            Some((ARP, _)) | None => false,
-            // A VLAN tag shows as its own EtherType.
-            Some(_) => true,
-        }
+        let (start, end) = (self.data(), self.data_end());
+        ether_type(start, end)
+            .is_some_and(|kind| is_ordinary(kind, |at| peek(start, end, ETHERNET + at)))
     }
 
     #[inline(always)]
@@ -136,21 +167,20 @@ impl Packet for TcContext {
         if vlan_present != 0 {
             return true;
         }
-        match (protocol as u16).to_ne_bytes() {
-            IPV4 => {}
-            ARP => return false,
-            _ => return true,
+        let kind = (protocol as u16).to_ne_bytes();
+        let (start, end) = (self.data(), self.data_end());
+        if ether_type(start, end) == Some(kind) {
+            return is_ordinary(kind, |at| peek(start, end, ETHERNET + at));
         }
-        if let Some((IPV4, protocol)) = glance(self.data(), self.data_end()) {
-            return protocol != VRRP;
-        }
-        let mut protocol = VRRP;
-        // SAFETY: one byte of the IP header to one byte. What cannot be read is
-        // looked at closely.
-        unsafe {
-            relative(self, BPF_HDR_START_NET, 9, (&raw mut protocol).cast(), 1);
-        }
-        protocol != VRRP
+        is_ordinary(kind, |at| {
+            let mut byte = 0_u8;
+            // SAFETY: one byte of the packet to one byte.
+            let read = unsafe {
+                let to = (&raw mut byte).cast();
+                relative(self, BPF_HDR_START_NET, at as u32, to, 1)
+            };
+            read.then_some(byte)
+        })
     }
 
     #[inline(always)]
@@ -176,7 +206,7 @@ impl Packet for TcContext {
             }
         } else {
             Extent {
-                len: len + ETHERNET,
+                len: len + ETHERNET as u64,
                 body: 0,
             }
         }
@@ -187,8 +217,8 @@ impl Packet for TcContext {
         // SAFETY: the context is the kernel's, the buffer is the caller's word:
         // the Ethernet header, and all but that many bytes behind it.
         unsafe {
-            let body = to.add(ETHERNET as usize).cast();
-            let rest = opaque(len - ETHERNET) as u32;
+            let body = to.add(ETHERNET).cast();
+            let rest = opaque(len - ETHERNET as u64) as u32;
             relative(self, BPF_HDR_START_MAC, 0, to.cast(), ETHERNET as u32)
                 && bpf_skb_load_bytes(self.as_ptr(), extent.body, body, rest) == 0
         }

@@ -72,7 +72,7 @@ fn read(frame: &[u8], listener: u8) {
     };
     let admitted = admit(&first, frame.len(), &router).is_ok();
     let named = match kind(&first, frame.len()) {
-        Kind::Advert(vrid) => Some(vrid),
+        Kind::Advert(_, vrid) => Some(vrid),
         _ => None,
     };
     let Some((ip, _, body)) = located else {

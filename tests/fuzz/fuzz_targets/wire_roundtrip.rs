@@ -225,7 +225,10 @@ fn judge(bytes: &[u8], router: &Router, expect: &Expect, destination: IpAddr) {
         || source.octets() == ours
         || source.octets() == listener.broadcast);
     let first = head(bytes);
-    assert_eq!(kind(&first, bytes.len()), Kind::Advert(expect.vrid));
+    assert_eq!(
+        kind(&first, bytes.len()),
+        Kind::Advert(expect.family, expect.vrid)
+    );
     let admitted = admit(&first, bytes.len(), &listener);
     assert_eq!(admitted.is_ok(), possible, "{admitted:?}");
     let deaf = RouterEntry {

@@ -4,21 +4,22 @@
 //! a constant or bounded by a mask, the only loop has a constant bound, and
 //! nothing can panic.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::checksum::Sum;
-use super::{HEAD, TRAILER_LEN, arp, array, byte, eth, ipv4, vrrp, word};
-use crate::ids::{MacAddr, Version, Vrid};
-use crate::layout::{Octets, RouterEntry, mapped, unmapped};
+use super::{HEAD, arp, array, byte, eth, ipv4, ipv6, ndisc, vrrp, word};
+use crate::ids::{Family, MacAddr, Version, Vrid};
+use crate::layout::{LARGE_FRAME, Octets, RouterEntry, halves, mapped, same, unmapped};
 use crate::reject::RejectReason;
 
 /// What a frame is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// It names this VRID and says that it is VRRP over IPv4. Whether it is
-    /// valid is [`admit`]'s question.
-    Advert(Vrid),
-    /// It is ARP; [`super::neighbour::read`] reads it.
+    /// It names this VRID and says that it is VRRP over that family, be it behind
+    /// an authentication header. Whether it is valid is [`admit`]'s question.
+    Advert(Family, Vrid),
+    /// It is ARP, or perhaps neighbour discovery; [`super::neighbour::read`] reads
+    /// it.
     Neighbour,
     /// Nothing of ours.
     Other,
@@ -30,7 +31,16 @@ const IP: usize = eth::LEN;
 /// More fragments (0x2000) and the fragment offset; "don't fragment" is free.
 const FRAGMENTED: u16 = 0x3fff;
 
-/// The IP header's length in bytes as it says itself, 0 to 60.
+/// Protocol number of the authentication header (RFC 2402): next header, its own
+/// length in words less two, and what is not read.
+const PROTOCOL_AH: u8 = 51;
+/// How long it is before VRRP, whose only kind was HMAC-MD5-96 (RFC 2338 section
+/// 5.3.6.3).
+pub(super) const AH_LEN: usize = 24;
+/// The two bytes that such a header begins with.
+const AH_BEFORE_VRRP: [u8; 2] = [ipv4::PROTOCOL_VRRP, (AH_LEN / 4 - 2) as u8];
+
+/// The IPv4 header's length in bytes as it says itself, 0 to 60.
 #[inline(always)]
 fn ip_header_len(head: &[u8; HEAD]) -> usize {
     usize::from(byte(head, IP + ipv4::field::VERSION_IHL) & 0x0f) * 4
@@ -39,37 +49,69 @@ fn ip_header_len(head: &[u8; HEAD]) -> usize {
 /// Tells which virtual router a frame names. `frame_len` is the length of the
 /// whole frame from the Ethernet header on.
 ///
-/// An impossible IP header length is no way around the judgement: the VRID is
-/// then looked for where the shortest header ends.
+/// An impossible IPv4 header length is no way around the judgement: the VRID is
+/// then looked for where the shortest header ends. Over IPv6 an advert follows
+/// the header; behind an extension header (other than AH) it is nobody's, since
+/// no router sends it there and the stack's own listeners decide.
 #[inline(always)]
 #[must_use]
 pub fn kind(head: &[u8; HEAD], frame_len: usize) -> Kind {
     match word(head, eth::field::TYPE) {
-        eth::TYPE_IPV4 if byte(head, IP + ipv4::field::PROTOCOL) == ipv4::PROTOCOL_VRRP => {
-            let at = IP + ip_header_len(head).max(ipv4::MIN_LEN) + vrrp::field::VRID;
-            match Vrid::new(byte(head, at)) {
-                Some(vrid) if at < frame_len => Kind::Advert(vrid),
-                _ => Kind::Other,
-            }
+        eth::TYPE_IPV4 => {
+            let protocol = byte(head, IP + ipv4::field::PROTOCOL);
+            let at = IP + ip_header_len(head).max(ipv4::MIN_LEN);
+            named(head, frame_len, Family::V4, protocol, at)
         }
+        eth::TYPE_IPV6 => match byte(head, IP + ipv6::field::NEXT) {
+            ipv6::NEXT_ICMP if frame_len >= ndisc::MIN_FRAME_LEN => Kind::Neighbour,
+            next => named(head, frame_len, Family::V6, next, IP + ipv6::LEN),
+        },
         eth::TYPE_ARP if frame_len >= arp::FRAME_LEN => Kind::Neighbour,
         _ => Kind::Other,
     }
 }
 
+/// The VRID of what follows the IP header at `at`, if that is VRRP.
+#[inline(always)]
+fn named(head: &[u8; HEAD], frame_len: usize, family: Family, protocol: u8, at: usize) -> Kind {
+    let message = match protocol {
+        ipv4::PROTOCOL_VRRP => at,
+        PROTOCOL_AH if array(head, at) == AH_BEFORE_VRRP => at + AH_LEN,
+        _ => return Kind::Other,
+    };
+    let at = message + vrrp::field::VRID;
+    match Vrid::new(byte(head, at)) {
+        Some(vrid) if at < frame_len => Kind::Advert(family, vrid),
+        _ => Kind::Other,
+    }
+}
+
 /// Whether a frame that names a VRID of ours may pass to the election, judged by
-/// what `router` allows and by all that can be known from its head.
+/// what `router` allows and by all that can be known from its head. The router
+/// is of the frame's family.
 ///
 /// # Errors
 ///
-/// The first reason against it, in the order of the numbers of
-/// [`RejectReason`].
+/// The first reason against it: an authentication header, behind which nothing
+/// else is looked at, and then in the order of the numbers of [`RejectReason`].
 #[inline(always)]
 pub fn admit(
     head: &[u8; HEAD],
     frame_len: usize,
     router: &RouterEntry,
 ) -> Result<(), RejectReason> {
+    if word(head, eth::field::TYPE) == eth::TYPE_IPV6 {
+        admit_v6(head, frame_len, router)
+    } else {
+        admit_v4(head, frame_len, router)
+    }
+}
+
+#[inline(always)]
+fn admit_v4(head: &[u8; HEAD], frame_len: usize, router: &RouterEntry) -> Result<(), RejectReason> {
+    if byte(head, IP + ipv4::field::PROTOCOL) == PROTOCOL_AH {
+        return Err(RejectReason::AuthHeader);
+    }
     let header_len = ip_header_len(head);
     // The least that an advert takes, before the header's own word is believed.
     let least = IP + header_len.max(ipv4::MIN_LEN) + vrrp::HEADER_LEN;
@@ -93,38 +135,78 @@ pub fn admit(
     if total < header_len + vrrp::HEADER_LEN || IP + total > frame_len {
         return Err(RejectReason::TotalLength);
     }
-    let ttl = byte(head, IP + ipv4::field::TTL);
-    if ttl < router.min_ttl || ttl > router.max_ttl {
+    if !crossed_no_router(byte(head, IP + ipv4::field::TTL), router) {
         return Err(RejectReason::Ttl);
     }
-    if !source_is_possible(array(head, IP + ipv4::field::SOURCE), router) {
+    if !source_is_possible_v4(array(head, IP + ipv4::field::SOURCE), router) {
         return Err(RejectReason::Source);
     }
-    if !sent_to_us(head, router) {
+    let group = unmapped(&router.group);
+    let destination = array(head, IP + ipv4::field::DESTINATION);
+    let group_mac = eth::group_mac(Ipv4Addr::from(group));
+    if !sent_to_us(head, &mapped(destination), group_mac, router) {
         return Err(RejectReason::Destination);
     }
-    let [version_type, _, _, count] = array(head, IP + header_len);
+    message(array(head, IP + header_len), total - header_len, 4, router)
+}
+
+#[inline(always)]
+fn admit_v6(head: &[u8; HEAD], frame_len: usize, router: &RouterEntry) -> Result<(), RejectReason> {
+    if byte(head, IP + ipv6::field::NEXT) == PROTOCOL_AH {
+        return Err(RejectReason::AuthHeader);
+    }
+    if frame_len < IP + ipv6::LEN + vrrp::HEADER_LEN {
+        return Err(RejectReason::Truncated);
+    }
+    if byte(head, IP + ipv6::field::VERSION) >> 4 != 6 {
+        return Err(RejectReason::IpVersion);
+    }
+    let payload = usize::from(word(head, IP + ipv6::field::PAYLOAD_LENGTH));
+    // Zero would be a jumbogram's, whose length is in an extension header.
+    if payload < vrrp::HEADER_LEN || IP + ipv6::LEN + payload > frame_len {
+        return Err(RejectReason::TotalLength);
+    }
+    if !crossed_no_router(byte(head, IP + ipv6::field::HOP_LIMIT), router) {
+        return Err(RejectReason::Ttl);
+    }
+    if !source_is_possible_v6(&array(head, IP + ipv6::field::SOURCE), router) {
+        return Err(RejectReason::Source);
+    }
+    let destination = array(head, IP + ipv6::field::DESTINATION);
+    let group_mac = eth::group_mac_v6(Ipv6Addr::from_octets(router.group));
+    if !sent_to_us(head, &destination, group_mac, router) {
+        return Err(RejectReason::Destination);
+    }
+    message(array(head, IP + ipv6::LEN), payload, 16, router)
+}
+
+/// The checks of the message itself: its first four bytes, how long it is, and
+/// how long each of its addresses.
+#[inline(always)]
+fn message(
+    start: [u8; 4],
+    len: usize,
+    address_len: usize,
+    router: &RouterEntry,
+) -> Result<(), RejectReason> {
+    let [version_type, _, _, count] = start;
     if version_type >> 4 != router.version {
         return Err(RejectReason::Version);
     }
     if version_type & 0x0f != vrrp::TYPE_ADVERTISEMENT {
         return Err(RejectReason::Type);
     }
-    let trailer = if router.version == Version::V2.get() {
+    let password = if router.version == Version::V2.get() {
         vrrp::AUTH_LEN
     } else {
         0
     };
-    let message = vrrp::HEADER_LEN + 4 * usize::from(count) + trailer;
-    fits(total - header_len, message, router)
-}
-
-/// Whether a payload is the message and no more, or with the trailer of
-/// `auth_hmac` where one may follow.
-#[inline(always)]
-fn fits(payload: usize, message: usize, router: &RouterEntry) -> Result<(), RejectReason> {
-    if payload == message || (router.has(RouterEntry::TRAILER) && payload == message + TRAILER_LEN)
-    {
+    let message = vrrp::HEADER_LEN + address_len * usize::from(count) + password;
+    let fits =
+        len == message || (router.has(RouterEntry::TRAILER) && len == message + vrrp::TRAILER_LEN);
+    // Beyond the second bound a record could not hold it. Only IPv6 gets there, and
+    // only with more addresses than any router can send without fragments.
+    if fits && IP + ipv6::LEN + len <= LARGE_FRAME {
         Ok(())
     } else {
         Err(RejectReason::Length)
@@ -137,7 +219,11 @@ fn fits(payload: usize, message: usize, router: &RouterEntry) -> Result<(), Reje
 #[inline(always)]
 #[must_use]
 pub fn source(head: &[u8; HEAD]) -> Octets {
-    mapped(array(head, IP + ipv4::field::SOURCE))
+    if word(head, eth::field::TYPE) == eth::TYPE_IPV6 {
+        array(head, IP + ipv6::field::SOURCE)
+    } else {
+        mapped(array(head, IP + ipv4::field::SOURCE))
+    }
 }
 
 /// The IP header's own checksum, over as many words as it says to have.
@@ -154,9 +240,16 @@ fn header_adds_up(head: &[u8; HEAD], header_len: usize) -> bool {
     sum.adds_up()
 }
 
-/// Whether somebody else on the link can have this source address.
+/// Whether TTL or hop limit say that it came straight from its sender, or from
+/// as far as a unicast peer may be.
 #[inline(always)]
-fn source_is_possible(source: [u8; 4], router: &RouterEntry) -> bool {
+const fn crossed_no_router(ttl: u8, router: &RouterEntry) -> bool {
+    router.min_ttl <= ttl && ttl <= router.max_ttl
+}
+
+/// Whether somebody else can have this source address.
+#[inline(always)]
+fn source_is_possible_v4(source: [u8; 4], router: &RouterEntry) -> bool {
     let [first, ..] = source;
     let is_multicast = first & 0xf0 == 0xe0;
     let is_loopback = first == 127;
@@ -168,20 +261,45 @@ fn source_is_possible(source: [u8; 4], router: &RouterEntry) -> bool {
         || source == router.broadcast)
 }
 
-/// Whether the frame was sent to the group by the group's MAC, or to our own
-/// address by our own. The two must belong together: the stack would not take
-/// the packet either, or only because a bridge port or a tap sees everything.
+/// The same of an IPv6 address, which to the group must be link-local (RFC 9568
+/// section 5.1.2.1).
 #[inline(always)]
-fn sent_to_us(head: &[u8; HEAD], router: &RouterEntry) -> bool {
-    let mac = MacAddr(array(head, eth::field::DESTINATION));
-    let destination: [u8; 4] = array(head, IP + ipv4::field::DESTINATION);
-    let group = unmapped(&router.group);
-    if router.has(RouterEntry::UNICAST) {
-        destination == unmapped(&router.primary) && mac == router.mac
+const fn source_is_possible_v6(source: &Octets, router: &RouterEntry) -> bool {
+    let [first, second, ..] = *source;
+    let [upper, _] = halves(source);
+    let is_link_local = first == 0xfe && second & 0xc0 == 0x80;
+    let is_multicast = first == 0xff;
+    // ::, ::1, and IPv4 addresses in disguise.
+    let is_nobodys = upper == 0;
+    let is_fit = if router.has(RouterEntry::UNICAST) {
+        !is_multicast && !is_nobodys
     } else {
-        destination == group && mac == eth::group_mac(Ipv4Addr::from(group))
+        is_link_local
+    };
+    is_fit && !same(source, &router.primary)
+}
+
+/// Whether the frame was sent to where this router listens: to the group by the
+/// group's MAC, or to our own address by our own. The two must belong together:
+/// the stack would not take the packet either, or only because a bridge port or
+/// a tap sees everything.
+#[inline(always)]
+fn sent_to_us(
+    head: &[u8; HEAD],
+    destination: &Octets,
+    group_mac: MacAddr,
+    router: &RouterEntry,
+) -> bool {
+    let mac = MacAddr(array(head, eth::field::DESTINATION));
+    if router.has(RouterEntry::UNICAST) {
+        mac == router.mac && same(destination, &router.primary)
+    } else {
+        mac == group_mac && same(destination, &router.group)
     }
 }
+
+#[cfg(test)]
+mod v6_tests;
 
 #[cfg(test)]
 mod tests {
@@ -220,7 +338,7 @@ mod tests {
             (&V3, Version::V3),
             (&V3_MESSAGE_ONLY, Version::V3),
         ] {
-            assert_eq!(kind_of(frame), Kind::Advert(vrid()));
+            assert_eq!(kind_of(frame), Kind::Advert(Family::V4, vrid()));
             assert_eq!(judge_by(frame, &router(version)), Ok(()));
         }
     }
@@ -236,7 +354,7 @@ mod tests {
     fn options_pass_up_to_the_longest_header() {
         for words in 1..=10 {
             let frame = with_options(&V2, words);
-            assert_eq!(kind_of(&frame), Kind::Advert(vrid()), "{words}");
+            assert_eq!(kind_of(&frame), Kind::Advert(Family::V4, vrid()), "{words}");
             assert_eq!(judge(&frame), Ok(()), "{words}");
         }
     }
@@ -276,7 +394,11 @@ mod tests {
             } else {
                 refused(RejectReason::Length)
             };
-            let with = if extra == TRAILER_LEN { Ok(()) } else { bare };
+            let with = if extra == vrrp::TRAILER_LEN {
+                Ok(())
+            } else {
+                bare
+            };
             assert_eq!(judge(&frame), bare, "{extra}");
             assert_eq!(judge_by(&frame, &sealed), with, "{extra}");
         }
@@ -315,7 +437,7 @@ mod tests {
     #[test]
     fn a_vrid_counts_only_if_the_frame_has_it() {
         assert_eq!(kind_of(&V2[..VRRP + 1]), Kind::Other);
-        assert_eq!(kind_of(&V2[..VRRP + 2]), Kind::Advert(vrid()));
+        assert_eq!(kind_of(&V2[..VRRP + 2]), Kind::Advert(Family::V4, vrid()));
         // The head may hold more than the frame; the length decides.
         assert_eq!(kind(&head(&V2), VRRP + 1), Kind::Other);
     }
@@ -325,7 +447,7 @@ mod tests {
         for ihl in 0..5 {
             let mut frame = V2;
             frame[IP] = 0x40 | ihl;
-            assert_eq!(kind_of(&frame), Kind::Advert(vrid()));
+            assert_eq!(kind_of(&frame), Kind::Advert(Family::V4, vrid()));
         }
     }
 

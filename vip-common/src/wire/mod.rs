@@ -40,15 +40,13 @@ mod fixtures;
 mod properties;
 
 /// How much of a frame the judgement sees: Ethernet header (14), the longest
-/// IPv4 header (60) and the VRRP header (8), rounded up.
-pub const HEAD: usize = 96;
-
-/// Length of what `auth_hmac` puts behind a message (keepalived 2.4): type, key,
-/// time, counter and 16 bytes of MAC.
-pub const TRAILER_LEN: usize = 28;
+/// IPv4 header (60), an authentication header (24) and the VRID behind it (2),
+/// rounded up.
+pub const HEAD: usize = 104;
 
 const _: () = assert!(HEAD >= eth::LEN + ipv4::MAX_LEN + vrrp::HEADER_LEN);
-const _: () = assert!(HEAD >= arp::FRAME_LEN);
+const _: () = assert!(HEAD >= eth::LEN + ipv4::MAX_LEN + admit::AH_LEN + 2);
+const _: () = assert!(HEAD >= arp::FRAME_LEN && HEAD >= ndisc::MAX_FRAME_LEN);
 
 /// The head of a frame, zero-filled where the frame is shorter.
 #[must_use]

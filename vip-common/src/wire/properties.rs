@@ -41,7 +41,7 @@ struct Accepted {
 /// All the checks, in the order in which a packet meets them.
 fn receive(frame: &[u8], router: &RouterEntry, expect: &Expect) -> Fate {
     let first = head(frame);
-    if kind(&first, frame.len()) != Kind::Advert(expect.vrid) {
+    if kind(&first, frame.len()) != Kind::Advert(expect.family, expect.vrid) {
         return Fate::NotOurs;
     }
     if let Err(reason) = admit(&first, frame.len(), router) {

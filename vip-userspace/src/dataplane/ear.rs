@@ -99,7 +99,9 @@ pub trait Ear: Send {
     fn drain(&mut self, sink: &mut dyn FnMut(EarEvent<'_>)) -> Left;
 
     /// Says what is to be made of an address from now on, in place of what was
-    /// said before. Addresses that are not this ear's are ignored. What was said
-    /// stays when the port is attached again, as long as router and MAC do.
+    /// said before. Addresses that are not this ear's are ignored. To the program
+    /// at the NIC it stays said when the port is attached again, as long as the
+    /// address has the same router and MAC; a new packet socket is to be told
+    /// anew.
     fn note_address(&mut self, key: AddressKey, note: AddressNote);
 }

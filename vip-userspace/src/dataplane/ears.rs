@@ -395,7 +395,22 @@ impl Nic {
                 return Err(beyond(entry.slot));
             }
         }
+        if let Some(known) = known {
+            // First, so that what comes finds the room of what goes.
+            let routers = keys(port);
+            let addresses = addresses(port);
+            let gone = |key: &&RouterKey| !routers.contains(*key);
+            let routers: Vec<_> = known.routers.iter().filter(gone).copied().collect();
+            let gone = |key: &&AddressKey| !addresses.contains(*key);
+            let addresses: Vec<_> = known.addresses.iter().filter(gone).copied().collect();
+            self.leave(&routers, &addresses);
+        }
         for (key, entry) in &port.addresses {
+            // What the engine has noted of an address stays.
+            let there = self.addresses.get(&Shared(*key), 0);
+            if there.is_ok_and(|there| (there.0.slot, there.0.own) == (entry.slot, entry.own)) {
+                continue;
+            }
             self.addresses
                 .insert(Shared(*key), Shared(*entry), 0)
                 .map_err(|error| failed("enter an address", error))?;
@@ -404,15 +419,6 @@ impl Nic {
             self.routers
                 .insert(Shared(*key), Shared(*entry), 0)
                 .map_err(|error| failed("enter a router", error))?;
-        }
-        if let Some(known) = known {
-            let routers = keys(port);
-            let addresses = addresses(port);
-            let gone = |key: &&RouterKey| !routers.contains(*key);
-            let routers: Vec<_> = known.routers.iter().filter(gone).copied().collect();
-            let gone = |key: &&AddressKey| !addresses.contains(*key);
-            let addresses: Vec<_> = known.addresses.iter().filter(gone).copied().collect();
-            self.leave(&routers, &addresses);
         }
         Ok(())
     }

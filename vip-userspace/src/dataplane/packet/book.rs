@@ -1,6 +1,7 @@
 //! The judgement of one interface's frames behind a packet socket: what the
 //! program at the NIC does with its maps.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use vip_common::ids::{Family, MacAddr};
@@ -8,7 +9,7 @@ use vip_common::layout::{self, AddressEntry, AddressKey, Octets, RouterEntry, Ro
 use vip_common::reject::RejectReason;
 use vip_common::wire::admit::{self, Kind};
 use vip_common::wire::neighbour::{self, Notice};
-use vip_common::wire::{self};
+use vip_common::wire::{self, eth, ndisc};
 
 use super::super::ear::AddressNote;
 
@@ -54,8 +55,8 @@ pub enum Verdict {
 /// The routers and addresses of one interface.
 #[derive(Clone, Debug)]
 pub struct Book {
-    /// By VRID.
-    routers: Vec<(u8, RouterEntry)>,
+    /// By family and VRID.
+    routers: Vec<((u8, u8), RouterEntry)>,
     addresses: Vec<(Octets, AddressEntry)>,
 }
 
@@ -69,10 +70,10 @@ impl Book {
     ) -> Self {
         let mut routers: Vec<_> = routers
             .iter()
-            .filter(|(key, _)| key.ifindex == ifindex && key.family == Family::V4 as u8)
-            .map(|(key, entry)| (key.vrid, *entry))
+            .filter(|(key, _)| key.ifindex == ifindex)
+            .map(|(key, entry)| ((key.family, key.vrid), *entry))
             .collect();
-        routers.sort_by_key(|(vrid, _)| *vrid);
+        routers.sort_by_key(|(key, _)| *key);
         let mut addresses: Vec<_> = addresses
             .iter()
             .filter(|(key, _)| key.ifindex == ifindex)
@@ -82,9 +83,26 @@ impl Book {
         Self { routers, addresses }
     }
 
-    /// The VRIDs of the routers.
-    pub(super) fn vrids(&self) -> impl ExactSizeIterator<Item = u8> + '_ {
-        self.routers.iter().map(|(vrid, _)| *vrid)
+    /// The VRIDs of the routers of a family.
+    pub(super) fn vrids(&self, family: Family) -> impl Iterator<Item = u8> + '_ {
+        let of_family = self.routers.iter().map(|(key, _)| *key);
+        of_family.filter_map(move |(of, vrid)| (of == family as u8).then_some(vrid))
+    }
+
+    /// The MACs of the groups that frames for us are sent to: those of the routers,
+    /// and those by which neighbours ask for the IPv6 addresses.
+    pub(super) fn groups(&self) -> BTreeSet<MacAddr> {
+        let of_router = |((_, _), entry): &(_, RouterEntry)| {
+            (!entry.has(RouterEntry::UNICAST)).then(|| group_mac(layout::address(entry.group)))
+        };
+        let asked_by = |(address, _): &(Octets, _)| match layout::address(*address) {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(eth::group_mac_v6(ndisc::solicited_node(address))),
+        };
+        let routers = self.routers.iter().filter_map(of_router);
+        routers
+            .chain(self.addresses.iter().filter_map(asked_by))
+            .collect()
     }
 
     /// The addresses.
@@ -99,8 +117,8 @@ impl Book {
         let head = wire::head(frame);
         match admit::kind(&head, frame_len) {
             Kind::Other => Verdict::Untouched,
-            Kind::Advert(vrid) => {
-                let Some(router) = self.router(vrid.get()) else {
+            Kind::Advert(family, vrid) => {
+                let Some(router) = self.router((family as u8, vrid.get())) else {
                     return Verdict::Untouched;
                 };
                 let slot = router.slot;
@@ -152,10 +170,10 @@ impl Book {
         }
     }
 
-    fn router(&self, vrid: u8) -> Option<&RouterEntry> {
+    fn router(&self, key: (u8, u8)) -> Option<&RouterEntry> {
         let index = self
             .routers
-            .binary_search_by_key(&vrid, |(vrid, _)| *vrid)
+            .binary_search_by_key(&key, |(key, _)| *key)
             .ok()?;
         self.routers.get(index).map(|(_, entry)| entry)
     }
@@ -166,6 +184,14 @@ impl Book {
             .binary_search_by_key(&address, |(address, _)| *address)
             .ok()?;
         self.addresses.get(index).map(|(_, entry)| entry)
+    }
+}
+
+/// The MAC that carries a multicast group.
+fn group_mac(group: IpAddr) -> MacAddr {
+    match group {
+        IpAddr::V4(group) => eth::group_mac(group),
+        IpAddr::V6(group) => eth::group_mac_v6(group),
     }
 }
 

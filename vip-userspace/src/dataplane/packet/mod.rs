@@ -1,8 +1,10 @@
 //! The rung without a program at the NIC: a packet socket per interface, with
 //! the same judgement in [`Book`].
 //!
-//! It takes CAP_NET_RAW and nothing of BPF's. What it cannot do: a refused
-//! packet is not for us, but the stack and its other users see it.
+//! It takes CAP_NET_RAW and nothing of BPF's. What it cannot do is drop: a
+//! refused packet is not for us, but the stack and its other users see it; and a
+//! withheld address ([`AddressNote::withheld`]) is answered for as long as this
+//! host has it.
 
 mod book;
 mod filter;
@@ -55,7 +57,8 @@ pub(super) fn open(port: &Port, ledger: Arc<Ledger>) -> Result<(PacketEar, Hold)
         error,
     };
     let book = Book::new(port.ifindex, &port.routers, &port.addresses);
-    let socket = socket::open(port.ifindex, &filter::program(&book)).map_err(failed)?;
+    let socket =
+        socket::open(port.ifindex, &filter::program(&book), &book.groups()).map_err(failed)?;
     let hold = socket.try_clone().map_err(|error| failed(("dup", error)))?;
     let ear = PacketEar {
         socket,

@@ -1,22 +1,29 @@
 //! A packet socket bound to one interface, by the system calls themselves.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use libc::{c_int, sock_filter, sock_fprog, sockaddr_ll};
+use libc::{c_int, packet_mreq, sock_filter, sock_fprog, sockaddr_ll};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket};
+use vip_common::ids::MacAddr;
 
 /// What failed, and the kernel's answer.
 pub(super) type Failure = (&'static str, io::Error);
 
 /// Opens a socket that hears every protocol of `ifindex` through `filter`, with
-/// the kernel's stamps, and nothing that this host sends.
+/// the kernel's stamps, and nothing that this host sends. Frames to `groups` come
+/// through the device's own filter, whoever else listens to them.
 ///
 /// It hears nothing until all of that is set: it is made without a protocol, and
 /// binding gives it one.
-pub(super) fn open(ifindex: u32, filter: &[sock_filter]) -> Result<OwnedFd, Failure> {
+pub(super) fn open(
+    ifindex: u32,
+    filter: &[sock_filter],
+    groups: &BTreeSet<MacAddr>,
+) -> Result<OwnedFd, Failure> {
     let socket = socket(
         AddressFamily::Packet,
         SockType::Raw,
@@ -31,6 +38,9 @@ pub(super) fn open(ifindex: u32, filter: &[sock_filter]) -> Result<OwnedFd, Fail
         // Before Linux 4.20: the packet type tells, one wake-up later.
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {}
         result => result.map_err(|error| ("PACKET_IGNORE_OUTGOING", error))?,
+    }
+    for group in groups {
+        join(socket.as_fd(), ifindex, *group).map_err(|error| ("PACKET_ADD_MEMBERSHIP", error))?;
     }
     bind(socket.as_fd(), ifindex).map_err(|error| ("bind", error))?;
     Ok(socket)
@@ -70,9 +80,28 @@ fn ignore_outgoing(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, &on)
 }
 
+/// Has the device take frames to a multicast MAC for as long as the socket is
+/// open.
+fn join(socket: BorrowedFd<'_>, ifindex: u32, MacAddr(group): MacAddr) -> io::Result<()> {
+    let invalid = |_| io::Error::from(io::ErrorKind::InvalidInput);
+    let [a, b, c, d, e, f] = group;
+    let membership = packet_mreq {
+        mr_ifindex: c_int::try_from(ifindex).map_err(invalid)?,
+        mr_type: u16::try_from(libc::PACKET_MR_MULTICAST).map_err(invalid)?,
+        mr_alen: 6,
+        mr_address: [a, b, c, d, e, f, 0, 0],
+    };
+    set(
+        socket,
+        libc::SOL_PACKET,
+        libc::PACKET_ADD_MEMBERSHIP,
+        &membership,
+    )
+}
+
 fn set<T>(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
     let len = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
-    // SAFETY: both callers pass the structure that the kernel reads for this
+    // SAFETY: all callers pass the structure that the kernel reads for this
     // option; what it points to outlives the call and is only read.
     #[expect(unsafe_code, reason = "options that nobody wraps")]
     let result = unsafe {
