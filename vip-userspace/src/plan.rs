@@ -15,7 +15,7 @@ use vip_common::wire::vrrp::{ChecksumDialect, Expect};
 
 use crate::config::estate::OldChecksum;
 use crate::config::{self, Configuration, Instance};
-use crate::kernel::Assignment;
+use crate::kernel::{Assignment, LinkEvent};
 
 /// Everything.
 #[derive(Debug, Default)]
@@ -88,8 +88,8 @@ pub struct PortPlan {
 pub struct VmacPlan {
     /// Index of the interface that it lies on.
     pub base: usize,
-    /// Whether its router speaks IPv4 or IPv6.
-    pub family: Family,
+    /// The families whose addresses live on it.
+    pub families: Vec<Family>,
     /// How it is made.
     pub vmac: config::Vmac,
 }
@@ -413,29 +413,35 @@ impl Plan {
     /// The place of an interface with a virtual MAC.
     fn vmac_port(&mut self, base: usize, family: Family, vmac: &config::Vmac) -> usize {
         let port = self.port(&vmac.name);
-        self.ports[port].vmac = Some(VmacPlan {
+        let made = self.ports[port].vmac.get_or_insert_with(|| VmacPlan {
             base,
-            family,
+            families: Vec::new(),
             vmac: vmac.clone(),
         });
+        if !made.families.contains(&family) {
+            made.families.push(family);
+        }
         port
     }
 
-    fn place(
-        &mut self,
-        line: &config::VirtualAddress,
-        family: Family,
-        home: usize,
-        base: usize,
-    ) -> PlacedAddress {
+    fn place(&mut self, line: &config::VirtualAddress, home: usize, base: usize) -> PlacedAddress {
         let device = line.device.as_ref().map(|name| self.port(name));
         let (port, heard) = match (&line.vmac, device) {
             (Some(vmac), device) => {
                 let below = device.unwrap_or(base);
+                let family = Family::of(line.address);
                 (self.vmac_port(below, family, vmac), below)
             }
             (None, Some(device)) => (device, device),
-            (None, None) => (home, base),
+            (None, None) => {
+                let family = Family::of(line.address);
+                if let Some(made) = &mut self.ports[home].vmac
+                    && !made.families.contains(&family)
+                {
+                    made.families.push(family);
+                }
+                (home, base)
+            }
         };
         PlacedAddress {
             port,
@@ -489,7 +495,7 @@ impl Plan {
         let mut placed = |plan: &mut Self, lines: &[config::VirtualAddress]| {
             let mut all = Vec::with_capacity(lines.len());
             for line in lines {
-                let one = plan.place(line, family, home, port);
+                let one = plan.place(line, home, port);
                 if seen.insert((one.port, line.address)) {
                     all.push(one);
                 }
@@ -583,6 +589,26 @@ impl RouterPlan {
     #[must_use]
     pub fn runs(&self) -> bool {
         self.unusable.is_none() && !self.vacant
+    }
+
+    /// Whether a route or rule that has gone is one that is to be there.
+    #[must_use]
+    pub fn had(&self, gone: &LinkEvent) -> bool {
+        match gone {
+            LinkEvent::RouteGone {
+                destination,
+                prefix,
+                ..
+            } => self.routes.iter().any(|route| {
+                let to = &route.destination;
+                !route.no_track && (to.address, to.prefix) == (*destination, *prefix)
+            }),
+            LinkEvent::RuleGone { preference } => self
+                .rules
+                .iter()
+                .any(|rule| !rule.no_track && rule.preference == *preference),
+            LinkEvent::Changed(_) | LinkEvent::Gone { .. } | LinkEvent::Resync => false,
+        }
     }
 
     /// Addresses that move with this router, advertised ones first.

@@ -369,8 +369,15 @@ fn follow_links(
         let (port, link) = match &event {
             LinkEvent::Changed(link) => (port_of(&plan, &link.name), Some(link)),
             LinkEvent::Gone { name, .. } => (port_of(&plan, name), None),
-            LinkEvent::Resync | LinkEvent::RouteGone { .. } | LinkEvent::RuleGone { .. } => {
-                (None, None)
+            LinkEvent::Resync => (None, None),
+            LinkEvent::RouteGone { .. } | LinkEvent::RuleGone { .. } => {
+                for (slot, router) in plan.routers.iter().enumerate() {
+                    let installed = published.read(slot).is_some_and(|seen| seen.installed);
+                    if installed && router.had(&event) {
+                        news.send_patiently(LinkNews::AddressMissing { slot });
+                    }
+                }
+                return;
             }
         };
         let Some(port) = port else { return };

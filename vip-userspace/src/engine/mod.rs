@@ -685,7 +685,13 @@ impl Engine {
         }
         for index in plan.ports() {
             let port = &self.ports[index];
-            let link = port.link.ok_or(Fault::NoInterface)?;
+            let is_made = self.plan.ports[index].vmac.is_some();
+            let missing = if is_made {
+                Fault::Starting
+            } else {
+                Fault::NoInterface
+            };
+            let link = port.link.ok_or(missing)?;
             match &port.attached {
                 // Another MAC or address of the same interface is no reason to
                 // leave: the NIC is being told, and frames are built anew then.

@@ -6,7 +6,7 @@
 //! [`Outcome`], which is one more input of the election; what a person should
 //! read goes to the services as a [`Note`], through a queue that never waits.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -236,7 +236,7 @@ pub enum Note {
 pub type Tell = Box<dyn FnMut(Note) + Send>;
 
 /// What a router has, or the host.
-#[derive(PartialEq, Default)]
+#[derive(PartialEq, Default, Debug)]
 struct Estate {
     addresses: Vec<Assignment>,
     routes: Vec<config::Route>,
@@ -244,6 +244,10 @@ struct Estate {
 }
 
 impl Estate {
+    fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+
     /// Leaves out what another one has too.
     fn leave(&mut self, other: &Self) {
         self.addresses.retain(|one| !other.addresses.contains(one));
@@ -282,6 +286,14 @@ pub struct Hands {
     installed: Vec<Estate>,
     /// What is always there, as far as it is.
     statics: Estate,
+    /// Interfaces with a virtual MAC that were made, by port, and their names.
+    made: BTreeMap<usize, String>,
+    /// What could not be furnished, so that it is told once.
+    lacking: HashMap<usize, String>,
+    /// Interfaces whose second addresses are promoted.
+    promoting: BTreeSet<String>,
+    /// The addresses that packets are refused to.
+    refused: BTreeSet<IpAddr>,
     /// Routers that are gone from the plan and have left.
     forgotten: HashSet<usize>,
     requests: Receiver<Request>,
@@ -315,6 +327,10 @@ impl Hands {
             held,
             installed,
             statics: Estate::default(),
+            made: BTreeMap::new(),
+            lacking: HashMap::new(),
+            promoting: BTreeSet::new(),
+            refused: BTreeSet::new(),
             forgotten: HashSet::new(),
             requests,
             wake,
@@ -368,6 +384,7 @@ impl Hands {
 
     /// Looks after every ear; `false` when the engine has gone.
     fn watch(&mut self) -> bool {
+        self.furnish();
         for port in 0..self.held.len() {
             if let Some(ifindex) = self.held[port]
                 .as_ref()
@@ -405,6 +422,7 @@ impl Hands {
         }
         self.plan = Arc::default();
         self.place_statics();
+        self.furnish();
     }
 
     fn perform(&mut self, request: Request) -> Option<Outcome> {
@@ -417,11 +435,20 @@ impl Hands {
                         (self.tell)(Note::Degraded { why });
                     }
                 }
+                // The kernel forgets routes by a link that goes down.
+                for slot in 0..self.installed.len() {
+                    if !self.installed[slot].is_empty() {
+                        self.place_company(slot);
+                    }
+                }
+                self.statics.routes.clear();
+                self.place_statics();
                 None
             }
             Request::Detach { port, ifindex } => {
                 self.ears.detach(ifindex);
                 self.held[port] = None;
+                self.made.remove(&port);
                 for estate in self.installed.iter_mut().chain([&mut self.statics]) {
                     estate.addresses.retain(|one| one.ifindex != ifindex);
                 }
@@ -449,6 +476,7 @@ impl Hands {
                 if let Some(router) = self.plan.routers.get(slot) {
                     self.bring_in_line(router.port);
                 }
+                self.furnish();
                 None
             }
             Request::Stop => None,
@@ -597,6 +625,7 @@ impl Hands {
             gone.leave(&self.installed[slot]);
             self.take_off(slot, gone);
         }
+        self.furnish();
         self.place_statics();
     }
 
@@ -671,6 +700,7 @@ impl Hands {
             .listen(port, &mut held)
             .map_err(|why| format!("{name}: {why}"))?;
         self.held[port] = Some(held);
+        self.furnish();
         self.place_statics();
         Ok(Attached {
             port,
@@ -748,6 +778,109 @@ impl Hands {
 }
 
 impl Hands {
+    /// Whether anybody needs a port still, who leaves included.
+    fn is_needed(&self, port: usize) -> bool {
+        let needed_by = &self.plan.ports[port].needed_by;
+        needed_by.iter().any(|slot| !self.forgotten.contains(slot))
+    }
+
+    /// Sees to it that the interfaces with a virtual MAC are there, that packets to
+    /// addresses that are not to be accepted are refused, and that switches stand as
+    /// the plan wants them; takes back what it does not want any more.
+    fn furnish(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        self.make_vmacs(&plan);
+        self.promote(&plan);
+        let refusing = plan
+            .routers
+            .iter()
+            .filter(|router| router.runs() && !router.accept && !router.params.is_owner());
+        let refused: BTreeSet<IpAddr> = refusing
+            .flat_map(RouterPlan::all_addresses)
+            .map(|one| one.address)
+            .collect();
+        if refused != self.refused {
+            match self.kernel.refuse_packets(&refused) {
+                Ok(()) => self.refused = refused,
+                Err(error) => self.lack(usize::MAX, &error.to_string()),
+            }
+        }
+    }
+
+    fn make_vmacs(&mut self, plan: &Plan) {
+        let unwanted = self.made.iter().filter(|(port, name)| {
+            let same = plan
+                .ports
+                .get(**port)
+                .filter(|planned| planned.name == **name);
+            same.is_none_or(|planned| planned.vmac.is_none() || !self.is_needed(**port))
+        });
+        let unwanted: Vec<usize> = unwanted.map(|(port, _)| *port).collect();
+        for port in unwanted {
+            if let Some(name) = self.made.remove(&port) {
+                self.kernel.remove_vmac(&name);
+            }
+        }
+        for (port, planned) in plan.ports.iter().enumerate() {
+            let Some(made) = &planned.vmac else { continue };
+            let Some(base) = &self.held[made.base] else {
+                continue;
+            };
+            if self.made.contains_key(&port) || !self.is_needed(port) {
+                continue;
+            }
+            match self
+                .kernel
+                .ensure_vmac(base.link.index, &made.vmac, &made.families)
+            {
+                Ok(_) => {
+                    self.made.insert(port, planned.name.clone());
+                    self.lacking.remove(&port);
+                }
+                Err(error) => self.lack(port, &error.to_string()),
+            }
+        }
+    }
+
+    fn promote(&mut self, plan: &Plan) {
+        let mut wanted = BTreeSet::new();
+        for router in &plan.routers {
+            if router.runs() && router.promote_secondaries {
+                wanted.extend(
+                    router
+                        .all_addresses()
+                        .map(|one| plan.ports[one.port].name.clone()),
+                );
+            }
+        }
+        for name in self.promoting.difference(&wanted) {
+            self.kernel.stop_promoting(name);
+        }
+        self.promoting.retain(|name| wanted.contains(name));
+        for (port, planned) in plan.ports.iter().enumerate() {
+            let name = &planned.name;
+            let there = self.held[port].is_some();
+            if !there || !wanted.contains(name) || self.promoting.contains(name) {
+                continue;
+            }
+            match self.kernel.promote_secondaries(name) {
+                Ok(()) => {
+                    self.promoting.insert(name.clone());
+                }
+                Err(error) => self.lack(port, &error.to_string()),
+            }
+        }
+    }
+
+    /// Tells once what cannot be had; it is tried again each second.
+    fn lack(&mut self, port: usize, why: &str) {
+        if self.lacking.get(&port).is_none_or(|before| before != why) {
+            self.lacking.insert(port, why.to_owned());
+            let why = why.to_owned();
+            (self.tell)(Note::Degraded { why });
+        }
+    }
+
     /// Tells of each router that speaks to peers, or must have its source, how it
     /// stands with that.
     fn look_at_sources(&mut self, port: usize, held: &Held) {
