@@ -140,7 +140,7 @@ impl RouterEntry {
     /// [`RouterEntry::mac`], and not to the group. Without it, the other way
     /// round: an instance hears one of the two, as in keepalived.
     pub const UNICAST: u8 = 1;
-    /// Flag: [`crate::wire::vrrp::TRAILER_LEN`] bytes of `auth_hmac` may follow the
+    /// Flag: [`crate::wire::TRAILER_LEN`] bytes of `auth_hmac` may follow the
     /// message.
     pub const TRAILER: u8 = 2;
 

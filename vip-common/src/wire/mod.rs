@@ -44,6 +44,10 @@ mod properties;
 /// rounded up.
 pub const HEAD: usize = 104;
 
+/// Length of what `auth_hmac` puts behind a message (keepalived 2.4): type, key,
+/// time, counter and 16 bytes of MAC.
+pub const TRAILER_LEN: usize = 28;
+
 const _: () = assert!(HEAD >= eth::LEN + ipv4::MAX_LEN + vrrp::HEADER_LEN);
 const _: () = assert!(HEAD >= eth::LEN + ipv4::MAX_LEN + admit::AH_LEN + 2);
 const _: () = assert!(HEAD >= arp::FRAME_LEN && HEAD >= ndisc::MAX_FRAME_LEN);
