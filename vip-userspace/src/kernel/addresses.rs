@@ -2,23 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
-use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol,
-    AddressScope, CacheInfo,
-};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::AddressAttribute;
 use vip_common::ids::Family;
 
+use super::address::{addition, deletion, message, restoration};
+use super::ask::Request;
 use super::ledger::{Earlier, Ledger, Stage};
-use super::netlink::{AddressRecord, BATCH, Refusal, RouteSocket};
+use super::message::{AddressRecord, Refusal};
+use super::netlink::{BATCH, RouteSocket};
 use super::packets::Table;
-use super::roads::{Placed, Road, What};
+use super::roads::{Placed, RTM_GETROUTE, Road, What};
 use super::switches::Switch;
-
 use super::{
     Assignment, Failure, InstallError, Installed, Kernel, Key, Listed, RefuseError, RemoveError,
     VmacError, interface_name,
@@ -29,8 +30,10 @@ use crate::config::estate::{Route, Rule, Vmac};
 /// letter v. The kernel itself uses 1 to 3, keepalived 18.
 pub const MARK: u8 = b'v';
 
-/// `IFA_F_MCAUTOJOIN`: the address is a group to join (Linux 3.19).
-const IFA_F_MCAUTOJOIN: u32 = 0x400;
+/// How long an IPv6 address may take until packets to it are taken. On a host that
+/// is not overwhelmed it is less than a tenth of a millisecond; an interface that is
+/// down takes none, and must not hold up the others.
+const LOCAL_WITHIN: Duration = Duration::from_millis(20);
 
 /// Addresses through route netlink, marked and listed as ours.
 pub struct NetlinkKernel {
@@ -258,6 +261,35 @@ impl NetlinkKernel {
         marked
     }
 
+    /// Waits until the kernel takes packets to these addresses for its own: it
+    /// acknowledges an IPv6 address first, and leaves the rest to a worker. Whoever
+    /// was told of it in between would send for nothing.
+    fn await_local(&mut self, addresses: &[(Ipv6Addr, u32)]) {
+        const LOCAL: u8 = 2;
+        const RTA_DST: u16 = 1;
+        const RTA_OIF: u16 = 4;
+
+        let end = Instant::now() + LOCAL_WITHIN;
+        for (address, ifindex) in addresses {
+            let mut header = [0; 12];
+            header[..2].copy_from_slice(&[libc::AF_INET6 as u8, 128]);
+            let mut question = Request::new(RTM_GETROUTE, 0, &header);
+            question.bytes(RTA_DST, &address.octets());
+            if address.is_unicast_link_local() {
+                question.number(RTA_OIF, *ifindex);
+            }
+            loop {
+                let kind = self
+                    .socket
+                    .get(&question, |message| message.body().get(7).copied());
+                if matches!(kind, Ok(Some(LOCAL))) || Instant::now() >= end {
+                    break;
+                }
+                thread::sleep(Duration::from_micros(20));
+            }
+        }
+    }
+
     /// Puts an address in the place of what a dead vip has left.
     fn exchange(&mut self, left: Key, wanted: &Assignment) -> Result<(), Refusal> {
         let requests = [
@@ -374,6 +406,7 @@ impl Kernel for NetlinkKernel {
     fn install(&mut self, batch: &[Assignment]) -> Result<Installed, InstallError> {
         let mut installed = Installed::default();
         let mut failures = Vec::new();
+        let mut fresh_v6 = Vec::new();
         for chunk in batch.chunks(BATCH) {
             let fresh: Vec<&Assignment> = chunk
                 .iter()
@@ -394,6 +427,7 @@ impl Kernel for NetlinkKernel {
                 match answer {
                     Ok(()) => {
                         self.ours.insert(wanted.key());
+                        fresh_v6.extend(to_await(wanted));
                     }
                     Err(refusal) if refusal.is(libc::EEXIST) => {
                         if !self.ours.contains(&wanted.key()) {
@@ -422,6 +456,7 @@ impl Kernel for NetlinkKernel {
             let keys: Vec<Key> = fresh.iter().map(|wanted| wanted.key()).collect();
             self.ledger.settle(|key| self.ours.contains(&key), &keys);
         }
+        self.await_local(&fresh_v6);
         installed.unlisted = self.ledger.take_trouble();
         if failures.is_empty() {
             Ok(installed)
@@ -488,6 +523,15 @@ fn under_another_prefix(wanted: &Assignment, marked: &BTreeSet<Key>) -> Option<K
     })
 }
 
+/// An address that has to be waited for: not one that the kernel first looks for
+/// duplicates of.
+fn to_await(wanted: &Assignment) -> Option<(Ipv6Addr, u32)> {
+    match wanted.address {
+        IpAddr::V6(v6) if !wanted.detect_duplicates => Some((v6, wanted.ifindex)),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    }
+}
+
 /// One answer for each request, also when the socket itself failed.
 pub(super) fn spread(
     answers: io::Result<Vec<Result<(), Refusal>>>,
@@ -538,115 +582,6 @@ fn same_subnet(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
         .checked_shl(32 - u32::from(prefix.min(32)))
         .unwrap_or(0);
     (one.to_bits() ^ other.to_bits()) & mask == 0
-}
-
-impl AddressRecord {
-    fn key(&self) -> Key {
-        Key {
-            ifindex: self.ifindex,
-            address: self.address,
-            prefix: self.prefix,
-            peer: self.peer,
-        }
-    }
-
-    /// The address that its prefix belongs to.
-    fn other_end(&self) -> IpAddr {
-        self.peer.unwrap_or(self.address)
-    }
-}
-
-/// A message that names an address in full, so that it means this one only.
-fn message(key: Key, scope: u8) -> AddressMessage {
-    let mut message = AddressMessage::default();
-    message.header.family = match key.address {
-        IpAddr::V4(_) => AddressFamily::Inet,
-        IpAddr::V6(_) => AddressFamily::Inet6,
-    };
-    message.header.prefix_len = key.prefix;
-    message.header.scope = AddressScope::from(scope);
-    message.header.index = key.ifindex;
-    message.attributes = vec![
-        AddressAttribute::Local(key.address),
-        AddressAttribute::Address(key.peer.unwrap_or(key.address)),
-    ];
-    message
-}
-
-fn addition(wanted: &Assignment) -> AddressMessage {
-    /// Seconds that mean "for ever".
-    const FOREVER: u32 = u32::MAX;
-
-    let v6 = wanted.address.is_ipv6();
-    let mut message = message(wanted.key(), wanted.scope);
-    let flags = [
-        (v6 && !wanted.detect_duplicates, libc::IFA_F_NODAD),
-        (v6 && wanted.home, libc::IFA_F_HOMEADDRESS),
-        (v6 && wanted.manage_temporary, libc::IFA_F_MANAGETEMPADDR),
-        (wanted.no_prefix_route, libc::IFA_F_NOPREFIXROUTE),
-        (wanted.auto_join, IFA_F_MCAUTOJOIN),
-    ];
-    let flags = flags.iter().filter(|(set, _)| *set);
-    let flags = flags.fold(0, |all, (_, flag)| all | flag);
-    if flags != 0 {
-        message.header.flags = AddressHeaderFlags::from_bits_retain((flags & 0xff) as u8);
-        let flags = AddressFlags::from_bits_retain(flags);
-        message.attributes.push(AddressAttribute::Flags(flags));
-    }
-    if !v6 {
-        let broadcast = wanted.broadcast.map(AddressAttribute::Broadcast);
-        let label = wanted.label.clone().map(AddressAttribute::Label);
-        message
-            .attributes
-            .extend(broadcast.into_iter().chain(label));
-    }
-    if let Some(preferred) = wanted.preferred {
-        let mut info = CacheInfo::default();
-        info.ifa_preferred = preferred;
-        info.ifa_valid = FOREVER;
-        message.attributes.push(AddressAttribute::CacheInfo(info));
-    }
-    message
-        .attributes
-        .push(AddressAttribute::Protocol(AddressProtocol::Other(MARK)));
-    message
-}
-
-fn deletion(key: Key) -> AddressMessage {
-    message(key, 0)
-}
-
-fn restoration(record: &AddressRecord) -> AddressMessage {
-    let mut message = message(record.key(), record.scope);
-    // The kernel finds out anew which address stands first, and whether one
-    // lives for ever.
-    let flags = record.flags & !(libc::IFA_F_SECONDARY | libc::IFA_F_PERMANENT);
-    message.header.flags = AddressHeaderFlags::from_bits_retain((flags & 0xff) as u8);
-    let flags = AddressFlags::from_bits_retain(flags);
-    message.attributes.push(AddressAttribute::Flags(flags));
-    message
-        .attributes
-        .extend(record.broadcast.map(AddressAttribute::Broadcast));
-    message
-        .attributes
-        .extend(record.label.clone().map(AddressAttribute::Label));
-    message
-        .attributes
-        .extend(record.metric.map(AddressAttribute::RoutePriority));
-    if let Some((preferred, valid)) = record.lifetimes {
-        let mut info = CacheInfo::default();
-        info.ifa_preferred = preferred;
-        info.ifa_valid = valid;
-        message.attributes.push(AddressAttribute::CacheInfo(info));
-    }
-    if record.mark != 0 {
-        message
-            .attributes
-            .push(AddressAttribute::Protocol(AddressProtocol::from(
-                record.mark,
-            )));
-    }
-    message
 }
 
 /// Whether the kernel knows `IFA_PROTO`. The question is an add that cannot

@@ -9,7 +9,8 @@ use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use vip_common::ids::{Family, MacAddr};
 
-use super::netlink::{AddressRecord, LinkRecord, RouteSocket};
+use super::message::{AddressRecord, LinkRecord};
+use super::netlink::RouteSocket;
 
 pub(super) const RTM_NEWLINK: u16 = 16;
 pub(super) const RTM_DELLINK: u16 = 17;

@@ -11,6 +11,7 @@
 //! Everything here belongs to the network namespace of the thread that opens
 //! it.
 
+mod address;
 pub mod addresses;
 mod ask;
 pub mod features;
@@ -18,6 +19,7 @@ pub mod group;
 pub mod hands;
 pub mod inventory;
 mod ledger;
+mod message;
 pub mod monitor;
 mod netlink;
 mod packets;

@@ -16,7 +16,8 @@ use super::addresses::{NetlinkKernel, Tidied};
 use super::ask::Request;
 use super::kernel_says;
 use super::ledger::{Kind, Made};
-use super::netlink::{Refusal, RouteSocket};
+use super::message::Refusal;
+use super::netlink::RouteSocket;
 use super::roads::octets;
 
 const SUBSYSTEM: u16 = 10 << 8;

@@ -16,7 +16,7 @@ use super::addresses::{NetlinkKernel, Tidied, spread};
 use super::ask::Request;
 use super::inventory::{RTM_DELLINK, RTM_NEWLINK};
 use super::ledger::{Kind, Made};
-use super::netlink::{Macvlan, Refusal};
+use super::message::{Macvlan, Refusal};
 use super::roads::{MAIN, RTM_NEWROUTE};
 use super::{ROUTE_PROTOCOL, interface_name, kernel_says, switches};
 use crate::config::estate::Vmac;
@@ -222,10 +222,10 @@ impl NetlinkKernel {
             switches::write(&v4(name, switch), value)?;
         }
         for switch in ["arp_ignore", "arp_filter"] {
-            if switches::number(&v4(base, switch)) == 0 {
-                self.turn(&v4(base, switch), "1", name)?;
-            } else if self.is_turned(&v4(base, switch)) {
-                self.turn(&v4(base, switch), "1", name)?;
+            let path = v4(base, switch);
+            // Where it is on without us nobody has to give it back.
+            if switches::number(&path) == 0 || self.is_turned(&path) {
+                self.turn(&path, "1", name)?;
             }
         }
         self.free_rp_filter(name)

@@ -8,12 +8,25 @@ use crate::*;
 /// Whether a datagram to this address of the namespace arrives, from within.
 fn arrives(address: &str) -> bool {
     let address: IpAddr = address.parse().unwrap();
-    let ear = UdpSocket::bind(SocketAddr::new(address, 0)).unwrap();
-    let voice = UdpSocket::bind(SocketAddr::new(address, 0)).unwrap();
-    // A dropped packet is no error of the sender; loopback is done when it returns.
-    voice.send_to(b"?", ear.local_addr().unwrap()).unwrap();
-    ear.set_nonblocking(true).unwrap();
-    ear.recv_from(&mut [0; 8]).is_ok()
+    // Who is moved to another processor in between may see the end first.
+    (0..3).any(|_| arrives_before_the_end(address))
+}
+
+fn arrives_before_the_end(address: IpAddr) -> bool {
+    let ear = |address| UdpSocket::bind(SocketAddr::new(address, 0)).unwrap();
+    let [wanted, end] = [address, Ipv4Addr::LOCALHOST.into()].map(ear);
+    for one in [&wanted, &end] {
+        let to = one.local_addr().unwrap();
+        ear(to.ip()).send_to(b"?", to).unwrap();
+    }
+    assert!(readable(&end, SOON), "loopback carries");
+    wanted.set_nonblocking(true).unwrap();
+    wanted.recv_from(&mut [0; 8]).is_ok()
+}
+
+fn readable(socket: &UdpSocket, within: Duration) -> bool {
+    let mut waits = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut waits, PollTimeout::try_from(within).unwrap()).unwrap() > 0
 }
 
 fn set(addresses: &[&str]) -> BTreeSet<IpAddr> {
@@ -23,15 +36,14 @@ fn set(addresses: &[&str]) -> BTreeSet<IpAddr> {
 #[test]
 fn packets_to_refused_addresses_are_dropped_and_no_others() {
     alone(|| {
-        cable();
+        let (a0, _) = cable();
         ip("link set lo up");
-        ip("addr add 10.0.0.1/24 dev a0");
-        ip("addr add 10.0.0.2/24 dev a0");
-        ip("-6 addr add 2001:db8::1/64 dev a0 nodad");
-        ip("-6 addr add 2001:db8::2/64 dev a0 nodad");
         let dir = RuntimeDir::new();
         let mut kernel = dir.open();
         let all = ["10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8::2"];
+        let assign = |one: &str| Assignment::new(a0, one.parse().unwrap(), 24);
+        let batch = all.map(assign);
+        kernel.install(&batch).unwrap();
         let arriving = || all.map(arrives);
         assert_eq!(arriving(), [true; 4]);
         kernel
@@ -53,17 +65,34 @@ fn packets_to_refused_addresses_are_dropped_and_no_others() {
             assert!(Instant::now() < end, "the table goes with its owner");
             thread::yield_now();
         }
-        assert_eq!(dir.list(), None);
+    });
+}
+
+#[test]
+fn an_ipv6_address_takes_packets_when_it_is_installed() {
+    alone(|| {
+        let (a0, _) = cable();
+        ip("link set lo up");
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        for last in 1..100u16 {
+            let address = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]);
+            let assignment = Assignment::new(a0, address, 64);
+            kernel.install(&[assignment]).unwrap();
+            let shown = ip(&format!("-6 route get {address}"));
+            assert!(shown.starts_with("local"), "{shown}");
+        }
     });
 }
 
 #[test]
 fn neighbours_of_a_refused_address_still_find_it() {
     alone(|| {
-        let (_, b0) = cable();
-        ip("-6 addr add 2001:db8::1/64 dev a0 nodad");
+        let (a0, b0) = cable();
         let dir = RuntimeDir::new();
         let mut kernel = dir.open();
+        let address = Assignment::new(a0, "2001:db8::1".parse().unwrap(), 64);
+        kernel.install(&[address]).unwrap();
         kernel.refuse_packets(&set(&["2001:db8::1"])).unwrap();
         let mac = link("a0").mac.0;
         let ear = {

@@ -246,3 +246,74 @@ fn promotion_is_turned_on_and_back() {
         assert_eq!(dir.list(), None);
     });
 }
+
+/// Asks the segment behind `b0` who has an address; the MACs that answer, each as often
+/// as it does.
+fn answers(b0: u32, target: [u8; 4]) -> Vec<MacAddr> {
+    // Who is moved to another processor in between may see the end first.
+    let mut attempts = (0..3).map(|_| answers_before_the_end(b0, target));
+    attempts
+        .find(|answers| !answers.is_empty())
+        .unwrap_or_default()
+}
+
+fn answers_before_the_end(b0: u32, target: [u8; 4]) -> Vec<MacAddr> {
+    let ear = {
+        let protocol = Protocol::from(i32::from(0x0806u16.to_be()));
+        Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap()
+    };
+    let own = link("b0").mac.0;
+    let mut frame = vec![0xff; 6];
+    frame.extend(own);
+    frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    frame.extend(own);
+    frame.extend([10, 0, 0, 9]);
+    frame.extend([0; 6]);
+    frame.extend(target);
+    FrameSender::open(b0).unwrap().send(&frame).unwrap();
+    // Another question, which has its answer, marks the end.
+    let mut answers = Vec::new();
+    let end = Instant::now() + SOON;
+    let mut marked = false;
+    loop {
+        assert!(Instant::now() < end, "no end of the answers");
+        let mut seen = [0; 64];
+        let flags = nix::sys::socket::MsgFlags::MSG_DONTWAIT;
+        match nix::sys::socket::recv(ear.as_raw_fd(), &mut seen, flags) {
+            Ok(42..) if seen[..6] == own && seen[21] == 2 && seen[28..32] == target => {
+                let mac: [u8; 6] = seen[22..28].try_into().unwrap();
+                assert_eq!(seen[6..12], mac, "it speaks from the MAC that it names");
+                answers.push(MacAddr(mac));
+            }
+            Ok(42..) if seen[..6] == own && seen[21] == 2 && seen[28..32] == [10, 0, 0, 1] => {
+                return answers;
+            }
+            Ok(_) => {}
+            Err(_) if !marked => {
+                marked = true;
+                frame[38..42].copy_from_slice(&[10, 0, 0, 1]);
+                FrameSender::open(b0).unwrap().send(&frame).unwrap();
+            }
+            Err(_) => thread::yield_now(),
+        }
+    }
+}
+
+#[test]
+fn only_the_virtual_mac_answers_for_a_virtual_address() {
+    alone(|| {
+        let (a0, b0) = cable();
+        ip("addr add 10.0.0.1/24 dev a0");
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let index = kernel
+            .ensure_vmac(a0, &vmac("vrrp.51"), &[Family::V4])
+            .unwrap();
+        let address = Assignment::new(index, [10, 0, 0, 100].into(), 32);
+        kernel.install(std::slice::from_ref(&address)).unwrap();
+        assert_eq!(answers(b0, [10, 0, 0, 100]), [MAC]);
+        kernel.remove(&[address]).unwrap();
+        assert_eq!(answers(b0, [10, 0, 0, 100]), []);
+        kernel.remove_vmac("vrrp.51");
+    });
+}

@@ -15,7 +15,8 @@ use self::rule::rule_request;
 use super::addresses::{NetlinkKernel, Tidied, TidyError, spread};
 use super::ask::Request;
 use super::ledger::{Kind, Listed, Made};
-use super::netlink::{BATCH, Refusal};
+use super::message::Refusal;
+use super::netlink::BATCH;
 use super::{Failure, RemoveError};
 use crate::config::estate::{Realms, Route, Rule};
 
@@ -91,6 +92,8 @@ fn realms(request: &mut Request, attribute: u16, realms: Realms) {
 pub(super) struct Road {
     what: What,
     request: Request,
+    /// As it is listed.
+    made: Made,
 }
 
 /// What was asked for.
@@ -113,16 +116,21 @@ impl What {
 }
 
 impl Road {
-    fn made(&self) -> Made {
-        let kind = if self.request.kind == RTM_NEWROUTE {
+    fn new(what: What, request: Request) -> Self {
+        let kind = if request.kind == RTM_NEWROUTE {
             Kind::Route
         } else {
             Kind::Rule
         };
-        Made {
+        let made = Made {
             kind,
-            key: hex(&self.request.body),
-            words: self.what.words(),
+            key: hex(&request.body),
+            words: what.words(),
+        };
+        Self {
+            what,
+            request,
+            made,
         }
     }
 
@@ -167,7 +175,7 @@ impl NetlinkKernel {
             let what = What::Route(Box::new(route.clone()));
             let mut tables = |name: &str| self.vrf_table(name);
             match route_request(route, &mut index_of, &mut tables) {
-                Ok(request) => roads.push(Road { what, request }),
+                Ok(request) => roads.push(Road::new(what, request)),
                 Err(error) => placed.failures.push(Failure {
                     what: what.words(),
                     error,
@@ -182,10 +190,9 @@ impl NetlinkKernel {
 
     pub(super) fn place_rules(&mut self, rules: &[Rule]) -> Placed {
         let mut placed = Placed::default();
-        let roads = rules.iter().map(|rule| Road {
-            what: What::Rule(Box::new(rule.clone())),
-            request: rule_request(rule),
-        });
+        let roads = rules
+            .iter()
+            .map(|rule| Road::new(What::Rule(Box::new(rule.clone())), rule_request(rule)));
         self.place(roads.collect(), &mut placed);
         placed
     }
@@ -196,8 +203,8 @@ impl NetlinkKernel {
             let chunk: Vec<Road> = wanted.by_ref().take(BATCH).collect();
             let fresh: Vec<Made> = chunk
                 .iter()
-                .filter(|road| !self.has(&road.request))
-                .map(Road::made)
+                .filter(|road| !self.has(&road.made))
+                .map(|road| road.made.clone())
                 .collect();
             self.ledger.making(fresh.iter());
             let requests: Vec<Request> = chunk.iter().map(|road| road.request.clone()).collect();
@@ -209,7 +216,7 @@ impl NetlinkKernel {
                         self.keep(road);
                     }
                     Err(refusal) if refusal.is(libc::EEXIST) => {
-                        if self.has(&road.request) {
+                        if self.has(&road.made) {
                         } else if self.is_marked(&road.request) {
                             self.keep(road);
                         } else {
@@ -222,7 +229,7 @@ impl NetlinkKernel {
             let roads = &self.roads;
             self.ledger.settle_by(|entry| {
                 let made = entry.made().filter(|made| fresh.contains(made))?;
-                Some(roads.iter().any(|road| road.made() == *made))
+                Some(roads.iter().any(|road| road.made == *made))
             });
         }
         placed.unlisted = self.ledger.take_trouble();
@@ -248,7 +255,7 @@ impl NetlinkKernel {
                         failures.push(road.failure(refusal));
                         self.roads.push(road);
                     }
-                    _ => gone.push(road.made()),
+                    _ => gone.push(road.made.clone()),
                 }
             }
         }
@@ -284,7 +291,7 @@ impl NetlinkKernel {
                     body,
                 };
                 let what = What::Left(made.words.clone());
-                Some((entry.clone(), Road { what, request }))
+                Some((entry.clone(), Road::new(what, request)))
             })
             .collect();
         let mut failures = Vec::new();
@@ -293,10 +300,10 @@ impl NetlinkKernel {
             let answer = spread(self.socket.ask(&[road.deletion()]), 1);
             match answer.into_iter().collect::<Result<(), Refusal>>() {
                 Ok(()) => {
-                    gone.push(road.made());
+                    gone.push(road.made.clone());
                     tidied.removed.push(entry);
                 }
-                Err(refusal) if is_gone(&refusal) => gone.push(road.made()),
+                Err(refusal) if is_gone(&refusal) => gone.push(road.made.clone()),
                 Err(refusal) => failures.push(road.failure(refusal)),
             }
         }
@@ -311,8 +318,8 @@ impl NetlinkKernel {
         }
     }
 
-    fn has(&self, request: &Request) -> bool {
-        self.roads.iter().any(|road| road.request == *request)
+    fn has(&self, made: &Made) -> bool {
+        self.roads.iter().any(|road| road.made == *made)
     }
 
     fn keep(&mut self, road: Road) {

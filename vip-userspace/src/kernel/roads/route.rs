@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::super::ask::Request;
-use super::super::netlink::{attributes, ip, number};
+use super::super::message::{attributes, ip, number};
 use super::{MAIN, ROUTE_PROTOCOL, RTM_NEWROUTE, family_of, octets, realms, write_network};
 use crate::config::estate::{Encap, IpEncap, Metric, NextHop, Order, Preference, Property, Route};
 

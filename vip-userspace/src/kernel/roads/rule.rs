@@ -6,7 +6,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use vip_common::ids::Family;
 
 use super::super::ask::Request;
-use super::super::netlink::{attributes, number};
+use super::super::message::{attributes, number};
 use super::{ROUTE_PROTOCOL, RTM_NEWRULE, octets, realms, write_network};
 use crate::config::estate::{Rule, RuleAction};
 
