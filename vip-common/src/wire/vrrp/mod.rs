@@ -30,6 +30,7 @@ pub use read::decode;
 #[cfg(feature = "core")]
 pub(super) use read::decode_checked;
 
+pub use super::TRAILER_LEN;
 use super::{array, eth, ipv4, ipv6, word};
 use crate::ids::{Family, MacAddr, Priority, Version, Vrid};
 use crate::time::Centis;
@@ -38,8 +39,6 @@ use crate::time::Centis;
 pub const HEADER_LEN: usize = 8;
 /// Length of what follows them in version 2, password or not.
 pub const AUTH_LEN: usize = 8;
-/// Length of what `auth_hmac` puts behind the message.
-pub const TRAILER_LEN: usize = 28;
 /// The only type there is.
 pub const TYPE_ADVERTISEMENT: u8 = 1;
 

@@ -1,0 +1,252 @@
+//! The interfaces as the engine sees them come, change and go, and what that means
+//! for the routers that need them.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+use vip_common::election::{Fault, Input, State};
+use vip_common::ids::MacAddr;
+
+use super::{ATTACH_RETRY, AttachedPort, EAR, Engine, LinkFacts, OwnedEar, Request, rt};
+use crate::dataplane::Ear;
+use crate::kernel::hands::Attached;
+use crate::plan::Plan;
+
+impl Engine {
+    pub(super) fn link_changed(&mut self, index: usize, link: Option<LinkFacts>) {
+        // The link reader may know of a plan before we do.
+        let Some(port) = self.ports.get_mut(index) else {
+            return;
+        };
+        let before = std::mem::replace(&mut port.link, link);
+        port.looked_at |= link.is_none();
+        let gone = port
+            .attached
+            .as_ref()
+            .map(|attached| attached.facts.ifindex);
+        if let Some(gone) = gone.filter(|gone| link.is_none_or(|link| link.ifindex != *gone)) {
+            // A renamed interface still carries the farewell.
+            self.settle(index);
+            self.detach(index);
+            self.ask(Request::Detach {
+                port: index,
+                ifindex: gone,
+            });
+        }
+        if let Some(link) = link
+            && self.plan.ports[index].is_needed()
+        {
+            let port = &self.ports[index];
+            let same = port
+                .attached
+                .as_ref()
+                .is_some_and(|attached| same_face(attached.facts, link));
+            if !same && port.asked.is_none_or(|asked| !same_face(asked, link)) {
+                self.attach(index);
+            }
+            let came_back = link.running && before.is_some_and(|before| !before.running);
+            if came_back && same {
+                self.ask(Request::Rejoin { port: index });
+            }
+        }
+        self.settle(index);
+    }
+
+    pub(super) fn attach(&mut self, index: usize) {
+        let port = &mut self.ports[index];
+        port.retry_at = None;
+        let Some(link) = port.link else { return };
+        port.asked = Some(link);
+        self.ask(Request::Attach {
+            port: index,
+            ifindex: link.ifindex,
+        });
+    }
+
+    /// Forgets how a port heard and spoke; its ear closes with it.
+    pub(super) fn detach(&mut self, index: usize) {
+        let port = &mut self.ports[index];
+        port.attached = None;
+        port.proving = false;
+        port.deaf = false;
+        port.face = port.face.wrapping_add(1);
+        self.ears.retain(|owned| owned.port != Some(index));
+    }
+
+    pub(super) fn listen(&mut self, port: Option<usize>, ear: Box<dyn Ear>) -> io::Result<()> {
+        self.epoll
+            .add(ear.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, EAR))?;
+        self.ears.push(OwnedEar { port, ear });
+        Ok(())
+    }
+
+    pub(super) fn attached(&mut self, attached: Attached) {
+        let Attached {
+            port: index,
+            ifindex,
+            mac,
+            own,
+            others,
+            sender,
+            ear,
+        } = attached;
+        let port = &mut self.ports[index];
+        port.looked_at = true;
+        port.asked = None;
+        port.deaf = false;
+        let Some(link) = port.link.filter(|link| link.ifindex == ifindex) else {
+            self.ask(Request::Detach {
+                port: index,
+                ifindex,
+            });
+            return;
+        };
+        port.attached = Some(AttachedPort {
+            facts: LinkFacts {
+                ifindex,
+                mac,
+                own,
+                others,
+                ..link
+            },
+            sender,
+            mute: false,
+        });
+        port.face = port.face.wrapping_add(1);
+        if let Some(ear) = ear {
+            self.hear_by(index, ear);
+        }
+        // The link may have changed while the hands were at it.
+        if self.ports[index]
+            .attached
+            .as_ref()
+            .is_some_and(|attached| !same_face(attached.facts, link))
+        {
+            self.attach(index);
+        }
+        self.settle(index);
+    }
+
+    /// Listens by an ear of the port's own, in place of the one it had.
+    pub(super) fn hear_by(&mut self, index: usize, ear: Box<dyn Ear>) {
+        self.ears.retain(|owned| owned.port != Some(index));
+        if self.listen(Some(index), ear).is_err() {
+            self.detach(index);
+            self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
+        }
+    }
+
+    /// Tells the routers that need a port whether they can take part.
+    pub(super) fn settle(&mut self, index: usize) {
+        let plan = Arc::clone(&self.plan);
+        let port = &plan.ports[index];
+        for slot in port.needed_by.iter().chain(&port.tracked_by) {
+            self.settle_router(&plan, *slot);
+        }
+    }
+
+    pub(super) fn settle_router(&mut self, plan: &Plan, slot: usize) {
+        let able = self.able(slot);
+        self.settle_priority(slot);
+        let face = self.face(slot);
+        let (router, ports) = (&mut self.routers[slot], &self.ports);
+        if router.told == able && router.built_for == face {
+            return;
+        }
+        let mac_of = |port: usize| {
+            let attached = ports.get(port).and_then(|port| port.attached.as_ref());
+            attached.map_or(MacAddr::ZERO, |attached| attached.facts.mac)
+        };
+        let before = (router.built_for.is_some(), router.mac);
+        let able = able.and_then(|primary| {
+            if router.built_for != face {
+                let built = router.build(&plan.routers[slot], primary, mac_of);
+                router.built_for = face;
+                built.map_err(|_| Fault::Unusable)?;
+            }
+            Ok(primary)
+        });
+        let moved = before.0 && before.1 != router.mac;
+        router.told = able;
+        self.input(
+            slot,
+            match able {
+                Ok(primary) => Input::BecameAble { primary },
+                Err(fault) => Input::BecameUnable { fault },
+            },
+        );
+        if moved && self.routers[slot].seen.installed {
+            self.announce(slot, plan.routers[slot].params.garp.repeat);
+        }
+    }
+
+    /// What its frames depend on of its interfaces; `None` while one of them is not
+    /// attached.
+    pub(super) fn face(&self, slot: usize) -> Option<u64> {
+        let mut face = u64::from(self.epoch);
+        for port in self.plan.routers[slot].ports() {
+            let port = &self.ports[port];
+            port.attached.as_ref()?;
+            face = face.wrapping_mul(0x0100_0000_01b3) ^ u64::from(port.face);
+        }
+        Some(face)
+    }
+
+    /// The address to take part with, or what is in the way.
+    pub(super) fn able(&self, slot: usize) -> Result<IpAddr, Fault> {
+        let plan = &self.plan.routers[slot];
+        if plan.unusable.is_some() {
+            return Err(Fault::Unusable);
+        }
+        let port = &self.ports[plan.port];
+        let link = port.link.ok_or(Fault::NoInterface)?;
+        if !link.running && !plan.dont_track_primary {
+            return Err(Fault::LinkDown);
+        }
+        let own = link.own.of(plan.family);
+        let primary = plan.source.or(own).ok_or(Fault::NoAddress)?;
+        let router = &self.routers[slot];
+        if router.lacks_source {
+            return Err(Fault::NoAddress);
+        }
+        // A silence that we cannot vouch for is no ground for a takeover. Who is
+        // Active goes on while the next rung is tried.
+        let is_active = matches!(self.routers[slot].election.state(), State::Active(_));
+        if port.deaf && !is_active {
+            return Err(Fault::EarDeaf);
+        }
+        for index in plan.ports() {
+            let port = &self.ports[index];
+            let is_made = self.plan.ports[index].vmac.is_some();
+            let missing = if is_made {
+                Fault::Starting
+            } else {
+                Fault::NoInterface
+            };
+            let link = port.link.ok_or(missing)?;
+            match &port.attached {
+                // Another MAC or address of the same interface is no reason to
+                // leave: the NIC is being told, and frames are built anew then.
+                Some(attached) if attached.facts.ifindex == link.ifindex => {}
+                _ if port.retry_at.is_some() => return Err(Fault::EarDeaf),
+                _ => return Err(Fault::Starting),
+            }
+        }
+        if self.tracked_priority(slot).is_none() {
+            return Err(Fault::Tracked);
+        }
+        // From an address that is not there nothing is sent to a peer.
+        if plan.unicast.is_some() && router.to_peers.is_none() {
+            return Err(Fault::NoAddress);
+        }
+        Ok(primary)
+    }
+}
+
+/// Whether frames built and entries made for one are right for the other.
+fn same_face(one: LinkFacts, other: LinkFacts) -> bool {
+    let face = |facts: LinkFacts| (facts.ifindex, facts.mac, facts.own, facts.others);
+    face(one) == face(other)
+}
