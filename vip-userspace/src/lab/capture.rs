@@ -1,8 +1,7 @@
-//! Every advert and ARP frame at every port of the switch, with the kernel's
-//! stamp. The decoding is deliberately not the product's own.
+//! Every advert and every word about neighbours at every port of the switch,
+//! with the kernel's stamp.
 
 use std::io::{self, IoSliceMut};
-use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -16,113 +15,11 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeSpec;
 use nix::time::ClockId;
-use vip_common::ids::MacAddr;
 use vip_common::time::MonoTime;
 
+use super::frame::{Direction, Frame, What, decode};
 use super::namespace::Namespace;
 use super::{LabError, now, read};
-
-/// Which way a frame went through a port of the switch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// The host at the port sent it.
-    FromHost,
-    /// It was delivered to the host at the port.
-    ToHost,
-}
-
-/// The two operations of ARP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArpOp {
-    /// 1.
-    Request,
-    /// 2.
-    Reply,
-}
-
-/// What a frame says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// A VRRP advert, valid or not.
-    Advert {
-        /// IP source.
-        source: Ipv4Addr,
-        /// IP time to live.
-        ttl: u8,
-        /// VRRP version.
-        version: u8,
-        /// Virtual router.
-        vrid: u8,
-        /// Zero is a resignation.
-        priority: u8,
-    },
-    /// An ARP packet.
-    Arp {
-        /// Request or reply.
-        op: ArpOp,
-        /// Sender's link-layer address, as in the body.
-        mac: MacAddr,
-        /// Sender's address.
-        sender: Ipv4Addr,
-        /// The address asked for.
-        target: Ipv4Addr,
-    },
-    /// An ICMP destination unreachable with its code; 2 is "protocol".
-    Unreachable(u8),
-    /// Anything else that the filter let through.
-    Other,
-}
-
-/// One frame at one port.
-#[derive(Debug, Clone)]
-pub struct Frame {
-    /// The kernel's receive stamp, turned into monotonic time.
-    pub stamp: MonoTime,
-    /// The port, as [`super::Host::port`] says it.
-    pub port: u32,
-    /// Which way it went.
-    pub direction: Direction,
-    /// What it says.
-    pub what: What,
-    /// All of it, from the Ethernet header on.
-    pub bytes: Vec<u8>,
-}
-
-impl Frame {
-    /// The priority if it is an advert for `vrid`.
-    #[must_use]
-    pub fn advert(&self, vrid: u8) -> Option<u8> {
-        if let What::Advert {
-            vrid: named,
-            priority,
-            ..
-        } = self.what
-            && named == vrid
-        {
-            Some(priority)
-        } else {
-            None
-        }
-    }
-
-    /// Whether it is a gratuitous ARP for `address`: sender and target are it.
-    #[must_use]
-    pub fn announces(&self, address: Ipv4Addr) -> bool {
-        matches!(self.what, What::Arp { sender, target, .. } if sender == address && target == address)
-    }
-
-    /// Whether the host at `port` sent it.
-    #[must_use]
-    pub fn is_from(&self, port: u32) -> bool {
-        self.port == port && self.direction == Direction::FromHost
-    }
-
-    /// Whether it was delivered to the host at `port`.
-    #[must_use]
-    pub fn is_to(&self, port: u32) -> bool {
-        self.port == port && self.direction == Direction::ToHost
-    }
-}
 
 #[derive(Default)]
 struct Shared {
@@ -144,10 +41,10 @@ pub struct Capture {
 }
 
 impl Capture {
-    pub(super) fn start(switch: &Arc<Namespace>) -> Result<Self, LabError> {
+    pub(super) fn start(switch: &Arc<Namespace>, answers: bool) -> Result<Self, LabError> {
         let failed = || LabError::system("capture frames");
         let (socket, bridge) = switch
-            .run(open)?
+            .run(move || open(answers))?
             .map_err(LabError::system("capture frames"))?;
         let (quit, stop) = io::pipe().map_err(failed())?;
         let shared = Arc::new(Shared::default());
@@ -180,6 +77,20 @@ impl Capture {
             .collect()
     }
 
+    /// The frames stamped at or after `after` that `wanted` takes, so far. Cheap
+    /// in a long capture, of which only the end is looked at.
+    #[must_use]
+    pub fn since(&self, after: MonoTime, wanted: impl Fn(&Frame) -> bool) -> Vec<Frame> {
+        let frames = self.shared.lock();
+        frames
+            .get(recent(&frames, after)..)
+            .unwrap_or_default()
+            .iter()
+            .filter(|frame| frame.stamp >= after && wanted(frame))
+            .cloned()
+            .collect()
+    }
+
     /// The first frame stamped at or after `after` that `wanted` takes.
     ///
     /// # Errors
@@ -193,7 +104,7 @@ impl Capture {
     ) -> Result<Frame, LabError> {
         let end = Instant::now() + bound;
         let mut frames = self.shared.lock();
-        let mut looked_at = 0;
+        let mut looked_at = recent(&frames, after);
         loop {
             let fresh = frames.get(looked_at..).unwrap_or_default();
             let found = fresh
@@ -240,6 +151,16 @@ impl Capture {
     }
 }
 
+/// Where the frames begin that may be stamped at or after `after`: they are in
+/// the order of their delivery, and their stamps very nearly so.
+fn recent(frames: &[Frame], after: MonoTime) -> usize {
+    const DISORDER: Duration = Duration::from_secs(1);
+    frames
+        .iter()
+        .rposition(|frame| frame.stamp + DISORDER < after)
+        .map_or(0, |older| older + 1)
+}
+
 impl Drop for Capture {
     fn drop(&mut self) {
         drop(self.stop.take());
@@ -250,7 +171,7 @@ impl Drop for Capture {
 }
 
 /// A packet socket on all ports and the index of the bridge itself.
-fn open() -> nix::Result<(OwnedFd, u32)> {
+fn open(answers: bool) -> nix::Result<(OwnedFd, u32)> {
     let bridge = if_nametoindex("br0")?;
     let socket = socket(
         AddressFamily::Packet,
@@ -258,16 +179,17 @@ fn open() -> nix::Result<(OwnedFd, u32)> {
         SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
         SockProtocol::EthAll,
     )?;
-    only_what_we_read(&socket)?;
+    only_what_we_read(&socket, answers)?;
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     setsockopt(&socket, sockopt::RcvBuf, &(4 << 20))?;
     Ok((socket, bridge))
 }
 
-/// Lets ARP, VRRP and ICMP "unreachable" pass and leaves the client's pings,
-/// thousands a second, in the kernel.
+/// Lets ARP, VRRP, ICMP "unreachable" and what neighbours say in IPv6 pass, and
+/// leaves the client's pings, thousands a second, in the kernel, or their
+/// `answers` only where they are wanted.
 #[expect(unsafe_code, reason = "a socket filter is handed over by pointer")]
-fn only_what_we_read(socket: &OwnedFd) -> nix::Result<()> {
+fn only_what_we_read(socket: &OwnedFd, answers: bool) -> nix::Result<()> {
     const LOAD_HALF: u16 = 0x28;
     const LOAD_BYTE: u16 = 0x30;
     const LOAD_HEADER_LENGTH: u16 = 0xb1;
@@ -275,21 +197,33 @@ fn only_what_we_read(socket: &OwnedFd) -> nix::Result<()> {
     const IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     let op = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    // "Unreachable" once more where answers are not wanted.
+    let (answer, answer6) = if answers { (0, 129) } else { (3, 1) };
     let mut program = [
         op(LOAD_HALF, 0, 0, 12),
-        op(IF_EQUAL, 7, 0, 0x0806),
-        op(IF_EQUAL, 0, 7, 0x0800),
+        op(IF_EQUAL, 17, 0, 0x0806),
+        op(IF_EQUAL, 8, 0, 0x86dd),
+        op(IF_EQUAL, 0, 16, 0x0800),
         op(LOAD_BYTE, 0, 0, 23),
-        op(IF_EQUAL, 4, 0, 112),
-        op(IF_EQUAL, 0, 4, 1),
+        op(IF_EQUAL, 13, 0, 112),
+        op(IF_EQUAL, 0, 13, 1),
         op(LOAD_HEADER_LENGTH, 0, 0, 14),
         op(LOAD_BYTE_BEHIND_HEADER, 0, 0, 14),
-        op(IF_EQUAL, 0, 1, 3),
+        op(IF_EQUAL, 9, 0, 3),
+        op(IF_EQUAL, 8, 9, answer),
+        op(LOAD_BYTE, 0, 0, 20),
+        op(IF_EQUAL, 6, 0, 112),
+        op(IF_EQUAL, 0, 6, 58),
+        op(LOAD_BYTE, 0, 0, 54),
+        op(IF_EQUAL, 3, 0, 1),
+        op(IF_EQUAL, 2, 0, 135),
+        op(IF_EQUAL, 1, 0, 136),
+        op(IF_EQUAL, 0, 1, answer6),
         op(RETURN, 0, 0, 65_535),
         op(RETURN, 0, 0, 0),
     ];
     let filter = libc::sock_fprog {
-        len: 11,
+        len: 21,
         filter: program.as_mut_ptr(),
     };
     // SAFETY: `filter` points to `program`, both live across the call, which
@@ -322,7 +256,10 @@ fn collect(socket: &OwnedFd, bridge: u32, quit: &io::PipeReader, shared: &Shared
             return;
         }
         while let Some(frame) = take(socket, &mut buffer) {
-            if frame.port != bridge {
+            // An answer is wanted once, where it comes from.
+            let again =
+                frame.direction == Direction::ToHost && matches!(frame.what, What::Answer { .. });
+            if frame.port != bridge && !again {
                 shared.lock().push(frame);
                 shared.more.notify_all();
             }
@@ -393,40 +330,4 @@ fn monotonic(stamp: TimeSpec) -> MonoTime {
     }
     let (_, monotonic, wall) = best;
     monotonic - wall.since(stamp).min(Duration::from_secs(1))
-}
-
-fn decode(frame: &[u8]) -> Option<What> {
-    let body = frame.get(14..)?;
-    match frame.get(12..14)? {
-        [0x08, 0x06] => Some(What::Arp {
-            op: match body.get(6..8)? {
-                [0, 1] => ArpOp::Request,
-                [0, 2] => ArpOp::Reply,
-                _ => return None,
-            },
-            mac: MacAddr(array(body, 8)?),
-            sender: array(body, 14)?.into(),
-            target: array(body, 24)?.into(),
-        }),
-        [0x08, 0x00] => {
-            let header = usize::from(body.first()? & 0x0f) * 4;
-            let inner = body.get(header..)?;
-            match body.get(9)? {
-                112 => Some(What::Advert {
-                    source: array(body, 12)?.into(),
-                    ttl: *body.get(8)?,
-                    version: inner.first()? >> 4,
-                    vrid: *inner.get(1)?,
-                    priority: *inner.get(2)?,
-                }),
-                1 if *inner.first()? == 3 => Some(What::Unreachable(*inner.get(1)?)),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at + N)?.try_into().ok()
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ pub struct Host {
     port: u32,
     address: Ipv4Addr,
     prefix: u8,
+    ipv6: bool,
 }
 
 impl Host {
@@ -40,6 +41,7 @@ impl Host {
             port: 0,
             address,
             prefix,
+            ipv6: false,
         };
         host.inside.ip_batch(&["link set lo up"])?;
         host.connect()?;
@@ -65,11 +67,70 @@ impl Host {
             .switch
             .run(move || if_nametoindex(port.as_str()))?
             .map_err(LabError::system("find the port of the switch"))?;
-        self.inside.ip_batch(&[
-            &format!("addr add {}/{} dev eth0", self.address, self.prefix),
-            "link set eth0 up",
-        ])?;
+        self.inside.ip_batch(&self.own_addresses())?;
+        self.inside.ip_batch(&["link set eth0 up"])?;
         self.wait_for_carrier("eth0")
+    }
+
+    /// The lines of `ip` that add its own addresses.
+    fn own_addresses(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "addr add {}/{} dev eth0",
+            self.address, self.prefix
+        )];
+        if self.ipv6 {
+            lines.push("link set eth0 addrgenmode none".into());
+            for (address, length) in [(self.link_local(), 64), (self.address6(), 64)] {
+                lines.push(format!("addr add {address}/{length} dev eth0 nodad"));
+            }
+        }
+        lines
+    }
+
+    /// Gives it IPv6: a link-local address and one in 2001:db8:8::/64, both
+    /// ending like its IPv4 address, at once and without looking for
+    /// duplicates or listening to routers.
+    ///
+    /// # Errors
+    /// When it has it already.
+    pub fn enable_ipv6(&mut self) -> Result<(), LabError> {
+        self.run(|| {
+            // None of its own making, which would be there before the setting is.
+            fs::write("/proc/sys/net/ipv6/conf/eth0/addr_gen_mode", "1")?;
+            for (name, value) in [
+                ("accept_ra", "0"),
+                ("accept_dad", "0"),
+                ("disable_ipv6", "0"),
+            ] {
+                for interface in ["all", "default", "eth0"] {
+                    fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/{name}"), value)?;
+                }
+            }
+            std::io::Result::Ok(())
+        })?
+        .map_err(LabError::system("switch IPv6 on"))?;
+        self.ipv6 = true;
+        let lines = self.own_addresses();
+        // The IPv4 address is there.
+        self.inside.ip_batch(lines.get(1..).unwrap_or_default())
+    }
+
+    /// Its link-local address once it has IPv6.
+    #[must_use]
+    pub fn link_local(&self) -> Ipv6Addr {
+        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, self.number())
+    }
+
+    /// Its own address in 2001:db8:8::/64 once it has IPv6.
+    #[must_use]
+    pub fn address6(&self) -> Ipv6Addr {
+        Ipv6Addr::new(0x2001, 0xdb8, 8, 0, 0, 0, 0, self.number())
+    }
+
+    /// The last number of its address, written in the same digits.
+    fn number(&self) -> u16 {
+        let [.., last] = self.address.octets();
+        u16::from_str_radix(&last.to_string(), 16).unwrap_or_default()
     }
 
     /// Takes the NIC and its cable away, as when a virtual machine loses its
@@ -154,7 +215,7 @@ impl Host {
     ///
     /// # Errors
     /// When one of the lines fails; the rest is not tried.
-    pub fn ip(&self, lines: &[&str]) -> Result<(), LabError> {
+    pub fn ip<S: AsRef<str>>(&self, lines: &[S]) -> Result<(), LabError> {
         self.inside.ip_batch(lines)
     }
 
@@ -222,10 +283,8 @@ impl Host {
     pub fn boot(&self) -> Result<(), LabError> {
         self.run(empty_run)?
             .map_err(LabError::system("empty /run"))?;
-        self.inside.ip_batch(&[
-            "addr flush dev eth0",
-            &format!("addr add {}/{} dev eth0", self.address, self.prefix),
-        ])?;
+        self.inside.ip_batch(&["addr flush dev eth0"])?;
+        self.inside.ip_batch(&self.own_addresses())?;
         self.mend()?;
         self.wait_for_carrier("eth0")
     }
@@ -250,27 +309,50 @@ impl Host {
         })?
     }
 
-    /// All IPv4 addresses with the interface that has them.
+    /// All addresses with the interface that has them.
     ///
     /// # Errors
     /// When the kernel does not list them.
-    pub fn addresses(&self) -> Result<Vec<(String, Ipv4Addr)>, LabError> {
-        self.run(|| {
-            let all = getifaddrs()?.filter_map(|entry| {
-                let address = entry.address?.as_sockaddr_in()?.ip();
-                Some((entry.interface_name, address))
-            });
-            nix::Result::Ok(all.collect())
-        })?
-        .map_err(LabError::system("list addresses"))
+    pub fn addresses(&self) -> Result<Vec<(String, IpAddr)>, LabError> {
+        self.list(InterfaceFlags::empty())
     }
 
     /// Whether one of its interfaces has `address`.
     ///
     /// # Errors
     /// As [`Host::addresses`].
-    pub fn has(&self, address: Ipv4Addr) -> Result<bool, LabError> {
+    pub fn has(&self, address: impl Into<IpAddr>) -> Result<bool, LabError> {
+        let address = address.into();
         Ok(self.addresses()?.iter().any(|(_, has)| *has == address))
+    }
+
+    /// Whether an interface that is up and running has `address`. FRR keeps its
+    /// addresses and takes the interface down instead.
+    ///
+    /// # Errors
+    /// As [`Host::addresses`].
+    pub fn serves(&self, address: impl Into<IpAddr>) -> Result<bool, LabError> {
+        let address = address.into();
+        let all = self.list(RUNNING)?;
+        Ok(all.iter().any(|(_, has)| *has == address))
+    }
+
+    /// The addresses of interfaces that have all of `flags`.
+    fn list(&self, flags: InterfaceFlags) -> Result<Vec<(String, IpAddr)>, LabError> {
+        self.run(move || {
+            let all = getifaddrs()?.filter_map(|entry| {
+                let storage = entry.address?;
+                let v4 = storage.as_sockaddr_in().map(|found| found.ip().into());
+                let v6 = || storage.as_sockaddr_in6().map(|found| found.ip().into());
+                let address: IpAddr = v4.or_else(v6)?;
+                entry
+                    .flags
+                    .contains(flags)
+                    .then_some((entry.interface_name, address))
+            });
+            nix::Result::Ok(all.collect())
+        })?
+        .map_err(LabError::system("list addresses"))
     }
 
     /// The link-layer address that its ARP cache holds for `address`.
@@ -305,10 +387,12 @@ fn empty_run() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Administratively up, and with carrier.
+const RUNNING: InterfaceFlags = InterfaceFlags::IFF_UP.union(InterfaceFlags::IFF_RUNNING);
+
 fn running(interface: &str) -> bool {
-    let wanted = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING;
     getifaddrs().is_ok_and(|mut all| {
-        all.any(|entry| entry.interface_name == interface && entry.flags.contains(wanted))
+        all.any(|entry| entry.interface_name == interface && entry.flags.contains(RUNNING))
     })
 }
 

@@ -1,7 +1,7 @@
 //! The two things for which starting `ip` is too slow: pulling a cable at a
 //! known moment, and seeing an address the moment it is there.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -24,8 +24,8 @@ use crate::engine::rt::become_real_time;
 
 /// Above ordinary threads, below those of the daemons that are watched.
 const PROMPT: i32 = 10;
-/// RTNLGRP_IPV4_IFADDR.
-const IPV4_ADDRESSES: u32 = 5;
+/// RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV6_IFADDR.
+const ADDRESSES: [u32; 2] = [5, 9];
 
 /// Sets a link administratively up or down in the namespace of this thread.
 pub(super) fn set_up(index: u32, up: bool) -> Result<(), LabError> {
@@ -60,7 +60,7 @@ fn request(message: RouteNetlinkMessage) -> io::Result<()> {
     Ok(())
 }
 
-/// When IPv4 addresses came to a host and went, as its kernel told.
+/// When addresses of either family came to a host and went, as its kernel told.
 pub struct AddressWatch {
     shared: Arc<Shared>,
     stop: Option<io::PipeWriter>,
@@ -69,7 +69,7 @@ pub struct AddressWatch {
 
 #[derive(Default)]
 struct Shared {
-    seen: Mutex<Vec<(MonoTime, Ipv4Addr, bool)>>,
+    seen: Mutex<Vec<(MonoTime, IpAddr, bool)>>,
     more: Condvar,
 }
 
@@ -84,7 +84,9 @@ impl AddressWatch {
             .run(|| {
                 let mut socket = Socket::new(NETLINK_ROUTE)?;
                 socket.bind_auto()?;
-                socket.add_membership(IPV4_ADDRESSES)?;
+                for group in ADDRESSES {
+                    socket.add_membership(group)?;
+                }
                 io::Result::Ok(socket)
             })?
             .map_err(failed())?;
@@ -108,11 +110,12 @@ impl AddressWatch {
     /// When it does not within `bound`.
     pub fn wait_for(
         &self,
-        address: Ipv4Addr,
+        address: impl Into<IpAddr>,
         came: bool,
         after: MonoTime,
         bound: Duration,
     ) -> Result<MonoTime, LabError> {
+        let address = address.into();
         let end = Instant::now() + bound;
         let mut seen = self
             .shared
@@ -141,6 +144,23 @@ impl AddressWatch {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
+    }
+}
+
+impl AddressWatch {
+    /// Every coming (`true`) and going of `address` so far, in order.
+    #[must_use]
+    pub fn history(&self, address: impl Into<IpAddr>) -> Vec<(MonoTime, bool)> {
+        let address = address.into();
+        let seen = self
+            .shared
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        seen.iter()
+            .filter(|(_, which, _)| *which == address)
+            .map(|(stamp, _, came)| (*stamp, *came))
+            .collect()
     }
 }
 
@@ -185,7 +205,7 @@ fn listen(socket: &Socket, quit: &io::PipeReader, shared: &Shared) {
 }
 
 /// The addresses in one datagram of several messages.
-fn changes(mut bytes: &[u8]) -> impl Iterator<Item = (Ipv4Addr, bool)> {
+fn changes(mut bytes: &[u8]) -> impl Iterator<Item = (IpAddr, bool)> {
     std::iter::from_fn(move || {
         let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes).ok()?;
         // Messages are aligned to four bytes.
@@ -207,12 +227,17 @@ fn changes(mut bytes: &[u8]) -> impl Iterator<Item = (Ipv4Addr, bool)> {
     })
 }
 
-fn local(message: &AddressMessage) -> Option<Ipv4Addr> {
-    message.attributes.iter().find_map(|attribute| {
-        if let AddressAttribute::Local(IpAddr::V4(address)) = attribute {
-            Some(*address)
-        } else {
-            None
+/// IPv4 names its own end of a link so, IPv6 only where there is a peer.
+fn local(message: &AddressMessage) -> Option<IpAddr> {
+    let attributes = message.attributes.iter();
+    let mut found = None;
+    for attribute in attributes {
+        if let AddressAttribute::Local(address) = attribute {
+            return Some(*address);
         }
-    })
+        if let AddressAttribute::Address(address) = attribute {
+            found = Some(*address);
+        }
+    }
+    found
 }

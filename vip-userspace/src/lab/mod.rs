@@ -13,6 +13,7 @@
 mod capture;
 mod error;
 mod forge;
+mod frame;
 mod host;
 mod link;
 mod namespace;
@@ -27,9 +28,10 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use vip_common::time::MonoTime;
 
-pub use capture::{ArpOp, Capture, Direction, Frame, What};
+pub use capture::Capture;
 pub use error::LabError;
 pub use forge::{ForgedAdvert, Wire, forged_claim};
+pub use frame::{ArpOp, Direction, Frame, What};
 pub use host::Host;
 pub use link::AddressWatch;
 pub use namespace::{Finished, threads_inside};
@@ -84,7 +86,15 @@ impl Lab {
     /// # Errors
     /// Without CAP_NET_RAW.
     pub fn capture(&self) -> Result<Capture, LabError> {
-        Capture::start(&self.switch)
+        Capture::start(&self.switch, false)
+    }
+
+    /// The same, and the answers that hosts give to a client's pings: who serves.
+    ///
+    /// # Errors
+    /// As [`Lab::capture`].
+    pub fn capture_answers(&self) -> Result<Capture, LabError> {
+        Capture::start(&self.switch, true)
     }
 
     /// Runs `ip` with each line as its arguments, in the switch's namespace.

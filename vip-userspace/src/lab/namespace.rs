@@ -93,9 +93,12 @@ impl Namespace {
     }
 
     /// One `ip -batch` of these lines.
-    pub(super) fn ip_batch(self: &Arc<Self>, lines: &[&str]) -> Result<(), LabError> {
-        let mut text = lines.join("\n");
-        text.push('\n');
+    pub(super) fn ip_batch<S: AsRef<str>>(self: &Arc<Self>, lines: &[S]) -> Result<(), LabError> {
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(line.as_ref());
+            text.push('\n');
+        }
         let finished = self.output_with(["ip", "-batch", "-"], Some(text))?;
         finished.success().map(drop)
     }

@@ -1,7 +1,7 @@
 //! A client that asks the virtual address every millisecond.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, connect, recv, send,
-    socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, connect, recv,
+    send, socket,
 };
 use nix::sys::time::TimeSpec;
 use vip_common::time::MonoTime;
@@ -60,7 +60,12 @@ impl Prober {
     ///
     /// # Errors
     /// When the host may not ping.
-    pub fn start(client: &Host, target: Ipv4Addr, every: Duration) -> Result<Self, LabError> {
+    pub fn start(
+        client: &Host,
+        target: impl Into<IpAddr>,
+        every: Duration,
+    ) -> Result<Self, LabError> {
+        let target = target.into();
         let failed = || LabError::system("start the client");
         let socket = client
             .run(move || open(target))?
@@ -70,13 +75,21 @@ impl Prober {
         let theirs = Arc::clone(&probes);
         let worker = thread::Builder::new()
             .name("lab client".into())
-            .spawn(move || ask(&socket, &quit, every, &theirs))
+            .spawn(move || ask(&socket, target.is_ipv6(), &quit, every, &theirs))
             .map_err(failed())?;
         Ok(Self {
             probes,
             stop: Some(stop),
             worker: Some(worker),
         })
+    }
+
+    /// How many were sent in `from..to` and never answered. A probe younger than
+    /// `grace` may still be answered and is not counted.
+    #[must_use]
+    pub fn lost(&self, from: MonoTime, to: MonoTime, grace: Duration) -> usize {
+        let outages = self.outages(from, to, grace);
+        outages.iter().map(|outage| outage.lost).sum()
     }
 
     /// All probes so far.
@@ -140,22 +153,31 @@ impl Drop for Prober {
     }
 }
 
-fn open(target: Ipv4Addr) -> nix::Result<OwnedFd> {
+fn open(target: IpAddr) -> nix::Result<OwnedFd> {
+    let (family, protocol) = if target.is_ipv4() {
+        (AddressFamily::Inet, SockProtocol::Icmp)
+    } else {
+        (AddressFamily::Inet6, SockProtocol::IcmpV6)
+    };
     let socket = socket(
-        AddressFamily::Inet,
+        family,
         SockType::Datagram,
         SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-        SockProtocol::Icmp,
+        protocol,
     )?;
-    connect(
-        socket.as_raw_fd(),
-        &SockaddrIn::from(SocketAddrV4::new(target, 0)),
-    )?;
+    let target = SockaddrStorage::from(SocketAddr::new(target, 0));
+    connect(socket.as_raw_fd(), &target)?;
     Ok(socket)
 }
 
 /// One thread asks and reads, so that its wake-ups disturb least.
-fn ask(socket: &OwnedFd, quit: &io::PipeReader, every: Duration, probes: &Mutex<Vec<Probe>>) {
+fn ask(
+    socket: &OwnedFd,
+    is_v6: bool,
+    quit: &io::PipeReader,
+    every: Duration,
+    probes: &Mutex<Vec<Probe>>,
+) {
     let lock = || probes.lock().unwrap_or_else(PoisonError::into_inner);
     let mut next = now();
     let mut number: u32 = 0;
@@ -167,7 +189,11 @@ fn ask(socket: &OwnedFd, quit: &io::PipeReader, every: Duration, probes: &Mutex<
                 answered: None,
             });
             // Unreachable is an answer that did not come.
-            let _ = send(socket.as_raw_fd(), &question(number), MsgFlags::empty());
+            let _ = send(
+                socket.as_raw_fd(),
+                &question(is_v6, number),
+                MsgFlags::empty(),
+            );
             number = number.wrapping_add(1);
             next = next + every;
             if next < time {
@@ -211,9 +237,10 @@ fn ask(socket: &OwnedFd, quit: &io::PipeReader, every: Duration, probes: &Mutex<
 }
 
 /// An echo request; the kernel fills in identifier and checksum.
-fn question(number: u32) -> [u8; 12] {
+fn question(is_v6: bool, number: u32) -> [u8; 12] {
     let [a, b, c, d] = number.to_be_bytes();
-    [8, 0, 0, 0, 0, 0, c, d, a, b, c, d]
+    let kind = if is_v6 { 128 } else { 8 };
+    [kind, 0, 0, 0, 0, 0, c, d, a, b, c, d]
 }
 
 fn outages<'a>(probes: impl Iterator<Item = &'a Probe>) -> Vec<Outage> {
