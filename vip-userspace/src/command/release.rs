@@ -1,6 +1,5 @@
 //! `vip release`: takes off what a dead daemon has left.
 
-use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
@@ -66,14 +65,13 @@ fn nothing() -> Exit {
 
 /// The daemon's lock, taken; none if no daemon has ever used the directory.
 fn lock(runtime_dir: &Path) -> Result<Option<Flock<std::fs::File>>, Failure> {
-    let path = runtime_dir.join("lock");
-    let file = match OpenOptions::new().write(true).open(&path) {
+    let file = match std::fs::File::open(runtime_dir) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {
             let message = format!(
                 "cannot open {}: {error}; vip release runs as the daemon did",
-                path.display()
+                runtime_dir.display()
             );
             return Err(Failure::new(Exit::Failed, message));
         }
@@ -89,7 +87,7 @@ fn lock(runtime_dir: &Path) -> Result<Option<Flock<std::fs::File>>, Failure> {
         }
         Err((_, error)) => Err(Failure::new(
             Exit::Failed,
-            format!("cannot lock {}: {error}", path.display()),
+            format!("cannot lock {}: {error}", runtime_dir.display()),
         )),
     }
 }

@@ -1,8 +1,8 @@
 //! `vip run`: the daemon.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -113,23 +113,17 @@ fn read_configuration(arguments: &RunArgs, log: &Log) -> Result<(Source, Candida
 }
 
 /// Takes the runtime directory for this process; freed when it ends, however
-/// it ends.
+/// it ends. The directory itself is locked, so that no file remains.
 fn lock(directory: &Path) -> Result<Flock<File>, Failure> {
-    let cannot = |path: &Path, error: &io::Error| {
+    let cannot = |error: io::Error| {
         let message = format!(
-            "cannot write {}: {error}; choose another directory with --runtime-dir",
-            path.display()
+            "cannot use {}: {error}; choose another directory with --runtime-dir",
+            directory.display()
         );
         Failure::new(Exit::Host, message)
     };
-    std::fs::create_dir_all(directory).map_err(|error| cannot(directory, &error))?;
-    let path: PathBuf = directory.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
-    let file = file.map_err(|error| cannot(&path, &error))?;
+    std::fs::create_dir_all(directory).map_err(cannot)?;
+    let file = File::open(directory).map_err(cannot)?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
         let message = format!(
             "another vip runs with {}; stop it, or give this one a directory of its own with --runtime-dir",
