@@ -71,18 +71,19 @@ const MEASURES: &[Measure] = &[
     ),
 ];
 
+/// What is said of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Figures {
-    min: i64,
-    median: i64,
-    p90: i64,
-    max: i64,
+pub(crate) struct Figures {
+    pub(crate) min: i64,
+    pub(crate) median: i64,
+    pub(crate) p90: i64,
+    pub(crate) max: i64,
 }
 
 impl Figures {
     /// The median of an even number is the mean of the middle two; the others
     /// are values that did occur (nearest rank).
-    fn of(list: &[i64]) -> Option<Self> {
+    pub(crate) fn of(list: &[i64]) -> Option<Self> {
         let mut sorted = list.to_vec();
         sorted.sort_unstable();
         let (min, max) = (*sorted.first()?, *sorted.last()?);

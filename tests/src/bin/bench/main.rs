@@ -2,6 +2,7 @@
 //! this machine in one run, every single value kept.
 
 mod figures;
+mod handover;
 mod takeover;
 
 use std::fs;
@@ -32,6 +33,22 @@ struct Cli {
 enum Command {
     /// How long after the RFC's deadline a backup speaks when the master loses power
     Takeover(TakeoverArgs),
+    /// What a client loses when a master leaves as planned, and when it comes back
+    Handover(handover::HandoverArgs),
+}
+
+/// Who is measured.
+#[derive(Args)]
+struct Who {
+    /// The vip to measure [default: the one built beside this program]
+    #[arg(long, value_name = "FILE")]
+    vip: Option<PathBuf>,
+    /// One more vip, such as that of before a change
+    #[arg(long, value_name = "FILE")]
+    beside: Option<PathBuf>,
+    /// Without keepalived, for a look at a change alone
+    #[arg(long)]
+    without_keepalived: bool,
 }
 
 #[derive(Args)]
@@ -48,27 +65,26 @@ struct TakeoverArgs {
     /// Where every value of every round goes, as JSON
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The vip to measure [default: the one built beside this program]
-    #[arg(long, value_name = "FILE")]
-    vip: Option<PathBuf>,
-    /// One more vip, such as that of before a change
-    #[arg(long, value_name = "FILE")]
-    beside: Option<PathBuf>,
-    /// Without keepalived, for a look at a change alone
-    #[arg(long)]
-    without_keepalived: bool,
+    #[command(flatten)]
+    who: Who,
 }
 
 fn main() -> ExitCode {
-    let Command::Takeover(arguments) = Cli::parse().command;
-    takeovers(&arguments).unwrap_or_else(|error| {
+    let outcome = match Cli::parse().command {
+        Command::Takeover(arguments) => takeovers(&arguments),
+        Command::Handover(arguments) => handover::command(&arguments),
+    };
+    outcome.unwrap_or_else(|error| {
         eprintln!("bench: {error:#}");
         ExitCode::FAILURE
     })
 }
 
 fn takeovers(arguments: &TakeoverArgs) -> Result<ExitCode> {
-    let contenders = contenders(arguments)?;
+    let mut contenders = contenders(&arguments.who)?;
+    if !arguments.who.without_keepalived {
+        contenders.push(Contender::Keepalived { real_time: true });
+    }
     let scale = arguments.interval;
     println!(
         "{} masters of each are lost; interval {}, backup's priority {}, so its deadline is {} after the last advert.",
@@ -110,7 +126,7 @@ fn takeovers(arguments: &TakeoverArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn contenders(arguments: &TakeoverArgs) -> Result<Vec<Contender>> {
+fn contenders(arguments: &Who) -> Result<Vec<Contender>> {
     let built = || -> Result<PathBuf> {
         let own = std::env::current_exe().context("cannot find this program's own file")?;
         Ok(own.with_file_name("vip"))
@@ -131,7 +147,6 @@ fn contenders(arguments: &TakeoverArgs) -> Result<Vec<Contender>> {
     }
     if !arguments.without_keepalived {
         all.push(Contender::Keepalived { real_time: false });
-        all.push(Contender::Keepalived { real_time: true });
     }
     Ok(all)
 }

@@ -16,7 +16,7 @@ use vip_common::ids::Priority;
 use vip_common::time::{Centis, MonoTime};
 
 /// Of the master.
-const PRIORITY_A: u8 = 150;
+pub(crate) const PRIORITY_A: u8 = 150;
 /// Of the backup.
 pub(crate) const PRIORITY_B: u8 = 90;
 /// Real-time priority for keepalived where it gets one; `vip` takes the same.
@@ -91,7 +91,13 @@ impl Contender {
         said.lines().next().unwrap_or("unknown").trim().to_owned()
     }
 
-    fn start(&self, host: &Host, priority: u8, scale: Scale) -> Result<Process, LabError> {
+    /// Starts it on a host; not everything is up when this returns.
+    pub(crate) fn start(
+        &self,
+        host: &Host,
+        priority: u8,
+        scale: Scale,
+    ) -> Result<Process, LabError> {
         let file = version_3(Priority::from_wire(priority), scale.0);
         match self {
             Self::Vip { program, .. } => {
@@ -324,7 +330,7 @@ fn log(daemon: &Process, since: MonoTime) -> Vec<String> {
         .collect()
 }
 
-fn last_words(daemon: &Process) -> String {
+pub(crate) fn last_words(daemon: &Process) -> String {
     let said = daemon.stderr();
     let last = said.lines().last().unwrap_or("nothing");
     format!("the daemon's last words: {last}")
