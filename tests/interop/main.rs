@@ -5,5 +5,5 @@ mod config;
 mod decoder;
 mod frames;
 mod init;
-mod keepalived;
+mod matrix;
 mod words;
