@@ -1,6 +1,7 @@
 //! Hosts made of namespaces, real packets, the real program. Needs root.
 
 mod answers;
+mod chaos;
 mod check;
 mod ear;
 mod faults;
@@ -10,5 +11,6 @@ mod maintenance;
 mod neighbours;
 mod refusals;
 mod reload;
+mod reloads;
 mod rungs;
 mod walk;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
 use serde_json::Value;
 use vip::lab::{Host, LabError, Process};
 
@@ -23,6 +24,40 @@ pub fn xdp_programs(host: &Host) -> Result<Vec<u64>, LabError> {
         .iter()
         .filter_map(|program| program["prog"]["id"].as_u64())
         .collect())
+}
+
+/// How many programs of any kind are at a host's eth0, by hook; none where it
+/// has no eth0.
+///
+/// # Errors
+/// When the host does not tell.
+pub fn programs_at_eth0(host: &Host) -> Result<Vec<(&'static str, usize)>, LabError> {
+    /// BPF_TCX_INGRESS and BPF_TCX_EGRESS.
+    const HOOKS: [(&str, u32); 2] = [("TCX ingress", 46), ("TCX egress", 47)];
+    let mut all = vec![("XDP", xdp_programs(host)?.len())];
+    for (name, hook) in HOOKS {
+        let count = host
+            .run(move || if_nametoindex("eth0").and_then(|index| attached(index, hook)))?
+            .map_err(|errno| LabError::System {
+                step: "ask for programs at eth0",
+                source: errno.into(),
+            })?;
+        all.push((name, count));
+    }
+    Ok(all)
+}
+
+/// How many programs are at a hook of an interface of this namespace.
+fn attached(index: u32, hook: u32) -> nix::Result<usize> {
+    const PROG_QUERY: i32 = 16;
+    /// Where the kernel writes the count: behind the interface, the hook, two
+    /// kinds of flags and the address of a list that is not wanted.
+    const COUNT: usize = 6;
+    let mut attributes = [0_u32; 16];
+    attributes[0] = index;
+    attributes[1] = hook;
+    command(PROG_QUERY, &mut attributes)?;
+    Ok(attributes[COUNT] as usize)
 }
 
 /// Detaches all XDP links that a process holds, from outside; says how many.
@@ -68,18 +103,21 @@ fn xdp_links(process: &Process) -> Vec<u32> {
 
 /// A command of bpf(2) whose attributes begin with one number and are zero
 /// beyond it.
+fn bpf(number: i32, first: u32) -> nix::Result<i32> {
+    command(number, &mut [first, 0, 0, 0])
+}
+
+/// A command of bpf(2).
 #[expect(unsafe_code, reason = "there is no wrapper for bpf(2) here")]
-fn bpf(command: i32, number: u32) -> nix::Result<i32> {
-    let mut attributes = [0_u32; 4];
-    attributes[0] = number;
+fn command(number: i32, attributes: &mut [u32]) -> nix::Result<i32> {
     // SAFETY: the attributes are live across the call and the size is theirs;
-    // the kernel reads them only.
+    // nothing in them is an address.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
-            command,
-            attributes.as_ptr(),
-            size_of_val(&attributes),
+            number,
+            attributes.as_mut_ptr(),
+            size_of_val(attributes),
         )
     };
     Errno::result(result).map(|fd| fd as i32)

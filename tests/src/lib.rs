@@ -2,7 +2,12 @@
 //! tests begin with, and daemons of other makes as peers.
 
 pub mod bpf;
+pub mod chaos;
+pub mod dice;
+pub mod field;
+pub mod matrix;
 pub mod peer;
+pub mod reloads;
 pub mod scene;
 
 /// What a test returns, so that each step says itself what failed.

@@ -221,6 +221,7 @@ pub fn last_state_lines(daemon: &Process, since: MonoTime) -> Vec<String> {
         .lines()
         .iter()
         .filter(|line| line.stamp >= since)
+        .filter(|line| !line.text.ends_with("no change of state"))
         .filter(|line| {
             line.text.ends_with(" STATE")
                 || line.text.ends_with(" state")

@@ -7,6 +7,7 @@ mod clean_room;
 mod debian;
 mod docs;
 mod lint;
+mod long;
 mod run;
 mod setup;
 mod shell;

@@ -9,15 +9,20 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::capability::{self, LABORATORY};
 use crate::setup::{self, Purpose};
-use crate::{build, clean_room, lint, shell};
+use crate::{build, clean_room, lint, long, shell};
 
 #[derive(clap::Args)]
+#[command(after_help = long::HELP)]
 pub(crate) struct Args {
     /// In a fresh Debian root with nothing but the Rust toolchain: the demo, then every test
     #[arg(long, conflicts_with = "filters")]
     clean_room: bool,
     /// Only these suites (unit, sim, xdp …), or only tests whose names contain one of these
-    #[arg(value_name = "FILTER")]
+    #[arg(
+        value_name = "FILTER",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     filters: Vec<String>,
 }
 
@@ -176,6 +181,9 @@ fn table_line(name: &str, ok: bool, count: Count, time: Duration) -> String {
 pub(crate) fn command(args: &Args) -> Result<ExitCode> {
     if args.clean_room {
         return clean_room::command();
+    }
+    if long::is_one(&args.filters) {
+        return long::command(&args.filters);
     }
     let begin = Instant::now();
     let (suites, filters) = select(&args.filters);

@@ -1,0 +1,95 @@
+//! Whether the machine let anybody run.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use vip::engine::rt::become_real_time;
+use vip::lab::{LabError, now};
+
+use super::line::Run;
+
+/// More urgent than ordinary programs, less than the daemons: what it misses,
+/// they may have missed.
+const PRIORITY: i32 = 10;
+const BEAT: Duration = Duration::from_millis(2);
+/// Later than this is a stall.
+const LATE: Duration = Duration::from_millis(3);
+
+/// A thread for each processor that wants to run every 2 ms and notes when it
+/// could not.
+pub(super) struct Pulse {
+    stalls: Arc<Mutex<Vec<Run>>>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Pulse {
+    pub(super) fn start() -> Result<Self, LabError> {
+        let stalls = Arc::new(Mutex::new(Vec::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let beat = || {
+            let (stalls, stop) = (Arc::clone(&stalls), Arc::clone(&stop));
+            thread::Builder::new()
+                .name("lab pulse".into())
+                .spawn(move || watch(&stalls, &stop))
+        };
+        let threads = [beat()]
+            .into_iter()
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(|source| LabError::System {
+                step: "start a thread",
+                source,
+            })?;
+        Ok(Self {
+            stalls,
+            stop,
+            threads,
+        })
+    }
+
+    /// For how long the machine stalled within `run`.
+    pub(super) fn missed(&self, run: Run) -> Duration {
+        let stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        stalls
+            .iter()
+            .map(|stall| stall.to.min(run.to).since(stall.from.max(run.from)))
+            .sum()
+    }
+
+    /// For how long it stalled in all.
+    pub(super) fn total(&self) -> Duration {
+        let stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        stalls.iter().map(|stall| stall.span()).sum()
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn watch(stalls: &Mutex<Vec<Run>>, stop: &AtomicBool) {
+    // Where it may not, it sees more stalls than there are for the daemons.
+    let _ = become_real_time(PRIORITY);
+    while !stop.load(Ordering::Relaxed) {
+        let due = now() + BEAT;
+        thread::sleep(BEAT);
+        let run = Run {
+            from: due,
+            to: now(),
+        };
+        if run.span() > LATE {
+            stalls
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(run);
+        }
+    }
+}
