@@ -1,7 +1,7 @@
 //! Before it speaks it looks: is another program of this host speaking for
 //! one of our routers, or about to?
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -35,20 +35,21 @@ pub(super) fn before_speaking(plan: &Plan, links: &[Link]) -> Result<Vec<String>
         let Some(link) = links.iter().find(|link| link.name == port.name) else {
             continue;
         };
+        let mut ours = Vec::new();
         for family in [Family::V4, Family::V6] {
             for vrid in plan.vrids(index, family) {
+                ours.push((family, vrid));
                 let claimed = claim_router(link.index, family, vrid);
                 if let Err(error @ AlreadyClaimed::By { .. }) = claimed {
                     return Err(Failure::new(Exit::Taken, format!("{}: {error}", port.name)));
                 }
             }
         }
-        let vrids = plan.vrids(index, Family::V4);
         let holders = foreign_holders(link.index).unwrap_or_default();
         if holders.is_empty() {
             continue;
         }
-        if let Some((vrid, source)) = listen(plan, port, link, &vrids) {
+        if let Some((vrid, source)) = listen(plan, port, link, &ours) {
             let message = format!(
                 "another program on this host{} sends adverts for VRID {vrid} on {} from {source}; stop it first",
                 names(&holders),
@@ -57,7 +58,7 @@ pub(super) fn before_speaking(plan: &Plan, links: &[Link]) -> Result<Vec<String>
             return Err(Failure::new(Exit::Taken, message));
         }
         for holder in holders.iter().filter(|holder| holder.bound == Bound::Here) {
-            match configured(holder, &port.name, &vrids) {
+            match configured(holder, &port.name, &ours) {
                 Some((file, vrid)) => {
                     let message = format!(
                         "another program on this host{} holds VRRP on {} and its configuration {} has VRID {vrid} there; stop it first",
@@ -84,8 +85,13 @@ fn names(holders: &[Holder]) -> String {
 }
 
 /// Listens for one interval, in which a master must speak.
-fn listen(plan: &Plan, port: &PortPlan, link: &Link, vrids: &[Vrid]) -> Option<(Vrid, Ipv4Addr)> {
-    let voice = OwnVoice::open(link.index, vrids).ok()?;
+fn listen(
+    plan: &Plan,
+    port: &PortPlan,
+    link: &Link,
+    ours: &[(Family, Vrid)],
+) -> Option<(Vrid, IpAddr)> {
+    let voice = OwnVoice::open(link.index, ours).ok()?;
     let interval = port
         .routers
         .iter()
@@ -94,7 +100,7 @@ fn listen(plan: &Plan, port: &PortPlan, link: &Link, vrids: &[Vrid]) -> Option<(
     let end = Instant::now() + (interval + interval / 4).min(LONGEST_LOOK);
     loop {
         while let Some(heard) = voice.drain() {
-            if link.has(heard.source.into()) {
+            if link.has(heard.source) {
                 return Some((heard.vrid, heard.source));
             }
         }
@@ -112,7 +118,11 @@ fn listen(plan: &Plan, port: &PortPlan, link: &Link, vrids: &[Vrid]) -> Option<(
 
 /// Whether a silent holder's own configuration has one of our VRIDs on the
 /// interface: a keepalived that is only watching cannot be heard.
-fn configured(holder: &Holder, interface: &str, vrids: &[Vrid]) -> Option<(PathBuf, Vrid)> {
+fn configured(
+    holder: &Holder,
+    interface: &str,
+    ours: &[(Family, Vrid)],
+) -> Option<(PathBuf, Vrid)> {
     let pid = holder.pid?;
     let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words: Vec<String> = words
@@ -130,7 +140,9 @@ fn configured(holder: &Holder, interface: &str, vrids: &[Vrid]) -> Option<(PathB
     };
     let loaded = config::load_with(&file, reading).ok()?;
     let mut instances = loaded.configuration.instances.into_iter();
-    let same = instances.find(|one| one.interface == interface && vrids.contains(&one.vrid))?;
+    let same = instances.find(|one| {
+        one.interface == interface && ours.contains(&(Family::of(one.group), one.vrid))
+    })?;
     Some((file, same.vrid))
 }
 

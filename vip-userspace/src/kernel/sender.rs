@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::sys;
 
-/// The mark on frames that take the ordinary way out, by which
+/// The mark on frames of ours where others can see them, by which
 /// [`super::speakers::OwnVoice`] knows them for ours: "vip" in ASCII.
 pub const FRAME_MARK: u32 = 0x0076_6970;
 
@@ -46,7 +46,6 @@ impl FrameSender {
             1,
         )?;
         let queued = packet_socket(ifindex)?;
-        setsockopt(&queued, sockopt::Mark, &FRAME_MARK)?;
         Ok(Self { direct, queued })
     }
 
@@ -148,6 +147,8 @@ fn packet_socket(ifindex: u32) -> io::Result<OwnedFd> {
     let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
     sys::bind_packet(socket.as_fd(), ifindex, 0)?;
     setsockopt(&socket, sockopt::Priority, &PRIORITY_CONTROL)?;
+    // What goes past the queue of a macvlan is seen on the interface below it.
+    setsockopt(&socket, sockopt::Mark, &FRAME_MARK)?;
     Ok(socket)
 }
 

@@ -242,10 +242,15 @@ impl NetlinkKernel {
             }
             return Ok(());
         }
+        let ours: Vec<String> = self
+            .links()?
+            .into_iter()
+            .filter(|one| self.is_ours(one))
+            .map(|one| one.name)
+            .collect();
         for entry in std::fs::read_dir("/proc/sys/net/ipv4/conf")? {
             let other = entry?.file_name().to_string_lossy().into_owned();
-            let found = self.macvlan(&other)?;
-            if other == "all" || found.is_some_and(|one| self.is_ours(&one)) {
+            if other == "all" || ours.contains(&other) {
                 continue;
             }
             let path = format!("net/ipv4/conf/{other}/rp_filter");
@@ -282,12 +287,15 @@ impl NetlinkKernel {
     }
 
     fn macvlan(&mut self, name: &str) -> io::Result<Option<Macvlan>> {
+        let mut all = self.links()?.into_iter();
+        Ok(all.find(|one| one.name == name))
+    }
+
+    fn links(&mut self) -> io::Result<Vec<Macvlan>> {
         let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
-        let mut all = self.socket.dump(&request, |message| {
+        self.socket.dump(&request, |message| {
             (message.kind == RTM_NEWLINK).then(|| message.macvlan())?
-        })?;
-        let place = all.iter().position(|one| one.name == name);
-        Ok(place.map(|place| all.swap_remove(place)))
+        })
     }
 
     fn settle_made(&mut self, made: &Made, there: bool) {

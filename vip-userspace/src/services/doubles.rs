@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
-use vip_common::ids::Vrid;
+use vip_common::ids::{Family, Vrid};
 
 use super::log::Level;
 use super::{Services, State, watched};
@@ -28,10 +28,11 @@ impl Services {
     /// this interface is noticed.
     pub(super) fn listen_for_doubles(&self, state: &mut State, port: usize, ifindex: u32) {
         let routers = self.plan.ports[port].routers.iter();
-        let vrids: Vec<Vrid> = routers
-            .map(|slot| self.plan.routers[*slot].params.vrid)
+        let routers: Vec<(Family, Vrid)> = routers
+            .map(|slot| &self.plan.routers[*slot])
+            .map(|router| (router.family, router.params.vrid))
             .collect();
-        let voice = OwnVoice::open(ifindex, &vrids);
+        let voice = OwnVoice::open(ifindex, &routers);
         state.voices[port] = match voice.and_then(watched) {
             Ok(heard) => Some(Voice {
                 heard,
@@ -74,10 +75,10 @@ impl Services {
         vrid: Vrid,
         source: IpAddr,
     ) -> Option<Failure> {
-        let slot = *self.plan.ports[port]
-            .routers
-            .iter()
-            .find(|slot| self.plan.routers[**slot].params.vrid == vrid)?;
+        let slot = *self.plan.ports[port].routers.iter().find(|slot| {
+            let router = &self.plan.routers[**slot];
+            (router.family, router.params.vrid) == (Family::of(source), vrid)
+        })?;
         let snapshot = self.published.read(slot)?;
         if snapshot.primary != Some(source) {
             // A guest behind this interface: a host of its own.
@@ -106,7 +107,7 @@ pub(super) async fn own_voice(voices: &[Option<Voice>]) -> (usize, Vrid, IpAddr)
             let Some(voice) = voice else { continue };
             while let std::task::Poll::Ready(Ok(mut ready)) = voice.heard.poll_read_ready(context) {
                 if let Some(heard) = voice.heard.get_ref().drain() {
-                    return std::task::Poll::Ready((port, heard.vrid, heard.source.into()));
+                    return std::task::Poll::Ready((port, heard.vrid, heard.source));
                 }
                 ready.clear_ready();
             }

@@ -41,7 +41,11 @@ fn membership_lasts_as_long_as_its_handle() {
 
 /// A program that speaks for VRID 51 on `a0`, as daemons with raw IP sockets do.
 fn other_speaker() -> Socket {
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112))).unwrap();
+    speaker_of(Domain::IPV4)
+}
+
+fn speaker_of(domain: Domain) -> Socket {
+    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(112))).unwrap();
     socket.bind_device(Some(b"a0")).unwrap();
     socket
 }
@@ -122,7 +126,7 @@ fn another_voice_of_this_host_is_heard_and_our_own_is_not() {
         let (a0, _) = cable();
         ip("addr add 10.0.0.1/24 dev a0");
         let [ours, theirs] = [7, 51].map(|vrid| Vrid::new(vrid).unwrap());
-        let voice = OwnVoice::open(a0, &[ours, theirs]).unwrap();
+        let voice = OwnVoice::open(a0, &[ours, theirs].map(|vrid| (Family::V4, vrid))).unwrap();
         assert_eq!(voice.drain(), None);
 
         // Ours, straight to the driver.
@@ -135,7 +139,7 @@ fn another_voice_of_this_host_is_heard_and_our_own_is_not() {
         assert!(readable(&voice, SOON));
         let heard = Heard {
             vrid: theirs,
-            source: Ipv4Addr::new(10, 0, 0, 1),
+            source: Ipv4Addr::new(10, 0, 0, 1).into(),
             mac: link("a0").mac,
         };
         assert_eq!(voice.drain(), Some(heard));
@@ -152,7 +156,7 @@ fn a_frame_of_ours_that_took_the_ordinary_way_is_known_by_its_mark() {
     alone(|| {
         let (a0, _) = cable();
         ip("addr add 10.0.0.1/24 dev a0");
-        let voice = OwnVoice::open(a0, &[Vrid::new(51).unwrap()]).unwrap();
+        let voice = OwnVoice::open(a0, &[(Family::V4, Vrid::new(51).unwrap())]).unwrap();
         let to = SockAddr::from(std::net::SocketAddr::new(GROUP, 0));
         let speaker = other_speaker();
         speaker.set_mark(FRAME_MARK).unwrap();
@@ -170,7 +174,7 @@ fn what_comes_in_is_no_voice_of_this_host() {
     alone(|| {
         let (a0, b0) = cable();
         let vrid = Vrid::new(7).unwrap();
-        let voice = OwnVoice::open(a0, &[vrid]).unwrap();
+        let voice = OwnVoice::open(a0, &[(Family::V4, vrid)]).unwrap();
         let ear = listener(b0);
         FrameSender::open(b0).unwrap().send(&frame(7)).unwrap();
         assert!(readable(&ear, SOON), "it has gone through the cable");
@@ -250,12 +254,18 @@ fn the_hold_hears_nothing_and_keeps_the_host_from_refusing() {
 
 #[test]
 fn another_programs_raw_socket_is_found_with_its_process() {
-    alone(|| {
+    for domain in [Domain::IPV4, Domain::IPV6] {
+        a_raw_socket_is_found(domain);
+    }
+}
+
+fn a_raw_socket_is_found(domain: Domain) {
+    alone(move || {
         let (a0, b0) = cable();
         let _hold = hold_protocol_112().unwrap();
         assert_eq!(foreign_holders(a0).unwrap(), []);
         // Another program: the socket is inherited, and ours is closed.
-        let socket = other_speaker();
+        let socket = speaker_of(domain);
         let inherited = Socket::from(OwnedFd::from(socket));
         inherited.set_cloexec(false).unwrap();
         let mut program = Command::new("sleep").arg("60").spawn().unwrap();
@@ -316,7 +326,11 @@ fn whole_packets_reach_a_peer_and_carry_our_mark() {
         ip(&format!("neigh add 10.0.0.2 lladdr {mac} dev a0"));
         ip(&format!("neigh add 2001:db8::2 lladdr {mac} dev a0"));
         let ears = [0x0800u16, 0x86dd].map(incoming);
-        let voice = OwnVoice::open(a0, &[Vrid::new(7).unwrap()]).unwrap();
+        let voice = OwnVoice::open(
+            a0,
+            &[Family::V4, Family::V6].map(|one| (one, Vrid::new(7).unwrap())),
+        )
+        .unwrap();
 
         let four = UnicastSender::open([10, 0, 0, 1].into(), a0).unwrap();
         let packet = frame(7).split_off(14);
@@ -356,5 +370,114 @@ fn whole_packets_reach_a_peer_and_carry_our_mark() {
         assert_eq!(nowhere.raw_os_error(), Some(libc::ENETUNREACH));
         let foreign = UnicastSender::open([203, 0, 113, 1].into(), a0).unwrap_err();
         assert_eq!(foreign.raw_os_error(), Some(libc::EADDRNOTAVAIL));
+    });
+}
+
+#[test]
+fn the_hold_keeps_the_host_from_refusing_ipv6() {
+    alone(|| {
+        cable();
+        ip("link set lo up");
+        let counted = || {
+            let table = fs::read_to_string("/proc/thread-self/net/snmp6").unwrap();
+            let mut lines = table.lines();
+            let line = lines.find(|line| line.starts_with("Icmp6OutParmProblems"));
+            let number = line.unwrap().split_whitespace().nth(1).unwrap();
+            number.parse::<u64>().unwrap()
+        };
+        let home = std::net::Ipv6Addr::LOCALHOST;
+        let speaker = UnicastSender::open(home.into(), 0).unwrap();
+        let mut packet = vec![0x60, 0, 0, 0, 0, 8, 112, 255];
+        packet.extend(home.octets());
+        packet.extend(home.octets());
+        packet.extend(ADVERT);
+        speaker.send(&packet, home.into()).unwrap();
+        let end = Instant::now() + SOON;
+        while counted() == 0 {
+            assert!(Instant::now() < end, "without the hold the host refuses");
+            thread::yield_now();
+        }
+        let hold = hold_protocol_112().unwrap();
+        speaker.send(&packet, home.into()).unwrap();
+        // A packet that is answered, behind it on the same way, marks the end.
+        let mut other = packet.clone();
+        other[6] = 253;
+        let before = counted();
+        speaker.send(&other, home.into()).unwrap();
+        let end = Instant::now() + SOON;
+        while counted() == before {
+            assert!(Instant::now() < end, "an unknown header is refused");
+            thread::yield_now();
+        }
+        assert_eq!(counted(), before + 1, "and ours was not");
+        assert!(hold.is_silent().unwrap());
+    });
+}
+
+#[test]
+fn what_we_send_by_a_virtual_mac_is_no_other_voice_on_the_interface_below() {
+    alone(|| {
+        let (a0, b0) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let wanted = Vmac {
+            name: "vrrp.7".into(),
+            mac: MacAddr([0, 0, 0x5e, 0, 1, 7]),
+            transmit_from_base: false,
+            group: None,
+        };
+        let index = kernel.ensure_vmac(a0, &wanted, &[Family::V4]).unwrap();
+        let voice = OwnVoice::open(a0, &[(Family::V4, Vrid::new(7).unwrap())]).unwrap();
+        let ear = listener(b0);
+        FrameSender::open(index).unwrap().send(&frame(7)).unwrap();
+        assert!(readable(&ear, SOON), "it has gone through the cable");
+        assert_eq!(voice.drain(), None);
+    });
+}
+
+#[test]
+fn another_voice_over_ipv6_is_heard() {
+    alone(|| {
+        let (a0, _) = cable();
+        let vrid = Vrid::new(51).unwrap();
+        let voice = OwnVoice::open(a0, &[(Family::V6, vrid)]).unwrap();
+        let other = speaker_of(Domain::IPV6);
+        let source = own_link_local();
+        let group: std::net::Ipv6Addr = "ff02::12".parse().unwrap();
+        let to = std::net::SocketAddrV6::new(group, 0, 0, a0);
+        other.send_to(&ADVERT, &SockAddr::from(to)).unwrap();
+        assert!(readable(&voice, SOON));
+        let heard = voice.drain().unwrap();
+        assert_eq!((heard.vrid, heard.source), (vrid, source));
+    });
+}
+
+/// The link-local address of `a0`, once the kernel is sure of it.
+fn own_link_local() -> IpAddr {
+    let told = Told::start();
+    let own = |link: &Link| link.own_address(Family::V6, |_| false);
+    let link = told.changed("a link-local address", "a0", |link| own(link).is_some());
+    own(&link).unwrap()
+}
+
+#[test]
+fn a_link_local_address_is_spoken_from_when_the_kernel_is_sure_of_it() {
+    alone(|| {
+        cable();
+        // Nobody else has it; the kernel takes its second to know.
+        let address = own_link_local();
+        let shown = ip("-6 addr show dev a0");
+        assert!(shown.contains(&address.to_string()), "{shown}");
+        assert!(!shown.contains("tentative"), "{shown}");
+        let a0 = link("a0");
+        assert_eq!(a0.own_address(Family::V6, |one| one == address), None);
+        assert_eq!(a0.own_address(Family::V4, |_| false), None);
+        fs::write("/proc/sys/net/ipv6/conf/a0/dad_transmits", "30").unwrap();
+        ip("-6 addr add fe80::7/64 dev a0");
+        let told = Told::start();
+        let seven: IpAddr = "fe80::7".parse().unwrap();
+        let seen = told.changed("one that is looked for", "a0", |link| link.has(seven));
+        assert!(seen.tentative.contains(&seven), "{seen:?}");
+        assert_eq!(seen.own_address(Family::V6, |one| one == address), None);
     });
 }

@@ -424,6 +424,9 @@ impl Hands {
                 self.ears.detach(ifindex);
                 self.held[port] = None;
                 self.made.remove(&port);
+                if let Some(planned) = self.plan.ports.get(port) {
+                    self.promoting.remove(&planned.name);
+                }
                 for estate in self.installed.iter_mut().chain([&mut self.statics]) {
                     estate.addresses.retain(|one| one.ifindex != ifindex);
                 }

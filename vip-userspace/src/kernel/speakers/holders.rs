@@ -50,6 +50,9 @@ pub fn foreign_holders(ifindex: u32) -> io::Result<Vec<Holder>> {
     // The kernel's list has neither interface nor process, and the socket
     // diagnosis that has both is left out of many kernels.
     let mut inodes = raw_sockets(&fs::read_to_string("/proc/thread-self/net/raw")?);
+    // A kernel without IPv6 has no such list, and nobody speaks by it.
+    let six = fs::read_to_string("/proc/thread-self/net/raw6").unwrap_or_default();
+    inodes.extend(raw_sockets(&six));
     let mut holders = Vec::new();
     for (pid, descriptor, inode) in open_sockets(&inodes) {
         inodes.retain(|known| *known != inode);
@@ -76,7 +79,7 @@ pub fn foreign_holders(ifindex: u32) -> io::Result<Vec<Holder>> {
     Ok(holders)
 }
 
-/// The inodes of the protocol-112 sockets in `/proc/net/raw`.
+/// The inodes of the protocol-112 sockets in `/proc/net/raw` or `raw6`.
 fn raw_sockets(table: &str) -> Vec<u64> {
     let wanted = format!(":{PROTOCOL:04X}");
     table

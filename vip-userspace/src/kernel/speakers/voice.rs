@@ -1,14 +1,14 @@
 //! What this host itself says on an interface.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::sys::socket::{
     AddressFamily, LinkAddr, SockFlag, SockType, recvfrom, setsockopt, socket, sockopt,
 };
 use socket2::{SockFilter, SockRef};
-use vip_common::ids::{MacAddr, Vrid};
+use vip_common::ids::{Family, MacAddr, Vrid};
 
 use crate::kernel::group::{PROTOCOL, drop_everything};
 use crate::kernel::sender::FRAME_MARK;
@@ -20,12 +20,12 @@ pub struct Heard {
     /// For which router.
     pub vrid: Vrid,
     /// From which address.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// From which MAC.
     pub mac: MacAddr,
 }
 
-/// Hears the IPv4 adverts that leave this host by one interface and are not
+/// Hears the adverts of either family that leave this host by one interface and are not
 /// ours: a program here that speaks for one of our routers is a second voice
 /// of the same host, which no election can settle.
 ///
@@ -38,7 +38,7 @@ pub struct Heard {
 #[derive(Debug)]
 pub struct OwnVoice {
     socket: OwnedFd,
-    vrids: Vec<Vrid>,
+    routers: Vec<(Family, Vrid)>,
 }
 
 impl OwnVoice {
@@ -47,7 +47,7 @@ impl OwnVoice {
     /// # Errors
     ///
     /// Without CAP_NET_RAW (EPERM), or when there is no such interface (ENODEV).
-    pub fn open(ifindex: u32, vrids: &[Vrid]) -> io::Result<Self> {
+    pub fn open(ifindex: u32, routers: &[(Family, Vrid)]) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
         // Only a listener to everything is shown what goes out; the filter
@@ -58,7 +58,7 @@ impl OwnVoice {
         setsockopt(&socket, sockopt::RcvBuf, &(64 * 1024))?;
         Ok(Self {
             socket,
-            vrids: vrids.to_vec(),
+            routers: routers.to_vec(),
         })
     }
 
@@ -68,7 +68,9 @@ impl OwnVoice {
         loop {
             let (length, _) = recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut frame).ok()?;
             if let Some(heard) = read(&frame[..length.min(frame.len())])
-                && self.vrids.contains(&heard.vrid)
+                && self
+                    .routers
+                    .contains(&(Family::of(heard.source), heard.vrid))
             {
                 return Some(heard);
             }
@@ -91,18 +93,20 @@ impl AsFd for OwnVoice {
 fn read(frame: &[u8]) -> Option<Heard> {
     let mac = MacAddr(frame.get(6..12)?.try_into().ok()?);
     let ip = frame.get(14..)?;
-    let header = usize::from(ip.first()? & 0x0f) * 4;
-    let source: [u8; 4] = ip.get(12..16)?.try_into().ok()?;
+    let first = *ip.first()?;
+    let (source, header) = if first >> 4 == 6 {
+        let source: [u8; 16] = ip.get(8..24)?.try_into().ok()?;
+        (IpAddr::from(source), 40)
+    } else {
+        let source: [u8; 4] = ip.get(12..16)?.try_into().ok()?;
+        (IpAddr::from(source), usize::from(first & 0x0f) * 4)
+    };
     let vrid = Vrid::new(*ip.get(header.max(20) + 1)?)?;
-    Some(Heard {
-        vrid,
-        source: source.into(),
-        mac,
-    })
+    Some(Heard { vrid, source, mac })
 }
 
-/// Outgoing, without our mark, IPv4, protocol 112.
-fn outgoing_adverts() -> [SockFilter; 10] {
+/// Outgoing, without our mark, IPv4 or IPv6, protocol 112.
+fn outgoing_adverts() -> [SockFilter; 13] {
     const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
     const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
@@ -111,12 +115,15 @@ fn outgoing_adverts() -> [SockFilter; 10] {
     let ancillary = |field: libc::c_int| (libc::SKF_AD_OFF + field).cast_unsigned();
     [
         SockFilter::new(LOAD_BYTE, 0, 0, ancillary(libc::SKF_AD_PKTTYPE)),
-        SockFilter::new(JUMP_EQUAL, 0, 7, u32::from(libc::PACKET_OUTGOING)),
+        SockFilter::new(JUMP_EQUAL, 0, 10, u32::from(libc::PACKET_OUTGOING)),
         SockFilter::new(LOAD_WORD, 0, 0, ancillary(libc::SKF_AD_MARK)),
-        SockFilter::new(JUMP_EQUAL, 5, 0, FRAME_MARK),
+        SockFilter::new(JUMP_EQUAL, 8, 0, FRAME_MARK),
         SockFilter::new(LOAD_HALF, 0, 0, 12),
-        SockFilter::new(JUMP_EQUAL, 0, 3, libc::ETH_P_IP as u32),
+        SockFilter::new(JUMP_EQUAL, 3, 0, libc::ETH_P_IPV6 as u32),
+        SockFilter::new(JUMP_EQUAL, 0, 5, libc::ETH_P_IP as u32),
         SockFilter::new(LOAD_BYTE, 0, 0, 14 + 9),
+        SockFilter::new(JUMP_EQUAL, 2, 3, PROTOCOL.cast_unsigned()),
+        SockFilter::new(LOAD_BYTE, 0, 0, 14 + 6),
         SockFilter::new(JUMP_EQUAL, 0, 1, PROTOCOL.cast_unsigned()),
         SockFilter::new(RETURN, 0, 0, 128),
         SockFilter::new(RETURN, 0, 0, 0),

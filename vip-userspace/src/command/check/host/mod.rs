@@ -171,7 +171,7 @@ impl Host {
                 links::absent(report, first, &port.name, &self.links);
                 continue;
             };
-            let running = running_here(link, &plan.vrids(index, Family::V4));
+            let running = running_here(link, plan, index);
             links::judge(report, link, &instances, &self.links, running.is_some());
             if let Some(running) = &running {
                 report.of(Severity::Note, first, "interface", running.clone(), "");
@@ -205,8 +205,12 @@ fn capabilities(report: &mut Report<'_>) {
 }
 
 /// Which daemon serves one of these routers here already, in a sentence.
-fn running_here(link: &Link, vrids: &[Vrid]) -> Option<String> {
-    if let Some(vrid) = first_claimed(link.index, Family::V4, vrids) {
+fn running_here(link: &Link, plan: &Plan, port: usize) -> Option<String> {
+    let families = [Family::V4, Family::V6];
+    let mut claimed = families
+        .iter()
+        .filter_map(|family| first_claimed(link.index, *family, &plan.vrids(port, *family)));
+    if let Some(vrid) = claimed.next() {
         return Some(format!(
             "a vip serves VRID {vrid} on {} already; `vip status` says how it listens",
             link.name
