@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use caps::Capability;
-use vip_common::ids::{Family, Vrid};
+use vip_common::ids::Family;
 
 use super::Checked;
 use super::written::Written;
@@ -171,7 +171,7 @@ impl Host {
                 links::absent(report, first, &port.name, &self.links);
                 continue;
             };
-            let running = running_here(link, plan, index);
+            let running = running_here(link, &plan, index);
             links::judge(report, link, &instances, &self.links, running.is_some());
             if let Some(running) = &running {
                 report.of(Severity::Note, first, "interface", running.clone(), "");
