@@ -7,7 +7,7 @@ use vip_common::election::Input;
 
 use super::pace::Pace;
 use super::router::Router;
-use super::trust::{self, Trust};
+use super::trust;
 use super::{Engine, Port, Report, Request};
 use crate::dataplane::AddressNote;
 use crate::plan::{Plan, RouterPlan};
@@ -61,7 +61,7 @@ impl Engine {
         if trust::differ(then, now) {
             router.change_secrets(now, moment);
         } else if then.expect != now.expect {
-            router.trust = Trust::new(now);
+            router.trust = router.trust.after(now);
         }
         let company = (&then.routes, &then.rules) != (&now.routes, &now.rules);
         if others(then) != others(now) || company {

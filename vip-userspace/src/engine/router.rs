@@ -235,7 +235,8 @@ impl Router {
     /// Goes by other secrets. The ones before are accepted for a while, of peers
     /// that are reloaded later.
     pub fn change_secrets(&mut self, plan: &RouterPlan, now: MonoTime) {
-        let former = std::mem::replace(&mut self.trust, Trust::new(plan));
+        let trust = self.trust.after(plan);
+        let former = std::mem::replace(&mut self.trust, trust);
         self.former = Some((former, now + FORMER_FOR));
         self.signer = trust::signer(plan, self.signer.as_ref());
     }

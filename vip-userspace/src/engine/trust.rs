@@ -41,6 +41,17 @@ impl Trust {
         }
     }
 
+    /// As another configuration says, with what was heard until now: an advert
+    /// that was believed is not to be believed once more.
+    #[must_use]
+    pub fn after(&self, plan: &RouterPlan) -> Self {
+        let mut trust = Self::new(plan);
+        if let (Some(new), Some(old)) = (&mut trust.signatures, &self.signatures) {
+            new.replay.clone_from(&old.replay);
+        }
+        trust
+    }
+
     /// Reads an advert that came in at about now.
     ///
     /// # Errors
@@ -131,5 +142,86 @@ fn anti_replay(hmac: &Hmac) -> AntiReplay {
             window: Duration::from_secs(seconds.into()),
         },
         estate::AntiReplay::Monotonic => AntiReplay::Monotonic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use vip_common::ids::{MacAddr, Priority};
+    use vip_common::wire::vrrp::{AdvertFrame, Auth, ChecksumDialect, FrameSpec, locate};
+
+    use super::*;
+    use crate::config;
+    use crate::plan::Plan;
+
+    const FIRST: &str = "key 1 ASCII_OF_THIRTY_TWO_BYTES_OR_MORE\nactive_key 1\n";
+    const SECOND: &str = "key 1 ASCII_OF_THIRTY_TWO_BYTES_OR_MORE\nkey 2 ANOTHER_OF_THIRTY_TWO_BYTES_OR_MORE\nactive_key 2\n";
+
+    /// One router that speaks version 3 with these keys.
+    fn plan(keys: &str) -> Plan {
+        let text = format!(
+            "vrrp_instance A {{\nversion 3\ninterface eth0\nvirtual_router_id 51\nauth_hmac {{\n{keys}anti_replay monotonic\nmode enforce\n}}\nvirtual_ipaddress {{\n192.0.2.1\n}}\n}}\n"
+        );
+        Plan::new(&config::parse(&text, "t").configuration)
+    }
+
+    fn advert(plan: &RouterPlan, signer: &mut Signer) -> Vec<u8> {
+        let mut frame = AdvertFrame::new(&FrameSpec {
+            source_mac: MacAddr::ZERO,
+            destination_mac: MacAddr::ZERO,
+            source: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)),
+            destination: plan.group,
+            ttl: 255,
+            vrid: plan.params.vrid,
+            version: plan.params.version,
+            interval: plan.params.adver_interval,
+            auth: Auth::None,
+            addresses: &plan.listed,
+            dialect: ChecksumDialect::PseudoHeader,
+        })
+        .unwrap();
+        let frame = frame.seal_signed(1, Priority::DEFAULT, signer, utc());
+        frame.to_vec()
+    }
+
+    fn hear(trust: &mut Trust, frame: &[u8]) -> Result<Option<u8>, RejectReason> {
+        let (header, _, body) = locate(frame).unwrap();
+        trust.decode(&header, body).map(|advert| advert.signed)
+    }
+
+    #[test]
+    fn what_was_believed_before_other_keys_is_not_believed_again() {
+        let (first, second) = (plan(FIRST), plan(SECOND));
+        let (first, second) = (&first.routers[0], &second.routers[0]);
+        assert!(differ(first, second) && !differ(first, first));
+        let mut signer = signer(first, None).unwrap();
+        let heard = advert(first, &mut signer);
+        let unheard = advert(first, &mut signer);
+
+        let mut trust = Trust::new(first);
+        assert_eq!(hear(&mut trust, &heard), Ok(Some(1)));
+        let mut trust = trust.after(second);
+        assert_eq!(hear(&mut trust, &heard), Err(RejectReason::HmacReplay));
+        assert_eq!(hear(&mut trust, &unheard), Ok(Some(1)));
+    }
+
+    #[test]
+    fn another_key_signs_on_where_the_one_before_stopped() {
+        let (first, second) = (plan(FIRST), plan(SECOND));
+        let (first, second) = (&first.routers[0], &second.routers[0]);
+        let mut signs = signer(first, None).unwrap();
+        let mut frame = advert(first, &mut signs);
+        assert_eq!(hear(&mut Trust::new(second), &frame), Ok(Some(1)));
+        let before = signs.last();
+        let mut signs = signer(second, Some(&signs)).unwrap();
+        assert_eq!(signs.last(), before);
+        frame = advert(second, &mut signs);
+        assert!(signs.last() > before);
+        assert_eq!(hear(&mut Trust::new(second), &frame), Ok(Some(2)));
+        let unknown = hear(&mut Trust::new(first), &frame);
+        assert_eq!(unknown, Err(RejectReason::HmacUnknownKey));
+        assert!(is_of_secrets(RejectReason::HmacUnknownKey));
     }
 }
