@@ -95,12 +95,14 @@ impl Services {
             }
             Report::Announced { slot, .. } => {
                 let router = &self.plan.routers[slot];
-                let interface = &self.plan.ports[router.port].name;
-                for address in router.all_addresses() {
-                    let line = format!(
-                        "Sending gratuitous ARP on {interface} for {}",
-                        address.address
-                    );
+                for one in router.all_addresses() {
+                    let interface = &self.plan.ports[one.port].name;
+                    let what = if one.address.is_ipv4() {
+                        "gratuitous ARP"
+                    } else {
+                        "neighbour advertisement"
+                    };
+                    let line = format!("Sending {what} on {interface} for {}", one.address);
                     self.log.line(Level::Info, &line);
                 }
             }
