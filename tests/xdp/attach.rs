@@ -20,15 +20,16 @@ use vip_common::reject::RejectReason;
 
 use crate::cases;
 use crate::frames::{
-    ADDRESS, CAPACITY, IP, SENDER, SLOT_2, STRANGER, VRID_3, advert, arp, port, with,
+    ADDRESS, ADDRESS_6, CAPACITY, IP, SENDER, SENDER_6, SLOT_2, SLOT_6, STRANGER, VRID_3, VRRP_6,
+    advert, advert_6, arp, link_local, ndisc, port, with,
 };
 use crate::program::{counter, counters, load, load_for};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs in a network namespace of its own, where `near` and `far` are the ends
 /// of one cable; it goes with the thread.
-fn with_cable(test: impl FnOnce() + Send + 'static) {
+pub(crate) fn with_cable(test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace takes root");
         ip("link add near type veth peer name far");
@@ -42,7 +43,7 @@ fn with_cable(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-fn ip(arguments: &str) {
+pub(crate) fn ip(arguments: &str) {
     let output = Command::new("ip")
         .args(arguments.split_whitespace())
         .output()
@@ -51,7 +52,7 @@ fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {words}");
 }
 
-fn ifindex(device: &str) -> u32 {
+pub(crate) fn ifindex(device: &str) -> u32 {
     nix::net::if_::if_nametoindex(device).expect("the device is there")
 }
 
@@ -93,7 +94,7 @@ fn hear(ear: &mut dyn Ear, count: usize) -> Vec<Heard> {
 }
 
 /// Puts frames on the wire at the other end.
-fn send(frames: &[Vec<u8>]) {
+pub(crate) fn send(frames: &[Vec<u8>]) {
     send_from("far", frames);
 }
 
@@ -125,8 +126,24 @@ fn mixture() -> Vec<Vec<u8>> {
     ]
 }
 
+/// The same over IPv6.
+fn mixture_6() -> Vec<Vec<u8>> {
+    let good = advert_6(1);
+    vec![
+        with(good.clone(), IP + 7, &[254]),
+        with(good.clone(), IP + 6, &[6]),
+        with(good.clone(), VRRP_6 + 1, &[99]),
+        ndisc(135, STRANGER, link_local(0x77), ADDRESS_6, Some(STRANGER)),
+        ndisc(136, STRANGER, ADDRESS_6, ADDRESS_6, Some(STRANGER)),
+        good,
+    ]
+}
+
 /// The ear of an attached interface: its own or the common one.
-fn ear<'a>(attached: &'a mut Attached, ring: &'a mut Option<RingEar>) -> &'a mut dyn Ear {
+pub(crate) fn ear<'a>(
+    attached: &'a mut Attached,
+    ring: &'a mut Option<RingEar>,
+) -> &'a mut dyn Ear {
     match (&mut attached.ear, ring) {
         (Some(ear), _) => &mut **ear,
         (None, Some(ring)) => ring,
@@ -176,6 +193,40 @@ fn hears_the_mixture(wanted: Wanted, rung: Rung) {
         assert_eq!((key.source(), refused.count), (IpAddr::from(SENDER), 1));
         let claim = gauges.claim(SLOT_2).expect("a claim");
         assert_eq!((claim.mac, claim.count), (STRANGER, 1));
+
+        send(&mixture_6());
+        let mut expected = vec![
+            Heard::Claim {
+                slot: SLOT_6,
+                ifindex: near,
+            },
+            Heard::Advert {
+                slot: SLOT_6,
+                ifindex: near,
+                len: 78,
+            },
+        ];
+        if rung == Rung::PacketSocket {
+            let reason = RejectReason::Ttl;
+            let slot = SLOT_6;
+            expected.insert(0, Heard::Refused { slot, reason });
+        }
+        assert_eq!(hear(ear, expected.len()), expected);
+        for (counter, count) in [
+            (Counter::Taken, 1),
+            (Counter::Rejected(RejectReason::Ttl), 1),
+            (Counter::Asked, 1),
+            (Counter::Claimed, 1),
+        ] {
+            assert_eq!(gauges.counter(SLOT_6, counter), count, "{counter:?}");
+        }
+        let [(key, refused)] = gauges.refused(SLOT_6)[..] else {
+            panic!("one is refused");
+        };
+        assert_eq!((key.source(), refused.count), (IpAddr::from(SENDER_6), 1));
+        let claim = gauges.claim(SLOT_6).expect("a claim");
+        assert_eq!((claim.mac, claim.count), (STRANGER, 1));
+        assert_eq!(claim.address(), IpAddr::from(ADDRESS_6));
     });
 }
 
@@ -496,6 +547,9 @@ fn without_room_for_its_rules_it_is_a_packet_socket_that_says_why() {
             matches!(heard[..], [Heard::Advert { slot: 0, .. }]),
             "{heard:?}"
         );
+        let again = ears.attach(&few).expect("attached");
+        assert_eq!((again.rung, again.why), (attached.rung, attached.why));
+        assert!(again.ear.is_some(), "in place of the one before");
     });
 }
 

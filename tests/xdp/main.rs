@@ -8,6 +8,7 @@
     reason = "helpers of tests: what is missing is to be said at once"
 )]
 
+mod answers;
 mod attach;
 mod cases;
 mod frames;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use vip::dataplane::packet::{Book, Verdict};
 use vip::dataplane::{AddressNote, Ear, EarEvent, Ears, Gauges, Left, RingEar, Rung, STUB, Wanted};
 use vip_common::ids::{MacAddr, Version};
-use vip_common::layout::{self, AddressKey, CLAIM_BUDGET_NANOS, Counter, LARGE_FRAME, Octets};
+use vip_common::layout::{
+    self, AddressEntry, AddressKey, CLAIM_BUDGET_NANOS, Counter, LARGE_FRAME, Octets,
+};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
@@ -488,6 +490,14 @@ fn what_was_noted_of_an_address_stays_when_rules_change() {
     let mut port = port("lo", LOOPBACK);
     bench.ears.enter(&port).expect("room");
     assert!(!bench.run(&question), "withheld still");
+    let another = Ipv4Addr::new(192, 168, 8, 101);
+    let own = port.addresses[0].1.own;
+    let entry = AddressEntry::new(SLOT_2, own);
+    let another_key = AddressKey::new(LOOPBACK, another.into());
+    port.addresses.push((another_key, entry));
+    bench.ears.enter(&port).expect("room");
+    let its = arp(1, STRANGER, Ipv4Addr::new(192, 168, 8, 77), another);
+    assert!(!bench.run(&its), "as the router's others are");
     for (_, entry) in &mut port.addresses {
         entry.slot = SLOT_6;
     }

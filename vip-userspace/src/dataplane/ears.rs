@@ -167,7 +167,11 @@ impl Ears {
         if self.attached.contains_key(&port.ifindex) && self.prove(port.ifindex).is_err() {
             self.detach(port.ifindex);
         }
-        let mut no_rules = None;
+        // A port that is heard by a packet socket goes on to be.
+        let mut no_program = self
+            .attached
+            .get(&port.ifindex)
+            .and_then(|there| matches!(there.hold, Hold::Socket(_)).then(|| there.why.clone()));
         if let Ok(nic) = &mut self.nic {
             // The rules come before the program that judges by them.
             let known = self.attached.get(&port.ifindex);
@@ -181,7 +185,7 @@ impl Ears {
                 if self.wanted != Wanted::Auto {
                     return Err(error);
                 }
-                no_rules = Some(format!("no program at the NIC: cannot {what}: {why}"));
+                no_program = Some(format!("no program at the NIC: cannot {what}: {why}"));
             }
         }
         if let Some(attachment) = self.attached.get_mut(&port.ifindex)
@@ -194,7 +198,7 @@ impl Ears {
                 ear: None,
             });
         }
-        match self.climb(port, no_rules) {
+        match self.climb(port, no_program) {
             Ok((mut attachment, ear)) => {
                 attachment.remember(port);
                 let attached = Attached {
@@ -302,16 +306,16 @@ impl Ears {
         })
     }
 
-    /// Goes down the rungs until one holds. Without its rules no program is worth
-    /// attaching: then it is the rung below them all.
+    /// Goes down the rungs until one holds; to the last one where there is a reason
+    /// for having no program.
     fn climb(
         &self,
         port: &Port,
-        no_rules: Option<String>,
+        no_program: Option<String>,
     ) -> Result<(Attachment, Option<Box<dyn Ear>>), EarError> {
         let explicit = ladder::explicit(self.wanted);
         let mut reasons = Vec::new();
-        let mut rung = match (&self.nic, explicit, no_rules) {
+        let mut rung = match (&self.nic, explicit, no_program) {
             (_, Some(rung), _) => rung,
             (Err(why), None, _) => {
                 reasons.push(why.clone());
@@ -405,12 +409,20 @@ impl Nic {
             let addresses: Vec<_> = known.addresses.iter().filter(gone).copied().collect();
             self.leave(&routers, &addresses);
         }
+        // What the engine has noted of a router's addresses, which is the same of
+        // all, holds for those that come to them.
+        let mut noted = BTreeMap::new();
+        let mut new = Vec::new();
         for (key, entry) in &port.addresses {
-            // What the engine has noted of an address stays.
-            let there = self.addresses.get(&Shared(*key), 0);
-            if there.is_ok_and(|there| (there.0.slot, there.0.own) == (entry.slot, entry.own)) {
-                continue;
+            match self.addresses.get(&Shared(*key), 0) {
+                Ok(Shared(there)) if (there.slot, there.own) == (entry.slot, entry.own) => {
+                    noted.insert((there.slot, there.own), there);
+                }
+                _ => new.push((key, entry)),
             }
+        }
+        for (key, entry) in new {
+            let entry = noted.get(&(entry.slot, entry.own)).unwrap_or(entry);
             self.addresses
                 .insert(Shared(*key), Shared(*entry), 0)
                 .map_err(|error| failed("enter an address", error))?;

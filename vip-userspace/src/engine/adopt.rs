@@ -9,7 +9,6 @@ use super::pace::Pace;
 use super::router::Router;
 use super::trust;
 use super::{Engine, Port, Report, Request};
-use crate::dataplane::AddressNote;
 use crate::plan::{Plan, RouterPlan};
 
 impl Engine {
@@ -46,7 +45,7 @@ impl Engine {
         }
         for slot in 0..plan.routers.len() {
             // New addresses are not known to the ears as they stand.
-            self.routers[slot].noted = AddressNote::default();
+            self.routers[slot].noted = None;
             self.settle_router(&plan, slot);
         }
         self.report(Report::Adopted);

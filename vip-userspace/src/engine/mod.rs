@@ -365,10 +365,10 @@ impl Engine {
             withheld: router.withheld,
         };
         router.active_mac = active;
-        if router.noted == note {
+        if router.noted == Some(note) {
             return;
         }
-        router.noted = note;
+        router.noted = Some(note);
         for one in self.plan.routers[slot].all_addresses() {
             let Some(port) = &self.ports[one.heard].attached else {
                 continue;

@@ -115,8 +115,9 @@ impl Engine {
             mute: false,
         });
         port.face = port.face.wrapping_add(1);
-        if let Some(ear) = ear {
-            self.hear_by(index, ear);
+        match ear {
+            Some(ear) => self.hear_by(index, ear),
+            None => self.note_again(index),
         }
         // The link may have changed while the hands were at it.
         if self.ports[index]
@@ -135,6 +136,19 @@ impl Engine {
         if self.listen(Some(index), ear).is_err() {
             self.detach(index);
             self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
+        }
+        self.note_again(index);
+    }
+
+    /// Says of each address that is heard of on a port what is to be made of it: an
+    /// ear that has just come knows nothing.
+    fn note_again(&mut self, index: usize) {
+        let plan = Arc::clone(&self.plan);
+        for (slot, router) in plan.routers.iter().enumerate() {
+            if router.all_addresses().any(|one| one.heard == index) {
+                self.routers[slot].noted = None;
+                self.tell_active(slot);
+            }
         }
     }
 

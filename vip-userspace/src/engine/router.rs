@@ -68,7 +68,7 @@ pub struct Router {
     /// Whether a peer computes checksums as keepalived once did, and so do we.
     pub old_checksum: bool,
     /// What the ears were last told of its addresses.
-    pub noted: AddressNote,
+    pub noted: Option<AddressNote>,
     /// The priority that the election was last told of.
     pub told_priority: Priority,
     /// Whether it is gone for good, and the hands know.
@@ -109,7 +109,7 @@ impl Router {
             to_peers: None,
             lacks_source: false,
             old_checksum: false,
-            noted: AddressNote::default(),
+            noted: None,
             told_priority: plan.priority(),
             forgotten: false,
             owed: Owed::default(),

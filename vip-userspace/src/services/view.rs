@@ -348,6 +348,7 @@ fn counters(services: &Services, slot: u32, seen: &Snapshot) -> BTreeMap<String,
         ("ring_full", Counter::RingFull),
         ("arp_requests", Counter::Asked),
         ("arp_claims", Counter::Claimed),
+        ("requests_withheld", Counter::Withheld),
     ] {
         counters.insert(name.into(), services.gauges.counter(slot, counter));
     }
