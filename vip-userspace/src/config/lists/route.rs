@@ -236,6 +236,7 @@ pub(in super::super) fn parse(
         },
         fixed,
         names,
+        order: None,
         to: None,
         family: None,
         typed: None,
@@ -253,6 +254,7 @@ struct Draft<'t, 'n> {
     line: RouteLine,
     fixed: bool,
     names: &'n Names,
+    order: Option<Order>,
     /// The destination, and where it stands; an inner `None` for all of the
     /// family.
     to: Option<(Option<Network>, &'t Token)>,
@@ -358,9 +360,9 @@ impl<'t> Draft<'t, '_> {
                     }
                 });
             }
-            "add" => self.line.order = Order::Add,
-            "prepend" => self.line.order = Order::Prepend,
-            "append" => self.line.order = Order::Append,
+            "add" => self.order = Some(Order::Add),
+            "prepend" => self.order = Some(Order::Prepend),
+            "append" => self.order = Some(Order::Append),
             "no_track" => self.line.no_track = true,
             "track_group" if self.fixed => self.line.track_group = Some(words.value(word)?.clone()),
             "track_group" => {
@@ -483,6 +485,13 @@ impl<'t> Draft<'t, '_> {
             return None;
         };
         self.line.destination = network.unwrap_or_else(|| Network::all(family));
+        // As in keepalived.
+        let usual = if self.line.kind == RouteType::Unicast {
+            Order::Prepend
+        } else {
+            Order::Add
+        };
+        self.line.order = self.order.unwrap_or(usual);
         let (foreign, other) = match family {
             Family::V4 => (self.only_ipv6, Family::V6),
             Family::V6 => (self.only_ipv4, Family::V4),

@@ -23,8 +23,8 @@ pub(super) struct Resolver<'a> {
     directories: Vec<PathBuf>,
     /// The names, once one is asked for.
     names: OnceCell<Names>,
-    /// The preference of the next rule that has none.
-    preference: Cell<u32>,
+    /// The preference of the next rule that has none, of IPv4 and of IPv6.
+    preference: [Cell<u32>; 2],
 }
 
 /// Where they stand by default; Debian and others have moved the second.
@@ -51,7 +51,7 @@ impl<'a> Resolver<'a> {
             files,
             directories,
             names: OnceCell::new(),
-            preference: Cell::new(FIRST_PREFERENCE),
+            preference: [const { Cell::new(FIRST_PREFERENCE) }; 2],
         }
     }
 
@@ -218,16 +218,26 @@ impl<'a> Resolver<'a> {
                 Some(realms) => Some(self.realms(realms, sink)?),
                 None => None,
             },
-            preference: line.preference.unwrap_or_else(|| self.next_preference()),
+            preference: line
+                .preference
+                .unwrap_or_else(|| self.next_preference(line.family)),
             protocol: self.maybe(Kind::Protocol, line.made_by.as_ref(), sink)?,
             no_track: line.no_track,
         })
     }
 
-    fn next_preference(&self) -> u32 {
-        let taken = self.preference.get();
-        self.preference.set(taken.saturating_sub(1));
-        taken
+    fn next_preference(&self, family: network::Family) -> u32 {
+        let [v4, v6] = &self.preference;
+        let next = match family {
+            network::Family::V4 => v4,
+            network::Family::V6 => v6,
+        };
+        next.replace(next.get().saturating_sub(1))
+    }
+
+    /// The number of a group of interfaces.
+    pub(super) fn group(&self, group: &Number, sink: &mut Sink) -> Option<u32> {
+        self.number(Kind::Group, group, sink)
     }
 }
 

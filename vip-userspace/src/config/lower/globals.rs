@@ -25,18 +25,20 @@ pub(super) struct Globals {
     pub(super) strict: bool,
     pub(super) checksum_as_v2: bool,
     pub(super) garp: Garp,
+    /// Rounds after a lower priority was heard, and when they come again.
+    garp_lower: (Option<u8>, Option<Duration>),
     pub(super) garp_extra_if: Option<ExtraGarp>,
     pub(super) garp_interval: Duration,
     pub(super) gna_interval: Duration,
     pub(super) check_unicast_src: bool,
-    pub(super) owner_ignore_adverts: bool,
+    pub(super) owner_ignore_adverts: Option<bool>,
     pub(super) lower_prio_no_advert: Option<bool>,
     pub(super) higher_prio_send_advert: bool,
     pub(super) startup_delay: Duration,
     pub(super) delay_after_boot: Duration,
     pub(super) default_interface: Option<String>,
     pub(super) vmac_prefix: String,
-    pub(super) vmac_addr_prefix: Option<[u8; 5]>,
+    pub(super) vmac_addr_prefix: Option<String>,
     /// Where names of tables and so on stand: the host's own, then iproute2's.
     pub(super) names: [Option<PathBuf>; 2],
 }
@@ -57,11 +59,12 @@ impl Default for Globals {
             strict: false,
             checksum_as_v2: false,
             garp: Garp::default(),
+            garp_lower: (None, None),
             garp_extra_if: None,
             garp_interval: Duration::ZERO,
             gna_interval: Duration::ZERO,
             check_unicast_src: false,
-            owner_ignore_adverts: false,
+            owner_ignore_adverts: None,
             lower_prio_no_advert: None,
             higher_prio_send_advert: false,
             startup_delay: Duration::ZERO,
@@ -87,17 +90,31 @@ impl Globals {
         self.read_more(section);
     }
 
+    /// When gratuitous ARP is sent where an instance does not say.
+    pub(super) fn garp(&self) -> Garp {
+        let (repeat, delay) = self.garp_lower;
+        Garp {
+            lower_prio_repeat: repeat.unwrap_or(self.garp.repeat),
+            lower_prio_delay: delay.unwrap_or(self.garp.delay),
+            ..self.garp
+        }
+    }
+
     fn read_more(&mut self, section: &Section) {
         let on = |name| switch(section, name);
         let time = |name| duration(section, name);
         let text = |name| Some(given(section, name)?.word()?.text.to_string());
         let set = |name, value: &mut bool| *value = on(name).unwrap_or(*value);
         set("vrrp_check_unicast_src", &mut self.check_unicast_src);
-        set("vrrp_owner_ignore_adverts", &mut self.owner_ignore_adverts);
         set(
             "vrrp_higher_prio_send_advert",
             &mut self.higher_prio_send_advert,
         );
+        let (repeat, delay) = &mut self.garp_lower;
+        let asked = given(section, "vrrp_garp_lower_prio_repeat").and_then(rounds);
+        *repeat = asked.or(*repeat);
+        *delay = time("vrrp_garp_lower_prio_delay").or(*delay);
+        self.owner_ignore_adverts = on("vrrp_owner_ignore_adverts").or(self.owner_ignore_adverts);
         self.lower_prio_no_advert = on("vrrp_lower_prio_no_advert").or(self.lower_prio_no_advert);
         let set = |name, value: &mut Duration| *value = time(name).unwrap_or(*value);
         set("vrrp_startup_delay", &mut self.startup_delay);
@@ -111,9 +128,7 @@ impl Globals {
         if let Some(prefix) = text("vmac_prefix") {
             self.vmac_prefix = prefix;
         }
-        if let Some(prefix) = text("vmac_addr_prefix") {
-            self.vmac_addr_prefix = mac_prefix(&prefix);
-        }
+        self.vmac_addr_prefix = text("vmac_addr_prefix").or(self.vmac_addr_prefix.take());
         for (index, name) in ["iproute_etc_dir", "iproute_usr_dir"]
             .into_iter()
             .enumerate()
@@ -175,8 +190,7 @@ impl Globals {
                         delay: Duration::ZERO,
                         refresh: None,
                         refresh_repeat: 1,
-                        lower_prio_repeat: 1,
-                        lower_prio_delay: Duration::ZERO,
+                        ..self.garp
                     };
                 }
             }
@@ -194,14 +208,6 @@ pub(super) fn extra(section: &Section, name: &str) -> Option<ExtraGarp> {
         every: Duration::from_secs(seconds),
         all: words.first().is_some_and(|word| &*word.text == "all"),
     })
-}
-
-/// Five octets in hexadecimal, with `:` between them.
-fn mac_prefix(text: &str) -> Option<[u8; 5]> {
-    let octets = text
-        .split(':')
-        .map(|octet| u8::from_str_radix(octet, 16).ok());
-    octets.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
 /// The version of a value that the table has limited to 2 and 3.
@@ -228,6 +234,12 @@ pub(super) fn group(value: &Value, span: Span, sink: &mut Sink) -> Option<IpAddr
         return None;
     }
     Some(address)
+}
+
+/// A number of rounds that may be none.
+pub(super) fn rounds(value: &Value) -> Option<u8> {
+    let asked = value.whole::<u64>()?;
+    Some(u8::try_from(asked).unwrap_or(u8::MAX))
 }
 
 /// A number of gratuitous ARP rounds.

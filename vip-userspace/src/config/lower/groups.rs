@@ -1,12 +1,16 @@
 //! What several instances share: sync groups, spacing of gratuitous ARP, static
 //! addresses.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use vip_common::ids::Priority;
+
 use super::super::Instance;
-use super::super::estate::{GarpGroup, SyncGroup, VirtualAddress};
+use super::super::diag::{Finding, Sink, quoted};
+use super::super::estate::{GarpGroup, SyncGroup, VirtualAddress, Weight};
 use super::super::keywords::Block;
+use super::super::lex::Token;
 use super::super::section::{Section, Setting};
 use super::company::{duration, tracked};
 use super::globals::Globals;
@@ -15,29 +19,83 @@ use super::sections;
 /// The interface of static addresses where nothing names another, as in keepalived.
 const DEFAULT_INTERFACE: &str = "eth0";
 
-/// The sync groups that have a member.
-pub(super) fn sync_groups(settings: &[Setting], instances: &[Instance]) -> Vec<SyncGroup> {
-    let known: HashSet<&str> = instances.iter().map(|one| one.name.as_str()).collect();
+/// The sync groups that have a member, and what they change about their members.
+pub(super) fn sync_groups(
+    settings: &[Setting],
+    instances: &mut [Instance],
+    sink: &mut Sink,
+) -> Vec<SyncGroup> {
+    let mut by_name: HashMap<String, &mut Instance> = instances
+        .iter_mut()
+        .map(|one| (one.name.clone(), one))
+        .collect();
     let mut names = HashSet::new();
-    let mut taken = HashSet::new();
-    sections(settings, Block::SyncGroup)
-        .filter_map(|section| Some((section, &*section.name.as_ref()?.text)))
-        .filter(|(_, name)| names.insert(*name))
-        .filter_map(|(section, name)| {
-            let members: Vec<String> = section
-                .all("group")
-                .flat_map(|setting| setting.value.names())
-                .filter(|member| known.contains(&*member.text) && taken.insert(&*member.text))
-                .map(|member| member.text.to_string())
-                .collect();
-            (!members.is_empty()).then(|| SyncGroup {
-                name: name.to_owned(),
-                members,
-                weights: section.last("sync_group_tracking_weight").is_some(),
-                track_interfaces: tracked(section),
-            })
-        })
-        .collect()
+    let mut groups = Vec::new();
+    for section in sections(settings, Block::SyncGroup) {
+        let Some(name) = &section.name else { continue };
+        if !names.insert(&*name.text) {
+            continue;
+        }
+        // Each instance is in one group only.
+        let mut members: Vec<&mut Instance> = section
+            .all("group")
+            .flat_map(|setting| setting.value.names())
+            .filter_map(|member| by_name.remove(&*member.text))
+            .collect();
+        if members.is_empty() {
+            continue;
+        }
+        let weights = section.last("sync_group_tracking_weight").is_some();
+        let owner = members.iter().any(|one| one.priority == Priority::OWNER);
+        let mut own = Vec::new();
+        for (mut tracked, span) in tracked(section, sink) {
+            if owner && tracked.weight.value != 0 {
+                let interface = quoted(&tracked.interface);
+                sink.add(
+                    Finding::warning(
+                        span,
+                        format!("the weight of {interface} is ignored: a member has priority 255"),
+                    )
+                    .help("as in keepalived, a failure is FAULT for all of the group"),
+                );
+                tracked.weight = Weight::default();
+            }
+            own.push(tracked);
+        }
+        for member in &mut members {
+            if !weights {
+                without_weights(member, name, sink);
+            }
+        }
+        groups.push(SyncGroup {
+            name: name.text.to_string(),
+            members: members.into_iter().map(|one| one.name.clone()).collect(),
+            weights,
+            track_interfaces: own,
+        });
+    }
+    groups
+}
+
+/// What a member tracks has no weight in its group, as in keepalived.
+fn without_weights(member: &mut Instance, group: &Token, sink: &mut Sink) {
+    for tracked in &mut member.track_interfaces {
+        if tracked.weight.value == 0 {
+            continue;
+        }
+        let interface = quoted(&tracked.interface);
+        sink.add(
+            Finding::warning(
+                group.span,
+                format!(
+                    "the weight of {interface} in `{}` is ignored in its sync group",
+                    member.name
+                ),
+            )
+            .help("a failure is FAULT for all of the group; `sync_group_tracking_weight` lets weights count"),
+        );
+        tracked.weight = Weight::default();
+    }
 }
 
 /// The groups of interfaces that are spaced out together.

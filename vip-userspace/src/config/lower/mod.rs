@@ -3,23 +3,31 @@
 //! Values of `global_defs` hold for instances above them too, so instances are
 //! completed when everything has been read.
 
+mod address;
+mod auth;
 mod company;
+mod election;
 mod estate;
 mod globals;
 mod groups;
 mod hmac;
 mod instance;
+mod peers;
 mod references;
 mod vmac;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use vip_common::ids::Vrid;
+
 use self::estate::Resolver;
 use self::globals::Globals;
 use self::instance::Draft;
+use self::vmac::Vmacs;
 use super::Configuration;
 use super::diag::{Finding, Severity, Sink, quoted};
+use super::estate::Vmac;
 use super::keywords::Block;
 use super::lex::Token;
 use super::reading::Files;
@@ -30,8 +38,10 @@ use super::source::Span;
 struct Around<'a> {
     files: &'a dyn Files,
     resolver: Resolver<'a>,
-    /// Names of interfaces with virtual MACs.
-    vmacs: vmac::Names,
+    /// Interfaces with virtual MACs.
+    vmacs: Vmacs,
+    /// Those that addresses of a router share on another interface.
+    shared: HashMap<(String, bool, Vrid), Vmac>,
 }
 
 /// Lowers everything that a configuration says. `never` is a reason for which
@@ -63,12 +73,13 @@ pub(super) fn lower(
     let mut around = Around {
         files,
         resolver: Resolver::new(files, &globals),
-        vmacs: vmac::Names::default(),
+        vmacs: Vmacs::default(),
+        shared: HashMap::new(),
     };
-    for draft in &drafts {
-        draft.note_vmacs(&mut around.vmacs);
+    for draft in &mut drafts {
+        draft.note_vmacs(&mut around.vmacs, sink);
     }
-    let instances: Vec<_> = drafts
+    let mut instances: Vec<_> = drafts
         .into_iter()
         .map(|draft| draft.finish(&globals, &mut around, sink))
         .collect();
@@ -88,7 +99,7 @@ pub(super) fn lower(
             .filter(move |setting| setting.keyword.name == name)
     };
     Configuration {
-        sync_groups: groups::sync_groups(settings, &instances),
+        sync_groups: groups::sync_groups(settings, &mut instances, sink),
         static_addresses: groups::static_addresses(lists("static_ipaddress"), &globals),
         static_routes: company::routes(lists("static_routes"), &around.resolver, sink),
         static_rules: company::rules(lists("static_rules"), &around.resolver, sink),

@@ -140,8 +140,8 @@ fn each_keyword_of_an_instance_does_what_it_says() {
             delay: seconds(2),
             refresh: Some(seconds(60)),
             refresh_repeat: 4,
-            lower_prio_repeat: 3,
-            lower_prio_delay: seconds(2),
+            lower_prio_repeat: 5,
+            lower_prio_delay: seconds(5),
         }
     );
     assert_eq!(
