@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::facts::{Address, Facts};
+use vip::config::estate::Lifetime;
+
+use super::facts::{Address, Facts, Unicast, Vmac, six_digits};
 
 /// The section of the virtual routers, and the one that always comes after it.
 const BEGIN: &str = "------< VRRP Topology >------";
@@ -60,6 +62,13 @@ impl<'a> Lines<'a> {
         number.with_context(|| format!("{key} = {value} is no number"))
     }
 
+    /// Whether there is this line.
+    fn has(&self, line: &str) -> bool {
+        self.lines
+            .iter()
+            .any(|one| one.strip_prefix("   ") == Some(line))
+    }
+
     /// The entries under the first line that begins with `title`.
     fn list(&self, title: &str) -> impl Iterator<Item = &'a str> {
         self.lines
@@ -93,17 +102,32 @@ fn instance(lines: &[&str]) -> Result<Facts> {
         let rest = line.strip_prefix("   Multicast address ")?;
         Some(rest.split(',').next().unwrap_or(rest))
     });
+    let version: u8 = lines.number("VRRP Version")?;
+    let priority: u8 = lines.number("Priority")?;
     Ok(Facts {
         name: name.to_owned(),
-        version: lines.number("VRRP Version")?,
+        version,
         interface: interface.to_owned(),
         vrid: lines.number("Virtual Router ID")?,
-        priority: lines.number("Priority")?,
+        priority,
         interval: span(lines.get("Advert interval")?)?,
         effective: lines.number("Effective priority")?,
         down_interval: span(lines.get("Master down timer")?)?,
         down_timer_adverts: lines.number("Down timer adverts")?,
         preempts: switch(lines.get("Preempt")?)?,
+        preempt_delay: six_digits(match lines.maybe("Preempt delay") {
+            Some(text) => text.trim_end_matches(" secs").parse()?,
+            None => 0.0,
+        }),
+        lower_prio_no_advert: !truth(
+            lines.get("Send advert after receive lower priority advert")?,
+        )?,
+        higher_prio_send_advert: truth(
+            lines.get("Send advert after receive higher priority advert")?,
+        )?,
+        accepts: priority == 255 || switch(lines.get("Accept")?)?,
+        promote_secondaries: switch(lines.get("Promote_secondaries")?)?,
+        dont_track_primary: lines.has("VRRP interface tracking disabled"),
         auth: match lines.maybe("Authentication type") {
             None | Some("none") => String::new(),
             Some("SIMPLE_PASSWORD") => format!("PASS {}", lines.get("Password")?),
@@ -112,13 +136,102 @@ fn instance(lines: &[&str]) -> Result<Facts> {
         },
         source,
         group: group.map(ip).transpose()?,
+        unicast: unicast(&lines)?,
+        vmac: vmac(&lines)?,
+        tracked: lines
+            .list("Tracked interfaces")
+            .map(str::to_owned)
+            .collect(),
+        routes: lines
+            .list("Virtual Routes")
+            .map(|line| {
+                let mut words = line.split_whitespace();
+                let network = words.find(|word| word.contains('/'));
+                network
+                    .map(str::to_owned)
+                    .context("a route without a destination")
+            })
+            .collect::<Result<_>>()?,
+        rules: lines
+            .list("Virtual Rules")
+            .map(|line| {
+                let (_, rest) = line
+                    .split_once(" priority ")
+                    .context("a rule without one")?;
+                let number = rest.split(' ').next().unwrap_or(rest);
+                Ok(number.parse()?)
+            })
+            .collect::<Result<_>>()?,
         addresses: addresses("Virtual IP (")?,
         excluded: addresses("Virtual IP Excluded")?,
         garp_delay: Duration::from_secs(lines.number("Gratuitous ARP delay")?),
         garp_repeat: lines.number("Gratuitous ARP repeat")?,
         garp_refresh: Duration::from_secs(lines.number("Gratuitous ARP refresh")?),
         garp_refresh_repeat: lines.number("Gratuitous ARP refresh repeat")?,
+        garp_lower_delay: Duration::from_secs(lines.number("Gratuitous ARP lower priority delay")?),
+        garp_lower_repeat: lines.number("Gratuitous ARP lower priority repeat")?,
     })
+}
+
+/// Its peers, where it has some.
+fn unicast(lines: &Lines<'_>) -> Result<Option<Unicast>> {
+    if !lines.has("Unicast Peer :") {
+        return Ok(None);
+    }
+    let peer = |line: &str| {
+        // `192.168.8.2 min_ttl 0 max_ttl 255`
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            [address, "min_ttl", min, "max_ttl", max] => {
+                Ok((ip(address)?, min.parse()?, max.parse()?))
+            }
+            _ => bail!("no peer: {line}"),
+        }
+    };
+    let checked = lines.lines.iter().find_map(|line| {
+        let rest = line.strip_prefix("   Check unicast src : ")?;
+        Some(rest == "yes")
+    });
+    Ok(Some(Unicast {
+        peers: lines
+            .list("Unicast Peer")
+            .map(peer)
+            .collect::<Result<_>>()?,
+        ttl: lines.maybe("Unicast TTL").map(str::parse).transpose()?,
+        checked: checked.context("no word about checked peers")?,
+    }))
+}
+
+/// Its interface with a virtual MAC: `Use VMAC, i/f name vrrp.10, is_up = true,
+/// xmit_base = false`, and perhaps `MAC = 02:00:00:00:01:10 (using VRID)` below.
+fn vmac(lines: &Lines<'_>) -> Result<Option<Vmac>> {
+    let line = lines
+        .lines
+        .iter()
+        .find_map(|line| line.strip_prefix("   Use VMAC, i/f name "));
+    let Some(line) = line else {
+        return Ok(None);
+    };
+    let (name, rest) = line
+        .split_once(',')
+        .context("a virtual MAC without a name")?;
+    let mut below = lines
+        .list("Use VMAC")
+        .map_while(|line| line.strip_prefix("MAC = "));
+    let mac = below.next().map(|mac| {
+        let mac = mac.split(' ').next().unwrap_or(mac);
+        mac.to_owned()
+    });
+    Ok(Some(Vmac {
+        name: name.to_owned(),
+        from_base: rest.ends_with("xmit_base = true"),
+        mac,
+    }))
+}
+
+fn truth(text: &str) -> Result<bool> {
+    text.parse()
+        .with_context(|| format!("neither true nor false: {text}"))
 }
 
 fn switch(text: &str) -> Result<bool> {
@@ -164,6 +277,9 @@ fn address(line: &str) -> Result<Address> {
         label: None,
         scope: 0,
         broadcast: None,
+        peer: None,
+        options: Vec::new(),
+        preferred: None,
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(unreadable);
@@ -176,11 +292,35 @@ fn address(line: &str) -> Result<Address> {
             "brd" => address.broadcast = Some(self::ip(value()?)?),
             "label" => address.label = Some(value()?.to_owned()),
             "scope" => address.scope = scope(value()?).with_context(unreadable)?,
-            _ => {}
+            "peer" => {
+                let (host, prefix) = value()?.split_once('/').with_context(unreadable)?;
+                address.peer = Some((self::ip(host)?, prefix.parse()?));
+            }
+            "deprecated" => address.preferred = Some(Lifetime::Seconds(0)),
+            "preferred_lft" => {
+                address.preferred = Some(match value()? {
+                    "forever" => Lifetime::Forever,
+                    seconds => Lifetime::Seconds(seconds.parse()?),
+                });
+            }
+            word => address
+                .options
+                .extend(OPTIONS.iter().find(|one| **one == word)),
         }
     }
+    address.options.sort_unstable();
     Ok(address)
 }
+
+/// Options of an address that have no value.
+const OPTIONS: [&str; 6] = [
+    "-nodad",
+    "autojoin",
+    "home",
+    "mngtmpaddr",
+    "no_track",
+    "noprefixroute",
+];
 
 fn scope(name: &str) -> Option<u8> {
     Some(match name {
@@ -204,27 +344,48 @@ fn a_dump_is_read() {
    Flags:
      Using unicast
    Master down timer = 853515 usecs
+   Use VMAC, i/f name vrrp.10, is_up = true, xmit_base = true
+     MAC = 02:00:00:00:01:10 (using VRID)
    Interface = vrrp.10, vmac on eth0, xmit base i/f
+   VRRP interface tracking disabled
    Using src_ip = 192.0.2.1 (from configuration)
    Multicast address ff02::12, ifindex 5
    Gratuitous ARP delay = 2
    Gratuitous ARP repeat = 3
    Gratuitous ARP refresh = 60
    Gratuitous ARP refresh repeat = 1
+   Gratuitous ARP lower priority delay = 7
+   Gratuitous ARP lower priority repeat = 6
+   Send advert after receive lower priority advert = false
+   Send advert after receive higher priority advert = true
    Down timer adverts = 4
    Virtual Router ID = 10
    Priority = 150
    Effective priority = 15
    Advert interval = 250 milli-sec
+   Accept = enabled
    Preempt = disabled
+   Preempt delay = 5.5 secs
+   Promote_secondaries = disabled
    Authentication type = SIMPLE_PASSWORD
    Password = a b
    Virtual IP (2):
      10.0.0.1/24 brd 10.0.0.255 dev eth1 scope link label eth1:1
      fd00::2 dev vrrp.10@eth0 scope 7 deprecated
    Virtual IP Excluded :
-     10.1.0.1 dev eth0 scope global noprefixroute
+     10.1.0.1 dev eth0 scope global peer 10.1.0.2/32 noprefixroute home
+   Virtual Routes :
+     prepend 10.20.0.0/24 dev eth0 proto 18
+     add blackhole 10.21.0.0/24 proto 18 no_track
+   Virtual Rules :
+     from 10.0.5.0/24 priority 16384 tos 0x0 protocol 18 lookup 100
+   Unicast TTL = 9
+   Check unicast src : yes
+   Unicast Peer :
+     192.0.2.2 min_ttl 0 max_ttl 10
    fd_in 15, fd_out 16
+   Tracked interfaces :
+     eth1 weight 10 reverse
 ------< Interfaces >------
  VRRP Instance = not one
 ";
@@ -235,6 +396,9 @@ fn a_dump_is_read() {
         label: None,
         scope,
         broadcast: None,
+        peer: None,
+        options: Vec::new(),
+        preferred: None,
     };
     let expected = Facts {
         name: "inside".into(),
@@ -247,6 +411,27 @@ fn a_dump_is_read() {
         down_interval: Duration::from_micros(853_515),
         down_timer_adverts: 4,
         preempts: false,
+        preempt_delay: six_digits(5.5),
+        lower_prio_no_advert: true,
+        higher_prio_send_advert: true,
+        accepts: true,
+        promote_secondaries: false,
+        dont_track_primary: true,
+        unicast: Some(Unicast {
+            peers: vec![("192.0.2.2".parse().unwrap(), 0, 10)],
+            ttl: Some(9),
+            checked: true,
+        }),
+        vmac: Some(Vmac {
+            name: "vrrp.10".into(),
+            from_base: true,
+            mac: Some("02:00:00:00:01:10".into()),
+        }),
+        tracked: vec!["eth1 weight 10 reverse".into()],
+        routes: vec!["10.20.0.0/24".into(), "10.21.0.0/24".into()],
+        rules: vec![16384],
+        garp_lower_delay: Duration::from_secs(7),
+        garp_lower_repeat: 6,
         auth: "PASS a b".into(),
         source: Some("192.0.2.1".parse().unwrap()),
         group: Some("ff02::12".parse().unwrap()),
@@ -256,9 +441,16 @@ fn a_dump_is_read() {
                 broadcast: Some("10.0.0.255".parse().unwrap()),
                 ..address("10.0.0.1", 24, "eth1", 253)
             },
-            address("fd00::2", 128, "eth0", 7),
+            Address {
+                preferred: Some(Lifetime::Seconds(0)),
+                ..address("fd00::2", 128, "eth0", 7)
+            },
         ],
-        excluded: vec![address("10.1.0.1", 32, "eth0", 0)],
+        excluded: vec![Address {
+            peer: Some(("10.1.0.2".parse().unwrap(), 32)),
+            options: vec!["home", "noprefixroute"],
+            ..address("10.1.0.1", 32, "eth0", 0)
+        }],
         garp_delay: Duration::from_secs(2),
         garp_repeat: 3,
         garp_refresh: Duration::from_secs(60),

@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use vip::config::estate::Lifetime;
 use vip::config::{Instance, VirtualAddress};
-use vip_common::ids::Priority;
+use vip_common::ids::{MacAddr, Priority};
 use vip_common::time::active_down_interval;
 use vip_common::wire::vrrp::Auth;
 
 /// An address that moves.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) ip: IpAddr,
     pub(super) prefix: u8,
@@ -20,6 +21,12 @@ pub(super) struct Address {
     /// As the kernel numbers it.
     pub(super) scope: u8,
     pub(super) broadcast: Option<IpAddr>,
+    /// The other end, and the length of its prefix.
+    pub(super) peer: Option<(IpAddr, u8)>,
+    /// Its options, in the order of the alphabet.
+    pub(super) options: Vec<&'static str>,
+    /// How long it is preferred; nothing for IPv4, of which the dump does not say it.
+    pub(super) preferred: Option<Lifetime>,
 }
 
 impl fmt::Debug for Address {
@@ -38,7 +45,15 @@ impl fmt::Debug for Address {
         if let Some(label) = &self.label {
             write!(f, " label {label}")?;
         }
-        Ok(())
+        if let Some((peer, prefix)) = &self.peer {
+            write!(f, " peer {peer}/{prefix}")?;
+        }
+        if let Some(preferred) = &self.preferred {
+            write!(f, " {preferred:?}")?;
+        }
+        self.options
+            .iter()
+            .try_for_each(|option| write!(f, " {option}"))
     }
 }
 
@@ -57,18 +72,60 @@ pub(super) struct Facts {
     pub(super) down_interval: Duration,
     pub(super) down_timer_adverts: u8,
     pub(super) preempts: bool,
+    /// In seconds, to six digits.
+    pub(super) preempt_delay: String,
+    pub(super) lower_prio_no_advert: bool,
+    pub(super) higher_prio_send_advert: bool,
+    /// An owner accepts in any case, whatever keepalived's dump says.
+    pub(super) accepts: bool,
+    pub(super) promote_secondaries: bool,
+    pub(super) dont_track_primary: bool,
     /// `None`, `PASS` with the password, or `AH`.
     pub(super) auth: String,
     /// Where the file gives one.
     pub(super) source: Option<IpAddr>,
     /// Where its adverts go; `None` when that is a list of peers.
     pub(super) group: Option<IpAddr>,
+    pub(super) unicast: Option<Unicast>,
+    pub(super) vmac: Option<Vmac>,
+    /// Names and weights.
+    pub(super) tracked: Vec<String>,
+    /// Destinations.
+    pub(super) routes: Vec<String>,
+    /// Preferences.
+    pub(super) rules: Vec<u32>,
     pub(super) addresses: Vec<Address>,
     pub(super) excluded: Vec<Address>,
     pub(super) garp_delay: Duration,
     pub(super) garp_repeat: u32,
     pub(super) garp_refresh: Duration,
     pub(super) garp_refresh_repeat: u32,
+    pub(super) garp_lower_delay: Duration,
+    pub(super) garp_lower_repeat: u32,
+}
+
+/// Whom it speaks to, instead of a group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Unicast {
+    /// Address, least and largest time to live.
+    pub(super) peers: Vec<(IpAddr, u8, u8)>,
+    /// Not of IPv6, which keepalived leaves to the kernel where nothing is said.
+    pub(super) ttl: Option<u8>,
+    pub(super) checked: bool,
+}
+
+/// Its interface with a virtual MAC.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Vmac {
+    pub(super) name: String,
+    pub(super) from_base: bool,
+    /// Where it is not the usual one.
+    pub(super) mac: Option<String>,
+}
+
+/// Six digits of a number of seconds: what keepalived's dump shows.
+pub(super) fn six_digits(seconds: f64) -> String {
+    format!("{seconds:.5e}")
 }
 
 /// What an instance of ours says.
@@ -83,7 +140,11 @@ fn of_instance(instance: &Instance) -> Facts {
         label: address.label.clone(),
         scope: address.scope,
         broadcast: address.broadcast.map(IpAddr::from),
+        peer: address.peer,
+        options: options(address),
+        preferred: address.address.is_ipv6().then_some(address.preferred),
     };
+    let owner = instance.priority == Priority::OWNER;
     Facts {
         name: instance.name.clone(),
         version: instance.version.get(),
@@ -95,6 +156,12 @@ fn of_instance(instance: &Instance) -> Facts {
         down_interval: down_interval(instance, instance.priority.get()),
         down_timer_adverts: instance.down_timer_adverts,
         preempts: instance.preempt,
+        preempt_delay: six_digits(instance.preempt_delay.as_secs_f64()),
+        lower_prio_no_advert: instance.lower_prio_no_advert,
+        higher_prio_send_advert: instance.higher_prio_send_advert,
+        accepts: owner || instance.accept,
+        promote_secondaries: instance.promote_secondaries,
+        dont_track_primary: instance.dont_track_primary,
         auth: match instance.auth {
             Auth::None => String::new(),
             Auth::Password(password) => {
@@ -103,14 +170,62 @@ fn of_instance(instance: &Instance) -> Facts {
             }
         },
         source: instance.source,
-        group: Some(instance.group),
+        group: instance.unicast.is_none().then_some(instance.group),
+        unicast: instance.unicast.as_ref().map(|unicast| Unicast {
+            peers: unicast
+                .peers
+                .iter()
+                .map(|peer| (peer.address, peer.min_ttl, peer.max_ttl))
+                .collect(),
+            ttl: (!instance.is_ipv6()).then_some(unicast.ttl),
+            checked: unicast.check_source,
+        }),
+        vmac: instance.vmac.as_ref().map(|vmac| {
+            let usual = if instance.is_ipv6() { 2 } else { 1 };
+            let usual = MacAddr([0, 0, 0x5e, 0, usual, instance.vrid.get()]);
+            Vmac {
+                name: vmac.name.clone(),
+                from_base: vmac.transmit_from_base,
+                mac: (vmac.mac != usual).then(|| vmac.mac.to_string()),
+            }
+        }),
+        tracked: instance
+            .track_interfaces
+            .iter()
+            .map(|one| {
+                let reverse = if one.weight.reverse { " reverse" } else { "" };
+                format!("{} weight {}{reverse}", one.interface, one.weight.value)
+            })
+            .collect(),
+        routes: instance
+            .routes
+            .iter()
+            .map(|route| format!("{}/{}", route.destination.address, route.destination.prefix))
+            .collect(),
+        rules: instance.rules.iter().map(|rule| rule.preference).collect(),
         addresses: instance.addresses.iter().map(address).collect(),
         excluded: instance.excluded.iter().map(address).collect(),
         garp_delay: instance.garp.delay,
         garp_repeat: instance.garp.repeat.into(),
         garp_refresh: instance.garp.refresh.unwrap_or_default(),
         garp_refresh_repeat: instance.garp.refresh_repeat.into(),
+        garp_lower_delay: instance.garp.lower_prio_delay,
+        garp_lower_repeat: instance.garp.lower_prio_repeat.into(),
     }
+}
+
+/// The options of an address that have no value.
+fn options(address: &VirtualAddress) -> Vec<&'static str> {
+    let options = [
+        ("-nodad", address.detect_duplicates),
+        ("autojoin", address.auto_join),
+        ("home", address.home),
+        ("mngtmpaddr", address.manage_temporary),
+        ("no_track", address.no_track),
+        ("noprefixroute", address.no_prefix_route),
+    ];
+    let given = options.into_iter().filter(|(_, given)| *given);
+    given.map(|(option, _)| option).collect()
 }
 
 /// keepalived counts in whole microseconds.

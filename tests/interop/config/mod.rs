@@ -6,12 +6,12 @@
 //! is its verdict, and a daemon that is really started, whose data dump says what
 //! it has read ([`dump`]). Both sides come down to the same [`facts`].
 //!
-//! The dump of keepalived 2.2.7 does not tell: the lifetimes of an address as
-//! they were written, a source address that the file does not give (it shows the
-//! interface's), the password behind `auth_type AH`, what a tracker will add once
-//! its script has run, a down interval over 71 minutes (it wraps), and nothing of
-//! an instance that it has dropped. Not compared, for want of the same on our
-//! side: unicast peers, virtual MACs, routes, rules, trackers and scripts.
+//! The dump of keepalived 2.2.7 does not tell: the lifetime of an IPv4 address, a
+//! source address that the file does not give (it shows the interface's), the
+//! password behind `auth_type AH`, what a tracker will add once its script has run,
+//! a down interval over 71 minutes (it wraps), and nothing of an instance that it
+//! has dropped. Of routes the destinations are compared, of rules the preferences.
+//! Not compared, for want of the same on our side: scripts, files and processes.
 
 mod dump;
 mod facts;

@@ -53,6 +53,8 @@ struct Instance {
     addresses: Vec<Address>,
     excluded: Vec<Address>,
     peers: u8,
+    /// On an interface with a virtual MAC; peers hear it from the one below.
+    vmac: bool,
     tracked: Option<i16>,
     scripted: bool,
     definition: bool,
@@ -105,6 +107,8 @@ const LINES: &[(&str, u16, u16)] = &[
 /// More that an instance may have; `N` becomes its number, from 1.
 const MORE: &[&str] = &[
     "accept",
+    "no_accept",
+    "track_src_ip",
     "promote_secondaries",
     "dont_track_primary",
     "lower_prio_no_advert",
@@ -122,7 +126,7 @@ const MORE_OF_IPV4: &[&str] = &[
     "virtual_rules { from 10.200.N.0/24 table 100 priority 1000 }",
 ];
 
-/// Options of an IPv4 address; none says what another says.
+/// Options of an address; none says what another says.
 const OPTIONS: &[&str] = &[
     "dev DEVICE",
     "scope SCOPE",
@@ -130,6 +134,10 @@ const OPTIONS: &[&str] = &[
     "label LABEL",
     "noprefixroute",
     "no_track",
+    "home",
+    "-nodad",
+    "mngtmpaddr",
+    "preferred_lft 77",
 ];
 
 pub(super) fn file(corrected: bool) -> BoxedStrategy<File> {
@@ -202,7 +210,7 @@ fn instance(corrected: bool) -> BoxedStrategy<Instance> {
         option::of(-253_i16..=253),
         any::<bool>(),
         option::of(1_u8..=9),
-        any::<bool>(),
+        (any::<bool>(), proptest::bool::weighted(0.2)),
     );
     let more = (
         subsequence(MORE, 0..=MORE.len()),
@@ -212,8 +220,8 @@ fn instance(corrected: bool) -> BoxedStrategy<Instance> {
         .prop_flat_map(
             move |(identity, preempt, lines, (mut more, more_of_ipv4), lists)| {
                 let (version, ipv6, state, priority, quoted, password) = identity;
-                let (addresses, excluded, peers, tracked, definition, sequence, scripted) = lists;
-                let ipv6 = ipv6 && BUILT.ipv6;
+                let (addresses, excluded, peers, tracked, definition, sequence, (scripted, vmac)) =
+                    lists;
                 if !ipv6 {
                     more.extend(more_of_ipv4);
                 }
@@ -234,11 +242,12 @@ fn instance(corrected: bool) -> BoxedStrategy<Instance> {
                     password,
                     addresses,
                     excluded,
-                    peers: if BUILT.unicast { peers } else { 0 },
+                    peers,
+                    vmac,
                     tracked,
                     scripted,
-                    definition: definition && BUILT.definitions,
-                    sequence: sequence.filter(|_| BUILT.definitions),
+                    definition,
+                    sequence,
                 };
                 let interval = match version {
                     Some(3) => interval(corrected, true),
@@ -265,19 +274,6 @@ fn instance(corrected: bool) -> BoxedStrategy<Instance> {
         })
         .boxed()
 }
-
-/// What is built by now; what is not is not written.
-struct Built {
-    ipv6: bool,
-    unicast: bool,
-    definitions: bool,
-}
-
-const BUILT: Built = Built {
-    ipv6: true,
-    unicast: false,
-    definitions: true,
-};
 
 impl Instance {
     /// Takes out what keepalived would correct.
@@ -457,6 +453,13 @@ fn one(pen: &mut Pen, instance: &Instance, number: usize, grouped: bool) {
     if let Some(interval) = &instance.interval {
         line(format!("advert_int {interval}"));
     }
+    if instance.vmac {
+        line("use_vmac".into());
+        line("vmac_xmit_base".into());
+    }
+    if instance.peers > 1 {
+        line(format!("unicast_ttl {}", number + 1));
+    }
     if let Some(preempt) = &instance.preempt {
         line(preempt.clone());
     }
@@ -495,7 +498,8 @@ fn one(pen: &mut Pen, instance: &Instance, number: usize, grouped: bool) {
             if instance.ipv6 {
                 format!("fe80::99:{peer}")
             } else {
-                format!("192.168.99.{peer}")
+                let limits = ["", " min_ttl 1 max_ttl 200"][usize::from(peer % 2)];
+                format!("192.168.99.{peer}{limits}")
             }
         });
         parts.push(Part::Block("unicast_peer".into(), lines.collect()));
@@ -555,6 +559,8 @@ impl Address {
             let option = match *option {
                 // For IPv4 alone.
                 "label LABEL" | "brd +" | "scope SCOPE" if ipv6 => continue,
+                // For IPv6 alone.
+                "-nodad" | "mngtmpaddr" if !ipv6 => continue,
                 "dev DEVICE" => format!("dev {interface}"),
                 "scope SCOPE" => format!("scope {}", ["global", "link", "site", "200"][index % 4]),
                 // keepalived refuses it there, and says so.

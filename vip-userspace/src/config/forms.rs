@@ -120,13 +120,6 @@ const RIGHTS: [&str; 12] = [
     "IXOTH", "IRWXO",
 ];
 
-/// The first five octets of a MAC address.
-pub(super) fn is_mac_prefix(text: &str) -> bool {
-    let octet =
-        |part: &str| matches!(part.len(), 1 | 2) && part.bytes().all(|b| b.is_ascii_hexdigit());
-    text.split(':').count() == 5 && text.split(':').all(octet)
-}
-
 #[cfg(test)]
 mod tests {
     use crate::config::parse;
@@ -177,12 +170,6 @@ mod tests {
                 "umask",
                 vec!["0177", "5", "0x1f", "IRUSR|IWUSR", "IRWXG | IXOTH"],
                 vec!["", "0888", "1777", "S_IRUSR", "IRUSR IWUSR", "IRWXQ"],
-            ),
-            (
-                "global_defs",
-                "vmac_addr_prefix",
-                vec!["00:00:5e:0:1"],
-                vec!["", "00:00:5e:00", "00:00:5e:00:01:02", "00:00:5e:00:zz"],
             ),
         ] {
             for rest in good {

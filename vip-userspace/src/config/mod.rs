@@ -24,6 +24,7 @@ pub mod reading;
 pub mod section;
 mod shown;
 pub mod source;
+mod told;
 pub mod tree;
 pub mod value;
 

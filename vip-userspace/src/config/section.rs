@@ -353,7 +353,7 @@ fn each<T>(lines: &[Box<[Token]>], read: impl FnMut(&[Token]) -> Option<T>) -> B
 /// Whether an instance is another one without this keyword.
 fn weighs(status: Status) -> bool {
     match status {
-        Status::Does(Key::Global(GlobalKey::RouterId)) => false,
+        Status::Does(Key::Global(GlobalKey::RouterId) | Key::Static) => false,
         Status::Does(_)
         | Status::Planned(Missing::Decides, _)
         | Status::NotSupported(Missing::Decides, _) => true,
@@ -368,18 +368,13 @@ fn weighs(status: Status) -> bool {
 /// does not: the last one does, of commands the first, as in keepalived.
 fn counts(section: &Section, setting: &Setting, sink: &mut Sink) -> bool {
     let keyword = setting.keyword;
-    let adds_up = matches!(
-        keyword.shape,
-        Shape::Block(_) | Shape::Named(_) | Shape::Lines(_) | Shape::HmacKey
-    ) || keyword.status == Status::Does(Key::Instance(InstanceKey::State));
     // What was refused leaves the one above it, or stands for its default.
-    if adds_up || setting.value == Value::Refused {
+    if adds_up(keyword) || setting.value == Value::Refused {
         return true;
     }
     let same = |earlier: &&Setting| {
         earlier.keyword.name == keyword.name
-            || (earlier.keyword.status == keyword.status
-                && matches!(keyword.status, Status::Does(_)))
+            || (earlier.keyword.status == keyword.status && has_one_value(keyword.status))
     };
     let Some(first) = section.settings.iter().rfind(same) else {
         return true;
@@ -394,6 +389,26 @@ fn counts(section: &Section, setting: &Setting, sink: &mut Sink) -> bool {
         .see(first.span, "first given here"),
     );
     !is_command
+}
+
+/// Whether each line of a keyword counts, and not the last one alone.
+pub(super) fn adds_up(keyword: &Keyword) -> bool {
+    matches!(
+        keyword.shape,
+        Shape::Block(_) | Shape::Named(_) | Shape::Lines(_) | Shape::HmacKey
+    ) || keyword.status == Status::Does(Key::Instance(InstanceKey::State))
+        || (keyword.status == Status::Does(Key::Part) && keyword.shape == Shape::Interface)
+}
+
+/// Whether other words that say the same take its place.
+fn has_one_value(status: Status) -> bool {
+    match status {
+        Status::Does(key) => !matches!(key, Key::Part | Key::Static | Key::Opens | Key::Reading),
+        Status::NoEffect(_)
+        | Status::Planned(..)
+        | Status::NotSupported(..)
+        | Status::LoadBalancer => false,
+    }
 }
 
 /// Whether a block has its name, and nothing else before its brace.

@@ -261,7 +261,6 @@ pub(super) fn read(keyword: &Keyword, words: Vec<Token>, span: Span, sink: &mut 
         | Shape::Seconds(..)
         | Shape::WholeSeconds(..)
         | Shape::Millis(..)
-        | Shape::MacPrefix
         | Shape::Interface
         | Shape::Ipv4
         | Shape::Ipv6
@@ -354,7 +353,6 @@ pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
             .map(|(micros, _)| micros / 1000)
             .filter(|micros| (min..=max).contains(micros))
             .map(Value::Micros),
-        Shape::MacPrefix => forms::is_mac_prefix(text).then(|| Value::Word(token.clone())),
         Shape::Seconds(min, max) => seconds(text).and_then(|(micros, exact)| {
             if !exact {
                 sink.add(Finding::warning(

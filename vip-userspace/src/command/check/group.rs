@@ -4,24 +4,24 @@
 //! same virtual router where their VRIDs are, and only what is left over is matched
 //! by name. A router on one node only has nobody to take over.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::Hash;
-use std::mem::discriminant;
 use std::net::IpAddr;
 
-use vip_common::ids::{Priority, Version};
+use vip_common::ids::Priority;
 
+use super::judge::{Judged, judge};
 use super::written::Written;
-use super::{Checked, peers};
-use crate::config::diff::{Difference, Lists, differences};
+use super::{Checked, peers, sync};
+use crate::config::diff::differences;
 use crate::config::section::Setting;
-use crate::config::{Instance, Location, Problem, Severity, VirtualAddress};
+use crate::config::{Instance, Loaded, Location, Problem, Severity};
 
 /// How many problems are said; beyond them files are not of one group.
 const MOST_SAID: usize = 200;
 
 /// An instance: index of the node, index in its file.
-type Member = (usize, usize);
+pub(super) type Member = (usize, usize);
 
 /// Holds the files against each other; what is found is added to the later one of
 /// the two that disagree.
@@ -37,12 +37,14 @@ pub(super) fn compare(checked: &mut [Checked]) {
             .collect(),
     };
     let mut found = Vec::new();
-    for router in group.routers() {
-        group.judge(&router, &mut found);
+    let routers = group.routers();
+    for router in &routers {
+        group.judge(router, &mut found);
         if found.len() >= MOST_SAID {
             break;
         }
     }
+    sync::judge(&group, &routers, &mut found);
     found.truncate(MOST_SAID);
     for (node, problem) in found {
         if let Some(node) = checked.get_mut(node) {
@@ -51,7 +53,7 @@ pub(super) fn compare(checked: &mut [Checked]) {
     }
 }
 
-struct Group<'a> {
+pub(super) struct Group<'a> {
     nodes: &'a [Checked],
     /// Where things are written, by node; nothing of a file that could not be read.
     written: Vec<Option<Written<'a>>>,
@@ -72,7 +74,13 @@ impl<'a> Group<'a> {
             .then(|| (instance.vrid.get(), instance.is_ipv6()))
     }
 
-    fn instance(&self, (node, index): Member) -> Option<&'a Instance> {
+    /// What each node has read; nothing of a file that could not be.
+    pub(super) fn loaded(&self) -> impl Iterator<Item = (usize, &'a Loaded)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(number, node)| Some((number, node.loaded.as_ref()?)))
+    }
+
+    pub(super) fn instance(&self, (node, index): Member) -> Option<&'a Instance> {
         self.instances(node).get(index)
     }
 
@@ -133,11 +141,7 @@ impl<'a> Group<'a> {
                 let keyword = difference.keyword();
                 found.extend(self.problem(judged, keyword, *first, *other));
             }
-            let node = |member: Member, instance| {
-                peers::Node::new(instance, self.setting(member, "unicast_peer"))
-            };
-            let (there, here) = (node(*first, reference), node(*other, instance));
-            for (keyword, judged) in peers::judge(&there, &here) {
+            for (keyword, judged) in peers::judge(reference, instance) {
                 found.extend(self.problem(judged, keyword, *first, *other));
             }
         }
@@ -328,142 +332,4 @@ impl<'a> Matching<'a> {
             }
         }
     }
-}
-
-/// What to say of a difference.
-pub(super) struct Judged {
-    severity: Severity,
-    message: String,
-    help: String,
-    /// The addresses that it is about, on the later and on the earlier node.
-    addresses: (Option<IpAddr>, Option<IpAddr>),
-}
-
-impl Judged {
-    pub(super) fn new(severity: Severity, message: String, help: &str) -> Self {
-        Self {
-            severity,
-            message,
-            help: help.to_owned(),
-            addresses: (None, None),
-        }
-    }
-}
-
-/// What a difference means to the group; `None` where nodes may well differ.
-fn judge(difference: &Difference, first: &Instance, other: &Instance) -> Option<Judged> {
-    let name = &other.name;
-    let keyword = difference.keyword();
-    let differs = difference.values().map(|(there, here)| {
-        format!("`{name}`: {keyword} is {here} here and {there} on the other node")
-    });
-    let judged =
-        |severity, message: Option<String>, help: &str| Some(Judged::new(severity, message?, help));
-    let deaf = "the nodes refuse each other's adverts, and both become master";
-    match difference {
-        Difference::Vrid(_) => judged(
-            Severity::Error,
-            differs,
-            "the nodes do not know each other, and both become master; give both the same VRID",
-        ),
-        Difference::Version(_) => judged(Severity::Error, differs, deaf),
-        Difference::Interval(_) if other.version == Version::V2 => {
-            judged(Severity::Error, differs, deaf)
-        }
-        Difference::Interval(_) => judged(
-            Severity::Warning,
-            differs,
-            "with version 3 a backup follows the master's, so takeovers take as long as the master says",
-        ),
-        Difference::Auth(sides) => {
-            let message = if discriminant(&sides.old) == discriminant(&sides.new) {
-                Some(format!(
-                    "`{name}`: the password is another one on the other node"
-                ))
-            } else {
-                differs
-            };
-            judged(Severity::Error, message, deaf)
-        }
-        Difference::Group(_) => judged(
-            Severity::Error,
-            differs,
-            "the nodes do not hear each other, and both become master",
-        ),
-        Difference::Source(_) | Difference::Priority(_) | Difference::Interface(_) => None,
-        Difference::Addresses(lists) => addresses(name, keyword, lists, Severity::Error),
-        Difference::Excluded(lists) => addresses(name, keyword, lists, Severity::Warning),
-        Difference::DownTimerAdverts(_) => judged(
-            Severity::Warning,
-            differs,
-            "the nodes wait differently long before they take over",
-        ),
-        Difference::Preempt(_) => preempt(first, other),
-        Difference::Garp(_) | Difference::Unusable(_) => None,
-    }
-}
-
-/// Lists of addresses that differ. Their order means nothing to a receiver.
-fn addresses(name: &str, keyword: &str, lists: &Lists, severity: Severity) -> Option<Judged> {
-    let only = |these: &[VirtualAddress], those: &[VirtualAddress]| {
-        let known: HashSet<_> = those.iter().map(|one| one.address).collect();
-        let these = these.iter().map(|one| one.address);
-        these.filter(|one| !known.contains(one)).collect::<Vec<_>>()
-    };
-    let here = only(&lists.added, &lists.removed);
-    let there = only(&lists.removed, &lists.added);
-    if here.is_empty() && there.is_empty() {
-        // Device and label are each node's own business.
-        let (here, there) = lists.added.iter().find_map(|here| {
-            let mut there = lists.removed.iter();
-            let there = there.find(|there| there.address == here.address)?;
-            (here.prefix != there.prefix).then_some((here, there))
-        })?;
-        let message = format!(
-            "`{name}`: {} has prefix /{} here and /{} on the other node",
-            here.address, here.prefix, there.prefix
-        );
-        let help = "a takeover would change the routes of the subnet, too";
-        return Some(Judged {
-            addresses: (Some(here.address), Some(there.address)),
-            ..Judged::new(Severity::Warning, message, help)
-        });
-    }
-    let mut parts = Vec::new();
-    for (list, on) in [(&here, "here"), (&there, "on the other node")] {
-        match list.as_slice() {
-            [] => {}
-            [one] => parts.push(format!("{one} only {on}")),
-            [one, rest @ ..] => parts.push(format!("{one} and {} more only {on}", rest.len())),
-        }
-    }
-    let message = format!("`{name}`: {keyword} differs: {}", parts.join(", "));
-    let help = if keyword == "virtual_ipaddress" {
-        "an address that one node does not know is gone after a takeover, and keepalived up to 2.3.2 refuses adverts with other addresses than its own"
-    } else {
-        "an address that one node does not know is gone after a takeover"
-    };
-    Some(Judged {
-        addresses: (here.first().copied(), there.first().copied()),
-        ..Judged::new(severity, message, help)
-    })
-}
-
-/// `nopreempt` on one node only.
-fn preempt(first: &Instance, other: &Instance) -> Option<Judged> {
-    let (lower, higher) = if first.priority < other.priority {
-        (first, other)
-    } else {
-        (other, first)
-    };
-    // It is the node of higher priority that could take over again.
-    let useless = !lower.preempt && higher.preempt && lower.priority < higher.priority;
-    useless.then(|| {
-        let message = format!(
-            "`{}`: nopreempt only on the node of lower priority changes nothing: the one with {} takes over again",
-            other.name, higher.priority
-        );
-        let help = "nopreempt counts on the node of higher priority; write it on both";
-        Judged::new(Severity::Warning, message, help)
-    })
 }

@@ -7,7 +7,9 @@
 mod group;
 mod host;
 pub mod json;
+mod judge;
 mod peers;
+mod sync;
 mod written;
 
 use std::collections::HashSet;

@@ -421,10 +421,10 @@ fn the_state_decides_nothing() {
 }
 
 #[test]
-fn what_cannot_run_yet_is_compared_all_the_same() {
+fn what_cannot_run_is_compared_all_the_same() {
     let unusable = |priority, password| {
         let lines = format!(
-            "priority {priority}\nuse_vmac\nauthentication {{\nauth_type PASS\nauth_pass {password}\n}}"
+            "priority {priority}\nuse_ipvlan\nauthentication {{\nauth_type PASS\nauth_pass {password}\n}}"
         );
         named(&instance("A", 1, &lines), "x")
     };

@@ -4,16 +4,20 @@
 //! two nodes of a group disagree about. It compares what the files come to, not
 //! how they are written.
 
+mod show;
+
 use std::collections::HashMap;
-use std::fmt;
+use std::hash::Hash;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use vip_common::election::Garp;
 use vip_common::ids::{Priority, Version, Vrid};
 use vip_common::time::Centis;
-use vip_common::wire::vrrp::Auth;
+use vip_common::wire::vrrp::{Auth, ChecksumDialect};
 
-use super::{Configuration, Instance, VirtualAddress};
+use super::estate::{ExtraGarp, GarpGroup, Hmac, Unicast, Vmac};
+use super::{Configuration, Instance, Route, Rule, SyncGroup, TrackedInterface, VirtualAddress};
 
 /// One value in two configurations.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +33,23 @@ pub struct Sides<T> {
 pub enum Change {
     /// `router_id` differs.
     RouterId(Sides<Option<String>>),
+    /// A time of `global_defs` differs; zero is none. This is its keyword.
+    Time(&'static str, Sides<Duration>),
+    /// The groups differ whose gratuitous ARP is spaced out together.
+    GarpGroups(Sides<Vec<GarpGroup>>),
+    /// The addresses that are always there differ.
+    StaticAddresses(Lists),
+    /// The routes do.
+    StaticRoutes(Lists<Route>),
+    /// The rules do.
+    StaticRules(Lists<Rule>),
+    /// A sync group differs, or only one of both has it.
+    SyncGroup {
+        /// Its name.
+        group: String,
+        /// What it is in each.
+        sides: Sides<Option<SyncGroup>>,
+    },
     /// An instance that only the second has.
     Added {
         /// Its name.
@@ -77,17 +98,37 @@ pub enum Difference {
     Garp(Sides<Garp>),
     /// How many missed adverts make the Active Router dead.
     DownTimerAdverts(Sides<u8>),
+    /// How long it waits before it takes over from a lower priority.
+    PreemptDelay(Sides<Duration>),
+    /// Something that is on or off; this is its keyword.
+    Switch(&'static str, Sides<bool>),
+    /// Signed adverts. Keys are never shown.
+    Hmac(Box<Sides<Option<Hmac>>>),
+    /// The peers that it speaks to one by one.
+    Unicast(Box<Sides<Option<Unicast>>>),
+    /// Which bytes its checksums cover.
+    Dialect(Sides<ChecksumDialect>),
+    /// Routes that come and go with the addresses.
+    Routes(Lists<Route>),
+    /// Rules that do.
+    Rules(Lists<Rule>),
+    /// The interface with a virtual MAC.
+    Vmac(Box<Sides<Option<Vmac>>>),
+    /// The interfaces that must be up.
+    TrackInterfaces(Lists<TrackedInterface>),
+    /// Gratuitous ARP on interfaces without adverts.
+    GarpExtraIf(Sides<Option<ExtraGarp>>),
     /// Why it cannot run.
     Unusable(Sides<Option<String>>),
 }
 
-/// How two lists of addresses differ.
+/// How two lists differ.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Lists {
+pub struct Lists<T = VirtualAddress> {
     /// What only the second has.
-    pub added: Vec<VirtualAddress>,
+    pub added: Vec<T>,
     /// What only the first has.
-    pub removed: Vec<VirtualAddress>,
+    pub removed: Vec<T>,
     /// Whether what both have stands in another order.
     pub reordered: bool,
 }
@@ -98,6 +139,25 @@ pub struct Lists {
 pub fn diff(old: &Configuration, new: &Configuration) -> Vec<Change> {
     let mut changes = Vec::new();
     changes.extend(sides(&old.router_id, &new.router_id).map(Change::RouterId));
+    for (keyword, before, after) in [
+        ("vrrp_startup_delay", old.startup_delay, new.startup_delay),
+        (
+            "vrrp_delay_after_boot",
+            old.delay_after_boot,
+            new.delay_after_boot,
+        ),
+        ("vrrp_garp_interval", old.garp_interval, new.garp_interval),
+        ("vrrp_gna_interval", old.gna_interval, new.gna_interval),
+    ] {
+        let found = sides(&before, &after);
+        changes.extend(found.map(|sides| Change::Time(keyword, sides)));
+    }
+    changes.extend(sides(&old.garp_groups, &new.garp_groups).map(Change::GarpGroups));
+    let addresses = addresses(&old.static_addresses, &new.static_addresses);
+    changes.extend(addresses.map(Change::StaticAddresses));
+    changes.extend(routes(&old.static_routes, &new.static_routes).map(Change::StaticRoutes));
+    changes.extend(rules(&old.static_rules, &new.static_rules).map(Change::StaticRules));
+    changes.extend(groups(old, new));
     let by_name: HashMap<&str, &Instance> = named(new).collect();
     for (name, before) in named(old) {
         let Some(after) = by_name.get(name) else {
@@ -128,6 +188,27 @@ fn named(configuration: &Configuration) -> impl Iterator<Item = (&str, &Instance
     instances.map(|instance| (instance.name.as_str(), instance))
 }
 
+/// What differs between the sync groups, by name.
+fn groups(old: &Configuration, new: &Configuration) -> Vec<Change> {
+    let find = |groups: &[SyncGroup], name: &str| {
+        let found = groups.iter().find(|group| group.name == name);
+        found.cloned()
+    };
+    let gone_or_changed = old.sync_groups.iter().map(|group| &group.name);
+    let come = new.sync_groups.iter().map(|group| &group.name);
+    let come = come.filter(|name| find(&old.sync_groups, name).is_none());
+    gone_or_changed
+        .chain(come)
+        .filter_map(|name| {
+            let sides = sides(&find(&old.sync_groups, name), &find(&new.sync_groups, name))?;
+            Some(Change::SyncGroup {
+                group: name.clone(),
+                sides,
+            })
+        })
+        .collect()
+}
+
 /// What differs between two instances, their names and places apart.
 #[must_use]
 pub fn differences(old: &Instance, new: &Instance) -> Vec<Difference> {
@@ -138,16 +219,47 @@ pub fn differences(old: &Instance, new: &Instance) -> Vec<Difference> {
         sides(&old.priority, &new.priority).map(Difference::Priority),
         sides(&old.interval, &new.interval).map(Difference::Interval),
         sides(&old.preempt, &new.preempt).map(Difference::Preempt),
+        sides(&old.preempt_delay, &new.preempt_delay).map(Difference::PreemptDelay),
         sides(&old.auth, &new.auth).map(Difference::Auth),
+        sides(&old.hmac, &new.hmac)
+            .map(Box::new)
+            .map(Difference::Hmac),
         sides(&old.group, &new.group).map(Difference::Group),
+        sides(&old.unicast, &new.unicast)
+            .map(Box::new)
+            .map(Difference::Unicast),
         sides(&old.source, &new.source).map(Difference::Source),
-        lists(&old.addresses, &new.addresses).map(Difference::Addresses),
-        lists(&old.excluded, &new.excluded).map(Difference::Excluded),
+        sides(&old.dialect, &new.dialect).map(Difference::Dialect),
+        addresses(&old.addresses, &new.addresses).map(Difference::Addresses),
+        addresses(&old.excluded, &new.excluded).map(Difference::Excluded),
+        routes(&old.routes, &new.routes).map(Difference::Routes),
+        rules(&old.rules, &new.rules).map(Difference::Rules),
+        sides(&old.vmac, &new.vmac)
+            .map(Box::new)
+            .map(Difference::Vmac),
+        tracked(&old.track_interfaces, &new.track_interfaces).map(Difference::TrackInterfaces),
         sides(&old.garp, &new.garp).map(Difference::Garp),
+        sides(&old.garp_extra_if, &new.garp_extra_if).map(Difference::GarpExtraIf),
         sides(&old.down_timer_adverts, &new.down_timer_adverts).map(Difference::DownTimerAdverts),
         sides(&old.unusable, &new.unusable).map(Difference::Unusable),
     ];
-    found.into_iter().flatten().collect()
+    let switches = |one: &Instance| {
+        [
+            ("lower_prio_no_advert", one.lower_prio_no_advert),
+            ("higher_prio_send_advert", one.higher_prio_send_advert),
+            ("owner_ignore_adverts", one.owner_ignore_adverts),
+            ("track_src_ip", one.track_source),
+            ("accept", one.accept),
+            ("promote_secondaries", one.promote_secondaries),
+            ("dont_track_primary", one.dont_track_primary),
+        ]
+    };
+    let switched = switches(old).into_iter().zip(switches(new));
+    let switched = switched.filter_map(|((keyword, old), (_, new))| {
+        let sides = sides(&old, &new)?;
+        Some(Difference::Switch(keyword, sides))
+    });
+    found.into_iter().flatten().chain(switched).collect()
 }
 
 fn sides<T: Clone + PartialEq>(old: &T, new: &T) -> Option<Sides<T>> {
@@ -157,14 +269,43 @@ fn sides<T: Clone + PartialEq>(old: &T, new: &T) -> Option<Sides<T>> {
     })
 }
 
-fn lists(old: &[VirtualAddress], new: &[VirtualAddress]) -> Option<Lists> {
+fn addresses(old: &[VirtualAddress], new: &[VirtualAddress]) -> Option<Lists> {
+    lists(old, new, |one| one.address)
+}
+
+fn routes(old: &[Route], new: &[Route]) -> Option<Lists<Route>> {
+    lists(old, new, |one| one.destination.address)
+}
+
+fn rules(old: &[Rule], new: &[Rule]) -> Option<Lists<Rule>> {
+    lists(old, new, |one| one.preference)
+}
+
+fn tracked(old: &[TrackedInterface], new: &[TrackedInterface]) -> Option<Lists<TrackedInterface>> {
+    lists(old, new, |one| one.interface.clone())
+}
+
+/// Lists may be long, and each is looked through for each entry of the other one:
+/// by `key`, which equal entries share.
+fn lists<T: Clone + PartialEq, K: Hash + Eq>(
+    old: &[T],
+    new: &[T],
+    key: impl Fn(&T) -> K,
+) -> Option<Lists<T>> {
     if old == new {
         return None;
     }
-    let (before, after) = (by_address(old), by_address(new));
-    let part = |these: &[VirtualAddress], those: &ByAddress<'_>, common: bool| {
+    let by_key = |list| {
+        let mut map: HashMap<K, Vec<&T>> = HashMap::new();
+        for one in list {
+            map.entry(key(one)).or_default().push(one);
+        }
+        map
+    };
+    let (before, after) = (by_key(old), by_key(new));
+    let part = |these: &[T], those: &HashMap<K, Vec<&T>>, common: bool| {
         let these = these.iter().filter(|one| {
-            let same = those.get(&one.address);
+            let same = those.get(&key(one));
             same.is_some_and(|same| same.contains(one)) == common
         });
         these.cloned().collect::<Vec<_>>()
@@ -174,148 +315,4 @@ fn lists(old: &[VirtualAddress], new: &[VirtualAddress]) -> Option<Lists> {
         removed: part(old, &after, false),
         reordered: part(old, &after, true) != part(new, &before, true),
     })
-}
-
-/// A list may be long, and is looked through for each of another one.
-type ByAddress<'a> = HashMap<IpAddr, Vec<&'a VirtualAddress>>;
-
-fn by_address(list: &[VirtualAddress]) -> ByAddress<'_> {
-    let mut map = ByAddress::new();
-    for one in list {
-        map.entry(one.address).or_default().push(one);
-    }
-    map
-}
-
-impl Difference {
-    /// The word of the configuration that decides it.
-    #[must_use]
-    pub fn keyword(&self) -> &'static str {
-        match self {
-            Self::Interface(_) => "interface",
-            Self::Vrid(_) => "virtual_router_id",
-            Self::Version(_) => "version",
-            Self::Priority(_) => "priority",
-            Self::Interval(_) => "advert_int",
-            Self::Preempt(_) => "nopreempt",
-            Self::Auth(_) => "authentication",
-            Self::Group(_) => "mcast_dst_ip",
-            Self::Source(_) => "mcast_src_ip",
-            Self::Addresses(_) => "virtual_ipaddress",
-            Self::Excluded(_) => "virtual_ipaddress_excluded",
-            Self::Garp(_) => "garp_master_*",
-            Self::DownTimerAdverts(_) => "down_timer_adverts",
-            Self::Unusable(_) => "usable",
-        }
-    }
-
-    /// The two values, old and new, as a person reads them; none for lists.
-    #[must_use]
-    pub fn values(&self) -> Option<(String, String)> {
-        match self {
-            Self::Interface(sides) => Some(sides.each(Clone::clone)),
-            Self::Vrid(sides) => Some(sides.each(ToString::to_string)),
-            Self::Version(sides) => Some(sides.each(|version| version.get().to_string())),
-            Self::Priority(sides) => Some(sides.each(ToString::to_string)),
-            Self::Interval(sides) => Some(sides.each(ToString::to_string)),
-            Self::Preempt(sides) => Some(sides.each(|preempt| switch(!preempt))),
-            Self::Auth(sides) => Some(sides.each(|auth| match auth {
-                Auth::None => "none".to_owned(),
-                Auth::Password(_) => "a password".to_owned(),
-            })),
-            Self::Group(sides) => Some(sides.each(ToString::to_string)),
-            Self::Source(sides) => Some(sides.each(|source| optional(source.as_ref()))),
-            Self::Addresses(_) | Self::Excluded(_) => None,
-            Self::Garp(sides) => Some(sides.each(garp)),
-            Self::DownTimerAdverts(sides) => Some(sides.each(ToString::to_string)),
-            Self::Unusable(sides) => Some(sides.each(|why| match why {
-                Some(why) => format!("no: {why}"),
-                None => "yes".to_owned(),
-            })),
-        }
-    }
-}
-
-impl<T> Sides<T> {
-    fn each(&self, show: impl Fn(&T) -> String) -> (String, String) {
-        (show(&self.old), show(&self.new))
-    }
-}
-
-fn switch(on: bool) -> String {
-    if on { "on" } else { "off" }.to_owned()
-}
-
-fn optional(value: Option<&impl ToString>) -> String {
-    value.map_or_else(|| "none".to_owned(), ToString::to_string)
-}
-
-fn garp(garp: &Garp) -> String {
-    let Garp {
-        repeat,
-        delay,
-        refresh,
-        refresh_repeat,
-        lower_prio_repeat: _,
-        lower_prio_delay: _,
-    } = garp;
-    let refresh = refresh.map_or(0.0, |period| period.as_secs_f64());
-    format!(
-        "repeat {repeat}, delay {} s, refresh {refresh} s, refresh_repeat {refresh_repeat}",
-        delay.as_secs_f64()
-    )
-}
-
-impl fmt::Display for Lists {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            added,
-            removed,
-            reordered,
-        } = self;
-        let mut first = true;
-        for (sign, list) in [('-', removed), ('+', added)] {
-            for one in list {
-                let gap = if first { "" } else { " " };
-                write!(f, "{gap}{sign}{}/{}", one.address, one.prefix)?;
-                first = false;
-            }
-        }
-        match (reordered, first) {
-            (true, true) => f.write_str("another order"),
-            (true, false) => f.write_str(", another order"),
-            (false, _) => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keyword = self.keyword();
-        if let Self::Addresses(lists) | Self::Excluded(lists) = self {
-            return write!(f, "{keyword}: {lists}");
-        }
-        match self.values() {
-            Some((old, new)) if old == new => write!(f, "{keyword}: another one"),
-            Some((old, new)) => write!(f, "{keyword}: {old} -> {new}"),
-            None => f.write_str(keyword),
-        }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RouterId(sides) => {
-                let (old, new) = sides.each(|id| optional(id.as_ref()));
-                write!(f, "router_id: {old} -> {new}")
-            }
-            Self::Added { instance } => write!(f, "({instance}) added"),
-            Self::Removed { instance } => write!(f, "({instance}) removed"),
-            Self::Changed {
-                instance,
-                difference,
-            } => write!(f, "({instance}) {difference}"),
-        }
-    }
 }

@@ -12,12 +12,13 @@ use super::super::tree::Statement;
 use super::super::value::decimal;
 use super::super::{Instance, VirtualAddress};
 use super::{
-    Entry, Maker, Origin, Standing, arguments, as_written, is_unreadable, known, password, words,
+    Entry, Maker, Origin, Standing, Word, arguments, as_written, is_unreadable, known, password,
+    words,
 };
 
 /// What an instance has in any case, in the order in which it is told where the
 /// file does not name it.
-const ALWAYS: [InstanceKey; 12] = [
+const ALWAYS: [InstanceKey; 14] = [
     InstanceKey::Interface,
     InstanceKey::VirtualRouterId,
     InstanceKey::Version,
@@ -30,21 +31,32 @@ const ALWAYS: [InstanceKey; 12] = [
     InstanceKey::GarpRepeat,
     InstanceKey::GarpRefresh,
     InstanceKey::GarpRefreshRepeat,
+    InstanceKey::GarpLowerDelay,
+    InstanceKey::GarpLowerRepeat,
+];
+
+/// What is told where `global_defs` says it and the instance does not.
+const INHERITED: [InstanceKey; 5] = [
+    InstanceKey::LowerPrioNoAdvert,
+    InstanceKey::HigherPrioSendAdvert,
+    InstanceKey::OwnerIgnoreAdverts,
+    InstanceKey::CheckUnicastSrc,
+    InstanceKey::GarpExtraIf,
 ];
 
 /// The statements of one keyword in an instance, in the order of the file.
 type Given<'s> = [&'s Statement];
 
 /// One value, and what may say it.
-struct Subject<'k> {
+pub(super) struct Subject<'k> {
     /// The keyword in the instance.
-    name: &'k str,
+    pub(super) name: &'k str,
     /// The value that holds.
-    value: String,
+    pub(super) value: String,
     /// The keywords of `global_defs` that set it for all.
-    globals: &'k [&'static str],
+    pub(super) globals: &'k [&'static str],
     /// Where it comes from if nobody says it.
-    otherwise: Origin,
+    pub(super) otherwise: Origin,
 }
 
 impl Maker<'_> {
@@ -84,15 +96,16 @@ impl Maker<'_> {
                 block.push(self.unreadable(statement));
             }
         }
-        let to_peers = block.iter().any(|entry: &Entry| {
-            entry
-                .words
-                .first()
-                .is_some_and(|word| word.text == "unicast_peer")
-        });
+        let to_peers = instance.unicast.is_some();
         let unsaid = ALWAYS.into_iter().filter(|key| !given.contains_key(key));
         for key in unsaid.filter(|key| !(to_peers && *key == InstanceKey::McastDstIp)) {
             self.setting(key, &[], instance, &given, &mut block);
+        }
+        let unsaid = INHERITED.into_iter().filter(|key| !given.contains_key(key));
+        for subject in unsaid.filter_map(|key| self.subject(key, instance)) {
+            if self.inherited(subject.globals).is_some() {
+                block.push(self.value(subject, &[]));
+            }
         }
         if !given.contains_key(&InstanceKey::VirtualIpAddressExcluded) {
             self.setting(
@@ -149,12 +162,49 @@ impl Maker<'_> {
             }
             InstanceKey::NoVirtualIpAddress
             | InstanceKey::StrictMode
-            | InstanceKey::ChecksumAsV2 => {
-                block.extend(
-                    given
-                        .last()
-                        .and_then(|last| Some(self.verbatim(known(Block::Instance, last)?, last))),
-                );
+            | InstanceKey::ChecksumAsV2
+            | InstanceKey::UnicastFaultNoPeer
+            | InstanceKey::OldUnicastChecksum
+            | InstanceKey::TrackSrcIp
+            | InstanceKey::DontTrackPrimary
+            | InstanceKey::VmacXmitBase
+            | InstanceKey::PromoteSecondaries
+            | InstanceKey::AuthHmac => {
+                self.last_as_it_is(given, block);
+                return;
+            }
+            InstanceKey::UseVmac => {
+                self.last_as_it_is(given, block);
+                if let (Some(vmac), Some(entry)) = (&instance.vmac, block.last_mut()) {
+                    entry.remark = Some(format!("{} with {}", vmac.name, vmac.mac));
+                }
+                return;
+            }
+            // All of them count.
+            InstanceKey::UnicastPeer
+            | InstanceKey::TrackInterface
+            | InstanceKey::VirtualRoutes
+            | InstanceKey::VirtualRules => {
+                self.as_it_is(given, block);
+                return;
+            }
+            InstanceKey::Accept | InstanceKey::NoAccept => {
+                block.extend(self.accept(given, instance));
+                return;
+            }
+            InstanceKey::GarpLowerDelay
+            | InstanceKey::GarpLowerRepeat
+            | InstanceKey::GarpExtraIf
+            | InstanceKey::PreemptDelay
+            | InstanceKey::LowerPrioNoAdvert
+            | InstanceKey::HigherPrioSendAdvert
+            | InstanceKey::OwnerIgnoreAdverts
+            | InstanceKey::UnicastTtl
+            | InstanceKey::CheckUnicastSrc => {
+                match self.subject(key, instance) {
+                    Some(subject) => block.push(self.value(subject, given)),
+                    None => self.last_as_it_is(given, block),
+                }
                 return;
             }
             InstanceKey::Interface if instance.interface.is_empty() => {
@@ -243,7 +293,7 @@ impl Maker<'_> {
     }
 
     /// A keyword with one value.
-    fn value(&self, subject: Subject<'_>, given: &Given<'_>) -> Entry {
+    pub(super) fn value(&self, subject: Subject<'_>, given: &Given<'_>) -> Entry {
         let Subject {
             name,
             value,
@@ -274,13 +324,14 @@ impl Maker<'_> {
                 None => (name, otherwise),
             },
         };
-        let mut entry = Entry::new(vec![name.into(), value.as_str().into()], origin);
+        let words = std::iter::once(name).chain(value.split(' '));
+        let mut entry = Entry::new(words.map(Word::from).collect(), origin);
         entry.given = as_given;
         entry
     }
 
     /// The line of `global_defs` that sets it, if one does: the last of them.
-    fn inherited(&self, names: &[&'static str]) -> Option<(&Statement, &'static str)> {
+    pub(super) fn inherited(&self, names: &[&'static str]) -> Option<(&Statement, &'static str)> {
         let lines = names
             .iter()
             .filter_map(|name| Some((self.globals.get(name)?, *name)));
@@ -295,6 +346,12 @@ impl Maker<'_> {
                 .iter()
                 .filter_map(|one| Some(self.verbatim(known(Block::Instance, one)?, one))),
         );
+    }
+
+    /// The last line, as it was written.
+    fn last_as_it_is(&self, given: &Given<'_>, block: &mut Vec<Entry>) {
+        let from = given.len().saturating_sub(1);
+        self.as_it_is(given.get(from..).unwrap_or_default(), block);
     }
 
     /// `MASTER` stays, whatever comes behind it.
@@ -467,6 +524,8 @@ impl Maker<'_> {
 fn one_for_both(key: InstanceKey) -> InstanceKey {
     if key == InstanceKey::NoPreempt {
         InstanceKey::Preempt
+    } else if key == InstanceKey::NoAccept {
+        InstanceKey::Accept
     } else {
         key
     }
@@ -489,11 +548,17 @@ fn host(line: &Statement) -> Option<(IpAddr, Option<u8>)> {
 
 /// Whether a line gives its keyword this value.
 fn says(statement: &Statement, value: &str) -> bool {
-    let [word] = arguments(statement) else {
-        return false;
-    };
-    if *word.text == *value {
+    if as_written(statement) == value {
         return true;
+    }
+    let [word] = arguments(statement) else {
+        // A switch without a word is on.
+        return arguments(statement).is_empty() && value == "on";
+    };
+    if value == "on" || value == "off" {
+        let on = matches!(&*word.text, "on" | "true" | "yes");
+        let off = matches!(&*word.text, "off" | "false" | "no");
+        return if value == "on" { on } else { off };
     }
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
     match (number(&word.text), number(value)) {
@@ -505,6 +570,6 @@ fn says(statement: &Statement, value: &str) -> bool {
     }
 }
 
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     decimal(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
 }

@@ -6,6 +6,7 @@
 //! came out of the expansions, and only what was corrected is written anew.
 
 mod instance;
+mod more;
 mod write;
 
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use vip_common::wire::vrrp::Auth;
 
 use super::keywords::{AuthKey, Block, Key, Keyword, Shape, Status, find};
 use super::lex::Token;
-use super::section::Setting;
+use super::section::{Setting, adds_up};
 use super::source::Span;
 use super::tree::Statement;
 use super::value::Value;
@@ -309,7 +310,7 @@ impl Maker<'_> {
             }
             let keyword = known(inner, statement)?;
             let overridden = matches!(keyword.status, Status::Does(_))
-                && statement.block.is_none()
+                && !adds_up(keyword)
                 && last.get(keyword.name) != Some(&index)
                 && !self.is_refused(body.statements.get(*last.get(keyword.name)?)?);
             (!overridden).then(|| self.verbatim(keyword, statement))

@@ -128,6 +128,8 @@ vrrp_instance VI_1 {              # a.conf:5
     garp_master_repeat 3          # a.conf:2, vrrp_garp_master_repeat
     garp_master_refresh 0         # default
     garp_master_refresh_repeat 1  # default
+    garp_lower_prio_delay 5       # default
+    garp_lower_prio_repeat 3      # a.conf:2, vrrp_garp_master_repeat
 }
 "
     );
@@ -479,6 +481,10 @@ fn any_line() -> impl Strategy<Value = String> {
         "garp_master_refresh",
         "garp_master_refresh_repeat",
         "preempt_delay",
+        "garp_lower_prio_delay",
+        "garp_lower_prio_repeat",
+        "garp_extra_if",
+        "unicast_ttl",
         "zebra",
     ]);
     prop_oneof![
@@ -488,6 +494,17 @@ fn any_line() -> impl Strategy<Value = String> {
             "strict_mode off", "interface eth1", "interface a:b", "no_virtual_ipaddress",
             "advert_int 0.03", "advert_int x", "mcast_src_ip 192.0.2.7", "mcast_src_ip x",
             "mcast_dst_ip 224.0.0.77", "mcast_dst_ip 192.0.2.7", "accept", "use_vmac",
+            "no_accept", "use_vmac other 02:00:00:00:00:07", "vmac_xmit_base", "track_src_ip",
+            "lower_prio_no_advert", "lower_prio_no_advert off", "higher_prio_send_advert yes",
+            "owner_ignore_adverts", "owner_ignore_adverts off", "check_unicast_src", "garp_extra_if all 9",
+            "unicast_src_ip 192.0.2.5", "unicast_peer {\n192.0.2.5\n192.0.2.6 min_ttl 9\n}",
+            "unicast_peer {\n2001:db8::9\n}", "old_unicast_checksum never", "promote_secondaries",
+            "dont_track_primary", "track_interface {\neth1 weight 9\neth0\neth2\n}",
+            "auth_hmac {\nkey 1 0123456789abcdef0123456789abcdef\nmode permissive\n}",
+            "auth_hmac {\nkey 1 0123456789abcdef0123456789abcdef\nkey 2 0123456789abcdef0123456789abcdef\nactive_key 2\n}",
+            "virtual_routes {\n10.9.0.0/16 via 192.0.2.77 dev eth1 table 7\nblackhole 10.8.0.0/16\n}",
+            "virtual_rules {\nfrom 10.9.0.0/16 table 7\n}", "v3_checksum_as_v2",
+            "virtual_ipaddress {\n192.0.2.30 dev eth1 use_vmac\n192.0.2.31 use_vmac\n}",
             "track_script {\n chk\n}", "notify_master \"/bin/a 'b c'\" root",
             "authentication {\nauth_type PASS\nauth_pass \"a b#c\"\n}",
             "authentication {\nauth_type PASS\nauth_type PASS\n}",
@@ -523,6 +540,18 @@ fn any_file() -> impl Strategy<Value = String> {
         "vrrp_garp_master_refresh 60",
         "vrrp_down_timer_adverts 7",
         "vrrp_down_timer_adverts 700",
+        "vrrp_garp_lower_prio_delay 4",
+        "vrrp_garp_lower_prio_repeat 0",
+        "vrrp_lower_prio_no_advert",
+        "vrrp_higher_prio_send_advert on",
+        "vrrp_owner_ignore_adverts",
+        "vrrp_check_unicast_src true",
+        "vrrp_startup_delay 2.5",
+        "vrrp_garp_interval 0.001",
+        "vrrp_garp_extra_if all 100",
+        "default_interface eth7",
+        "vmac_prefix mac",
+        "v3_checksum_as_v2",
         "max_auto_priority",
         "lvs_flush",
         "zebra",
@@ -547,6 +576,9 @@ fn any_file() -> impl Strategy<Value = String> {
         1 => prop::sample::select(vec![
             "vrrp_script chk {\n script \"/bin/true\"\n interval 2\n interval 3\n weight x\n}\n",
             "vrrp_sync_group G {\n group {\n I0\n I1\n }\n}\n",
+            "vrrp_sync_group H {\n group {\n I2\n }\n track_interface {\n eth3 weight 5\n }\n sync_group_tracking_weight\n}\n",
+            "static_routes {\n 10.7.0.0/16 via 192.0.2.1 or 192.0.2.2\n}\nstatic_rules {\n from all table 5 preference 5\n}\n",
+            "garp_group {\n garp_interval 0.5\n interfaces {\n eth0\n eth1\n }\n}\n",
             "static_ipaddress {\n 192.0.2.77/24 dev eth0\n}\n",
         ]).prop_map(str::to_owned),
     ];

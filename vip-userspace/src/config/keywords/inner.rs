@@ -3,6 +3,7 @@
 
 use super::Lines::*;
 use super::Shape::*;
+use super::Status::NoEffect;
 use super::row::*;
 use super::{AddressKey, AuthKey, Keyword};
 
@@ -14,11 +15,11 @@ pub(super) const AUTHENTICATION: &[Keyword] = &[
 
 #[rustfmt::skip] // one word a line
 pub(super) const HMAC: &[Keyword] = &[
-    k("key", HmacKey, planned(NO_HMAC), "a key of 32 to 64 bytes and its number; several are fine").since(V2_4),
-    k("active_key", Whole(1, 255), planned(NO_HMAC), "the key that signs").since(V2_4),
-    k("anti_replay", Choice(&["time", "monotonic"]), planned(NO_HMAC), "how an old advert is told from a new one").since(V2_4),
-    k("time_window", WholeSeconds(1, 300), planned(NO_HMAC), "how old an advert may be").or("5, or 3 times advert_int").since(V2_4),
-    k("mode", Choice(&["enforce", "permissive", "receive-only"]), planned(NO_HMAC), "what becomes of adverts that are not signed, and whether ours are").since(V2_4),
+    k("key", HmacKey, PART, "a key of 32 to 64 bytes and its number; several are fine").since(V2_4),
+    k("active_key", Whole(1, 255), PART, "the key that signs").since(V2_4),
+    k("anti_replay", Choice(&["time", "monotonic"]), PART, "how an old advert is told from a new one").since(V2_4),
+    k("time_window", WholeSeconds(1, 300), PART, "how old an advert may be").or("5, or 3 times advert_int").since(V2_4),
+    k("mode", Choice(&["enforce", "permissive", "receive-only"]), PART, "what becomes of adverts that are not signed, and whether ours are").since(V2_4),
 ];
 
 #[rustfmt::skip] // one word a line
@@ -28,46 +29,46 @@ pub(super) const ADDRESS: &[Keyword] = &[
     k("scope", Word, address(AddressKey::Scope), "how far it reaches: a name or a number").or("global"),
     k("brd", Word, address(AddressKey::Broadcast), "broadcast address; `+` and `-` are all ones and all zeros"),
     k("broadcast", Word, address(AddressKey::Broadcast), "broadcast address; `+` and `-` are all ones and all zeros"),
-    k("peer", Word, planned("the address is installed without a peer"), "the other end of a point-to-point link"),
-    k("home", Flag, planned(ONLY_IPV6), "a home address of Mobile IPv6"),
-    k("-nodad", Flag, planned(ONLY_IPV6), "let the kernel look for duplicates first"),
-    k("mngtmpaddr", Flag, planned(ONLY_IPV6), "a template for temporary addresses"),
-    k("noprefixroute", Flag, planned("the kernel adds its route for the prefix"), "without the kernel's route for the prefix"),
-    k("autojoin", Flag, planned("no group is joined"), "join the group that a multicast address names"),
-    k("no_track", Flag, planned("the address is put back when others remove it"), "it does not matter when others remove the address"),
-    k("preferred_lft", Word, planned("the address is installed without a lifetime"), "seconds that the kernel prefers it as source, or `forever`").or("forever; 0 for an IPv6 address without prefix"),
+    k("peer", Word, PART, "the other end of a point-to-point link"),
+    k("home", Flag, PART, "a home address of Mobile IPv6"),
+    k("-nodad", Flag, PART, "let the kernel look for duplicates first"),
+    k("mngtmpaddr", Flag, PART, "a template for temporary addresses"),
+    k("noprefixroute", Flag, PART, "without the kernel's route for the prefix"),
+    k("autojoin", Flag, PART, "join the group that a multicast address names"),
+    k("no_track", Flag, PART, "it does not matter when others remove the address"),
+    k("preferred_lft", Word, PART, "seconds that the kernel prefers it as source, or `forever`").or("forever; 0 for an IPv6 address without prefix"),
     k("track_group", Word, planned("it only stands behind static addresses"), "a static address follows this group"),
-    k("use_vmac", MaybeWord, planned_and_decides(NO_VMAC), "a virtual MAC for this address"),
+    k("use_vmac", MaybeWord, PART, "a virtual MAC for this address"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const PEER: &[Keyword] = &[
-    k("min_ttl", Whole(0, 255), planned(ONLY_UNICAST), "least time to live with which its adverts may come").or("0"),
-    k("max_ttl", Whole(0, 255), planned(ONLY_UNICAST), "largest time to live with which its adverts may come").or("255"),
+    k("min_ttl", Whole(0, 255), PART, "least time to live with which its adverts may come").or("0"),
+    k("max_ttl", Whole(0, 255), PART, "largest time to live with which its adverts may come").or("255"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const TRACK: &[Keyword] = &[
-    k("weight", Weight(254), planned(NO_TRACK), "what it counts here, instead of the tracker's own weight; up to 253 for interfaces, scripts and BFD sessions"),
+    k("weight", Weight(254), PART, "what it counts here, instead of the tracker's own weight; up to 253 for interfaces, scripts and BFD sessions"),
 ];
 
 #[rustfmt::skip] // one word a line
 pub(super) const SYNC_GROUP: &[Keyword] = &[
-    k("group", Lines(Names), planned(NO_SYNC), "the instances"),
-    k("track_interface", Lines(TrackInterfaces), planned(NO_SYNC), "interfaces that must be up"),
-    k("track_script", Lines(TrackScripts), planned(NO_SYNC), "scripts that must succeed"),
-    k("track_file", Lines(TrackFiles), planned(NO_SYNC), "files whose number counts"),
-    k("track_process", Lines(TrackProcesses), planned(NO_SYNC), "processes that must run"),
+    k("group", Lines(Names), PART, "the instances"),
+    k("track_interface", Lines(TrackInterfaces), PART, "interfaces that must be up"),
+    k("track_script", Lines(TrackScripts), planned(NO_SCRIPT), "scripts that must succeed"),
+    k("track_file", Lines(TrackFiles), planned(NO_FILE), "files whose number counts"),
+    k("track_process", Lines(TrackProcesses), planned(NO_WATCH), "processes that must run"),
     k("track_bfd", Lines(TrackBfds), not_supported(NO_BFD), "BFD sessions that must be up"),
-    k("notify_master", Command, planned(NO_SYNC), "runs when the group becomes master"),
-    k("notify_backup", Command, planned(NO_SYNC), "runs when it becomes backup"),
-    k("notify_fault", Command, planned(NO_SYNC), "runs when it becomes FAULT"),
-    k("notify_stop", Command, planned(NO_SYNC), "runs when the daemon stops"),
-    k("notify", Command, planned(NO_SYNC), "runs at every change, with `GROUP`, name, state and 0 behind its arguments"),
-    k("notify_priority_changes", Switch, planned(NO_SYNC), "changes of the priority are written to the FIFO").or("off"),
+    k("notify_master", Command, planned(NO_SCRIPT), "runs when the group becomes master"),
+    k("notify_backup", Command, planned(NO_SCRIPT), "runs when it becomes backup"),
+    k("notify_fault", Command, planned(NO_SCRIPT), "runs when it becomes FAULT"),
+    k("notify_stop", Command, planned(NO_SCRIPT), "runs when the daemon stops"),
+    k("notify", Command, planned(NO_SCRIPT), "runs at every change, with `GROUP`, name, state and 0 behind its arguments"),
+    k("notify_priority_changes", Switch, planned(NO_FIFO), "changes of the priority are written to the FIFO").or("off"),
     k("smtp_alert", Switch, not_supported(NO_MAIL), "mail about this group").or("smtp_alert_vrrp"),
-    k("global_tracking", Flag, planned(NO_SYNC), "what one member tracks counts for all").or("off"),
-    k("sync_group_tracking_weight", Flag, planned(NO_SYNC), "trackers with a weight are allowed in the group").or("off"),
+    k("global_tracking", Flag, NoEffect("a fault of one member is one of all members in any case"), "what one member tracks counts for all").or("off"),
+    k("sync_group_tracking_weight", Flag, PART, "trackers with a weight are allowed in the group").or("off"),
 ];
 
 #[rustfmt::skip] // one word a line
@@ -123,10 +124,10 @@ pub(super) const BFD: &[Keyword] = &[
 
 #[rustfmt::skip] // one word a line
 pub(super) const GARP_GROUP: &[Keyword] = &[
-    k("garp_interval", Seconds(0, i32::MAX as u64), planned(NO_SPACING), "least time between two gratuitous ARPs").or("0"),
-    k("gna_interval", Seconds(0, i32::MAX as u64), planned(NO_SPACING), "least time between two neighbour advertisements").or("0"),
-    k("interface", Interface, planned(NO_SPACING), "an interface of the group"),
-    k("interfaces", Lines(Names), planned(NO_SPACING), "interfaces of the group"),
+    k("garp_interval", Seconds(0, i32::MAX as u64), PART, "least time between two gratuitous ARPs").or("0"),
+    k("gna_interval", Seconds(0, i32::MAX as u64), PART, "least time between two neighbour advertisements").or("0"),
+    k("interface", Interface, PART, "an interface of the group"),
+    k("interfaces", Lines(Names), PART, "interfaces of the group"),
 ];
 
 #[rustfmt::skip] // one word a line

@@ -132,8 +132,6 @@ pub enum Shape {
     WholeSeconds(u32, u32),
     /// A decimal number of milliseconds of this range, in microseconds.
     Millis(u64, u64),
-    /// The first five octets of a MAC address.
-    MacPrefix,
     /// An octal number, or names of rights as in C with `|` between them.
     Umask,
     /// An IPv4 address.
@@ -248,6 +246,10 @@ pub enum Key {
     Address(AddressKey),
     /// For the reading of the files themselves.
     Reading,
+    /// In a block or a line that is read as a whole.
+    Part,
+    /// What the host holds, whatever becomes of the instances.
+    Static,
 }
 
 /// What `global_defs` sets.
@@ -266,6 +268,22 @@ pub enum GlobalKey {
     GarpRefresh,
     GarpRefreshRepeat,
     MinGarp,
+    GarpLowerDelay,
+    GarpLowerRepeat,
+    GarpInterval,
+    GnaInterval,
+    GarpExtraIf,
+    LowerPrioNoAdvert,
+    HigherPrioSendAdvert,
+    OwnerIgnoreAdverts,
+    CheckUnicastSrc,
+    StartupDelay,
+    DelayAfterBoot,
+    DefaultInterface,
+    VmacPrefix,
+    VmacAddrPrefix,
+    IprouteUsrDir,
+    IprouteEtcDir,
 }
 
 /// What `vrrp_instance` sets.
@@ -293,6 +311,29 @@ pub enum InstanceKey {
     GarpRepeat,
     GarpRefresh,
     GarpRefreshRepeat,
+    GarpLowerDelay,
+    GarpLowerRepeat,
+    GarpExtraIf,
+    PreemptDelay,
+    LowerPrioNoAdvert,
+    HigherPrioSendAdvert,
+    OwnerIgnoreAdverts,
+    AuthHmac,
+    UnicastPeer,
+    UnicastTtl,
+    UnicastFaultNoPeer,
+    CheckUnicastSrc,
+    OldUnicastChecksum,
+    TrackSrcIp,
+    TrackInterface,
+    DontTrackPrimary,
+    UseVmac,
+    VmacXmitBase,
+    Accept,
+    NoAccept,
+    PromoteSecondaries,
+    VirtualRoutes,
+    VirtualRules,
 }
 
 /// What `authentication` sets.

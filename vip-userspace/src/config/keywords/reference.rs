@@ -267,7 +267,7 @@ mod tests {
                wait so long before taking over from a lower priority\n  \
                takes    seconds from 0 to 1000\n  \
                default  0\n  \
-               status   planned: a better priority takes over without delay\n"
+               status   works\n"
         );
     }
 

@@ -77,6 +77,12 @@ pub(super) const OPENS: Status = Status::Does(Key::Opens);
 /// Says how the files themselves are read.
 pub(super) const READING: Status = Status::Does(Key::Reading);
 
+/// What the host holds, whatever becomes of the instances.
+pub(super) const STATIC: Status = Status::Does(Key::Static);
+
+/// Read with the block or the line that it stands in.
+pub(super) const PART: Status = Status::Does(Key::Part);
+
 pub(super) const fn planned(why: &'static str) -> Status {
     Status::Planned(Missing::Harmless, why)
 }
@@ -122,23 +128,13 @@ pub(super) const NO_SCRIPT: &str = "the script is not run";
 pub(super) const NO_SCRIPTS: &str = "no scripts are run yet";
 pub(super) const AROUND: &str =
     "the script is not run; `ExecStartPre=` and `ExecStopPost=` of the unit do the same";
-pub(super) const NO_TRACK: &str = "nothing is tracked; the priority stays as configured";
 pub(super) const NO_FILE: &str = "the file is not watched";
 pub(super) const NO_WATCH: &str = "the process is not watched";
 pub(super) const NO_BFD: &str = "no BFD session is run";
-pub(super) const NO_SYNC: &str = "its instances change state each for itself";
-pub(super) const NO_DELAY: &str = "there is no such delay";
-pub(super) const NO_SPACING: &str = "gratuitous ARP is not spaced out";
-pub(super) const NO_LOWER: &str = "a lower priority that is heard causes no further gratuitous ARP";
-pub(super) const NO_HMAC: &str = "signed adverts (`auth_hmac`) are not built yet";
-pub(super) const NO_VMAC: &str = "a virtual MAC of its own (VMAC) is not built yet";
-pub(super) const NO_ROUTES: &str = "these routes are not installed";
-pub(super) const NO_RULES: &str = "these rules are not installed";
+pub(super) const NO_TRACK: &str = "it is not tracked; nothing of it counts for the priority";
+pub(super) const NO_TRACK_GROUP: &str = "it is put back whatever becomes of the instances";
 pub(super) const NO_RELOAD_FILE: &str = "no marker is written while the configuration is read";
 pub(super) const NO_CLOCK: &str = "there is no reload by the clock";
-pub(super) const ONLY_VMAC: &str = "it only concerns a virtual MAC, which is not built yet";
-pub(super) const ONLY_IPV6: &str = "it only concerns IPv6, which is not built yet";
-pub(super) const ONLY_UNICAST: &str = "it only concerns unicast, which is not built yet";
 pub(super) const LIST_COUNTED: &str = "a different address list is accepted and counted";
 pub(super) const INTERFACE_STATE: &str = "link state always comes from the kernel's own events";
 pub(super) const WHEN_LATE: &str =

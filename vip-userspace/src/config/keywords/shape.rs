@@ -85,7 +85,6 @@ impl fmt::Display for Shape {
                 let (min, max) = (min.saturating_mul(1000), max.saturating_mul(1000));
                 write!(f, "milliseconds from {} to {}", decimal(min), decimal(max))
             }
-            Self::MacPrefix => f.write_str("five octets of a MAC address, as in 00:00:5e:00:01"),
             Self::Umask => f.write_str("an octal number, or names such as `IRUSR|IWUSR`"),
             Self::Ipv4 => f.write_str("an IPv4 address"),
             Self::Ipv6 => f.write_str("an IPv6 address"),

@@ -129,6 +129,13 @@ impl RouteType {
         }
     }
 
+    /// The word for a number, where it is not the usual one.
+    pub(in super::super) fn name_of(number: u8) -> Option<&'static str> {
+        let mut others = Self::NAMED.iter().skip(1);
+        let named = others.find(|(_, kind)| kind.number() == number);
+        named.map(|(name, _)| *name)
+    }
+
     /// Whether packets go anywhere.
     fn forwards(self) -> bool {
         !matches!(

@@ -57,10 +57,31 @@ impl Draft<'_> {
         }
     }
 
-    pub(super) fn check_addresses(&mut self, version: Version, strict: bool, sink: &mut Sink) {
+    /// Says what is odd about the list, and takes out what an advert cannot hold.
+    pub(super) fn check_addresses(
+        &mut self,
+        version: Version,
+        strict: bool,
+        unicast: bool,
+        sink: &mut Sink,
+    ) {
         let name = quoted(&self.name.text);
         let at = self.name.span;
         self.tell_twice(sink);
+        if let (false, Some(line)) = (unicast, self.addresses.first())
+            && let IpAddr::V6(first) = line.address
+            && !first.is_unicast_link_local()
+        {
+            sink.add(
+                Finding::warning(
+                    line.span,
+                    "the first address of an IPv6 instance is to be link-local",
+                )
+                .help(
+                    "so RFC 9568 section 5.2.9 and keepalived say; write fe80::… before the others",
+                ),
+            );
+        }
         let most = if self.is_ipv6() {
             MOST_ADVERTISED_V6
         } else {

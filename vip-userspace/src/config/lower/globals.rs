@@ -159,15 +159,7 @@ impl Globals {
             GlobalKey::DownTimerAdverts => {
                 self.down_timer_adverts = value.whole().unwrap_or(self.down_timer_adverts);
             }
-            GlobalKey::Strict => {
-                self.strict = value.is_on();
-                if self.strict {
-                    sink.add(
-                        Finding::warning(*span, "`vrrp_strict` is followed in part")
-                            .help("authentication is ignored and addresses are required, as in keepalived; packets to the address are accepted, unlike there"),
-                    );
-                }
-            }
+            GlobalKey::Strict => self.strict = value.is_on(),
             // keepalived takes any argument for "on".
             GlobalKey::ChecksumAsV2 => self.checksum_as_v2 = true,
             GlobalKey::GarpDelay => {
@@ -183,6 +175,23 @@ impl Globals {
                 self.garp.refresh_repeat =
                     repeat(value, *span, sink).unwrap_or(self.garp.refresh_repeat);
             }
+            // Read by their names.
+            GlobalKey::GarpLowerDelay
+            | GlobalKey::GarpLowerRepeat
+            | GlobalKey::GarpInterval
+            | GlobalKey::GnaInterval
+            | GlobalKey::GarpExtraIf
+            | GlobalKey::LowerPrioNoAdvert
+            | GlobalKey::HigherPrioSendAdvert
+            | GlobalKey::OwnerIgnoreAdverts
+            | GlobalKey::CheckUnicastSrc
+            | GlobalKey::StartupDelay
+            | GlobalKey::DelayAfterBoot
+            | GlobalKey::DefaultInterface
+            | GlobalKey::VmacPrefix
+            | GlobalKey::VmacAddrPrefix
+            | GlobalKey::IprouteUsrDir
+            | GlobalKey::IprouteEtcDir => {}
             GlobalKey::MinGarp => {
                 if value.is_on() {
                     self.garp = Garp {

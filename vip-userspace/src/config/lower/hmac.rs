@@ -130,9 +130,12 @@ fn keys(block: &Section, files: &dyn Files, sink: &mut Sink) -> Result<Vec<Key>,
 /// A key in a file: its bytes, or `hex:` and digits; blanks at the end are none
 /// of it.
 fn read(path: &str, files: &dyn Files) -> Result<Box<[u8]>, String> {
-    let bytes = files.read(Path::new(path)).map_err(|error| match error {
-        ReadError::Missing(_) => format!("there is no file {}", quoted(path)),
-        error => error.to_string(),
+    let bytes = files.read(Path::new(path)).map_err(|error| {
+        if matches!(error, ReadError::Missing(_)) {
+            format!("there is no file {}", quoted(path))
+        } else {
+            error.to_string()
+        }
     })?;
     let bytes = bytes.trim_ascii_end();
     let bytes = match bytes.strip_prefix(b"hex:") {

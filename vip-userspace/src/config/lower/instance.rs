@@ -156,6 +156,30 @@ impl<'s> Draft<'s> {
             InstanceKey::GarpRefreshRepeat => {
                 self.garp_refresh_repeat = repeat(value, span, sink).or(self.garp_refresh_repeat);
             }
+            // Read by their names, where what they mean is known.
+            InstanceKey::GarpLowerDelay
+            | InstanceKey::GarpLowerRepeat
+            | InstanceKey::GarpExtraIf
+            | InstanceKey::PreemptDelay
+            | InstanceKey::LowerPrioNoAdvert
+            | InstanceKey::HigherPrioSendAdvert
+            | InstanceKey::OwnerIgnoreAdverts
+            | InstanceKey::AuthHmac
+            | InstanceKey::UnicastPeer
+            | InstanceKey::UnicastTtl
+            | InstanceKey::UnicastFaultNoPeer
+            | InstanceKey::CheckUnicastSrc
+            | InstanceKey::OldUnicastChecksum
+            | InstanceKey::TrackSrcIp
+            | InstanceKey::TrackInterface
+            | InstanceKey::DontTrackPrimary
+            | InstanceKey::UseVmac
+            | InstanceKey::VmacXmitBase
+            | InstanceKey::Accept
+            | InstanceKey::NoAccept
+            | InstanceKey::PromoteSecondaries
+            | InstanceKey::VirtualRoutes
+            | InstanceKey::VirtualRules => {}
         }
     }
 
@@ -188,12 +212,10 @@ impl<'s> Draft<'s> {
         let strict = self.strict.unwrap_or(globals.strict);
         let unicast = self.unicast(strict, globals, sink);
         self.must_have(unicast.is_some(), sink);
-        self.no_checksum_as_v2(version, globals, sink);
         let interval = self.interval(version, sink);
         let hmac = self.hmac(interval, strict, around.files, sink);
         let auth = self.auth(version, strict, hmac.is_some(), sink);
-        self.check_addresses(version, strict, sink);
-        self.without_ipv6(sink);
+        self.check_addresses(version, strict, unicast.is_some(), sink);
         if self.unusable.as_deref() == Some(UNREADABLE) {
             let name = quoted(&self.name.text);
             sink.add(Finding::warning(
@@ -296,19 +318,6 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// What is not built yet.
-    fn no_checksum_as_v2(&mut self, version: Version, globals: &Globals, sink: &mut Sink) {
-        if version == Version::V3 && self.checksum_as_v2.unwrap_or(globals.checksum_as_v2) {
-            let name = quoted(&self.name.text);
-            let reason = "the checksum of `v3_checksum_as_v2` is not built yet";
-            sink.add(Finding::warning(
-                self.name.span,
-                format!("instance {name}: {reason}"),
-            ));
-            self.never(reason);
-        }
-    }
-
     fn version(&mut self, globals: &Globals, sink: &mut Sink) -> Version {
         if !self.is_ipv6() {
             let given = self.version.map(|(version, _)| version);
@@ -321,20 +330,6 @@ impl<'s> Draft<'s> {
             );
         }
         Version::V3
-    }
-
-    /// What is not built yet and decides who holds the address.
-    fn without_ipv6(&mut self, sink: &mut Sink) {
-        let lines = self.addresses.iter().chain(&self.excluded);
-        let first = lines.copied().find(|line| line.address.is_ipv6());
-        let at = match (first, self.source) {
-            (Some(line), _) => line.span,
-            (None, Some((address, span))) if address.is_ipv6() => span,
-            _ => return,
-        };
-        let reason = "IPv6 is not supported yet";
-        sink.add(Finding::warning(at, reason).help("the instance is FAULT until then"));
-        self.never(reason);
     }
 }
 

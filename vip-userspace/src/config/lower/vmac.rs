@@ -62,9 +62,11 @@ impl Draft<'_> {
     /// called so. The first one to name an interface has it.
     pub(super) fn note_vmacs(&mut self, vmacs: &mut Vmacs, sink: &mut Sink) {
         let given = given_at(self.section, "use_vmac");
-        let own = given.and_then(|(value, _)| match value {
-            Value::Vmac(line) => line.name.as_ref(),
-            _ => None,
+        let own = given.and_then(|(value, _)| {
+            let Value::Vmac(line) = value else {
+                return None;
+            };
+            line.name.as_ref()
         });
         self.vmac_name = own.filter(|name| {
             let first = vmacs.names.insert(name.text.to_string());

@@ -131,7 +131,7 @@ fn what_concerns_peers_wants_some() {
             .unusable
             .is_some()
     );
-    assert!(with("unicast_peer {\n192.0.2.9\n}").0.unusable.is_some());
+    assert!(quietly("unicast_peer {\n192.0.2.9\n}").unicast.is_some());
     saying(
         "unicast_src_ip 192.0.2.9",
         "warning: `unicast_src_ip` without `unicast_peer`",
@@ -191,14 +191,14 @@ fn the_first_address_tells_the_family() {
     assert_eq!(
         headlines(&of_v6),
         [
-            "t:5:1: warning: IPv6 is not supported yet",
+            "t:5:1: warning: the first address of an IPv6 instance is to be link-local",
             "t:6:1: error: 192.0.2.1 is IPv4, but the instance's first address is IPv6",
         ]
     );
     let [instance] = &of_v6.configuration.instances[..] else {
         panic!("one instance");
     };
-    assert!(instance.is_ipv6() && instance.unusable.is_some());
+    assert!(instance.is_ipv6() && instance.unusable.is_none());
     assert_eq!(instance.version, Version::V3);
     assert_eq!(instance.addresses.len(), 1);
     let mixed = saying(
