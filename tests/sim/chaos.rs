@@ -11,17 +11,19 @@ use vip_common::ids::{Priority, Version};
 use vip_common::time::Centis;
 
 use crate::rng::Rng;
-use crate::world::{Change, Weather, World};
-use crate::{any_pack, for_seeds, tick};
+use crate::world::{Change, Host, Weather, World};
+use crate::{address_v6, any_pack, for_seeds, tick};
 
-/// Hosts of any kind: owners, equals, with and without preemption, and in
-/// version 3 with an interval each. Returns the slowest interval.
-fn anybody(rng: &mut Rng) -> (Vec<(Params, IpAddr)>, Duration) {
+/// Machines of any kind: owners, equals, with and without preemption and what
+/// else can be turned on, in version 3 with an interval each; alone or as sync
+/// groups on two LANs.
+fn anybody(rng: &mut Rng) -> Vec<Vec<(Params, IpAddr)>> {
     let (mut hosts, _) = any_pack(rng);
     let preempt = rng.pick(&[1000, 1000, 500, 0]);
     let equals = rng.per_mille(200);
     let own_intervals = rng.per_mille(300);
-    let down = u8::try_from(rng.pick(&[3, 3, 3, 1, 2, 6])).unwrap();
+    let down = rng.pick(&[3, 3, 3, 1, 2, 6]);
+    let options = rng.per_mille(400);
     for (params, _) in &mut hosts {
         params.preempt = rng.per_mille(preempt);
         params.down_timer_adverts = down;
@@ -31,13 +33,45 @@ fn anybody(rng: &mut Rng) -> (Vec<(Params, IpAddr)>, Duration) {
         if own_intervals && params.version == Version::V3 {
             params.adver_interval = Centis::new(rng.pick(&[10, 25, 100, 300])).unwrap();
         }
+        if options {
+            let interval = params.adver_interval.span();
+            params.preempt_delay = interval * rng.pick(&[0, 0, 1, 7]);
+            params.lower_prio_no_advert = rng.per_mille(300);
+            params.higher_prio_send_advert = rng.per_mille(300);
+        }
     }
     if rng.per_mille(100) {
         hosts[0].0.priority = Priority::OWNER;
+        let owners = hosts.iter().filter(|(params, _)| params.is_owner());
+        hosts[0].0.owner_ignore_adverts = options && owners.count() == 1;
     }
-    let slowest = hosts.iter().map(|(params, _)| params.adver_interval.span());
-    let slowest = slowest.max().unwrap();
-    (hosts, slowest)
+    let grouped = rng.per_mille(300);
+    let machine = |(host, (mut params, primary)): (usize, (Params, IpAddr))| {
+        params.grouped = grouped;
+        let mut routers = vec![(params, primary)];
+        if grouped {
+            routers.push((params, address_v6(host)));
+        }
+        routers
+    };
+    hosts.into_iter().enumerate().map(machine).collect()
+}
+
+/// Another configuration that anybody might want: the same in some ways.
+fn another(rng: &mut Rng, params: &Params) -> Params {
+    let mut params = *params;
+    match rng.between(0, 4) {
+        0 if params.version == Version::V3 => {
+            params.adver_interval = Centis::new(rng.pick(&[10, 25, 100, 300])).unwrap();
+        }
+        1 if !params.is_owner() => {
+            params.priority = Priority::new(u8::try_from(rng.between(1, 254)).unwrap()).unwrap();
+        }
+        2 => params.preempt = !params.preempt,
+        3 => params.down_timer_adverts = rng.pick(&[1, 2, 3, 6]),
+        _ => {}
+    }
+    params
 }
 
 fn storm(rng: &mut Rng, unit: Duration) -> Weather {
@@ -52,9 +86,11 @@ fn storm(rng: &mut Rng, unit: Duration) -> Weather {
     }
 }
 
-fn anything(rng: &mut Rng, hosts: usize, unit: Duration) -> Change {
+fn anything(rng: &mut Rng, world: &World, unit: Duration) -> Change {
+    let hosts = world.hosts.len();
     let host = rng.index(hosts);
-    match rng.between(0, 12) {
+    let priority = Priority::from_wire(rng.pick(&[1, 100, 200, 254]));
+    match rng.between(0, 22) {
         0 | 1 => Change::Start(host),
         2 => Change::Stop(host),
         3 => Change::Cut(host),
@@ -64,11 +100,26 @@ fn anything(rng: &mut Rng, hosts: usize, unit: Duration) -> Change {
         9 => Change::Deafen(host),
         10 => Change::Hear(host),
         11 => {
-            let group = |_| u8::try_from(rng.between(0, 1)).unwrap();
-            Change::Partition((0..hosts).map(group).collect())
+            let sides: Vec<u8> = (0..hosts).map(|_| u8::from(rng.per_mille(500))).collect();
+            // A machine is on one side with all that it has.
+            let side = |host: usize| sides[world.hosts[host].machine];
+            Change::Partition((0..hosts).map(side).collect())
         }
+        12 | 13 => Change::Drain(host, rng.per_mille(500)),
+        14 => Change::Undrain(host),
+        15 => Change::Take(host, priority),
+        16 => Change::Untake(host),
+        17 => Change::Track(host, priority),
+        18 => Change::Sleep(host),
+        19..=21 => Change::Reconfigure(host, another(rng, &world.hosts[host].params)),
         _ => Change::Weather(storm(rng, unit)),
     }
+}
+
+/// The slowest router there was.
+fn slowest(world: &World, before: Duration) -> Duration {
+    let interval = |host: &Host| host.params.adver_interval.span();
+    world.hosts.iter().map(interval).fold(before, Duration::max)
 }
 
 fn clear_up(world: &mut World, rng: &mut Rng, unit: Duration, slowest: Duration) {
@@ -80,6 +131,11 @@ fn clear_up(world: &mut World, rng: &mut Rng, unit: Duration, slowest: Duration)
     for host in order {
         world.change(Change::LinkUp(host));
         world.change(Change::Hear(host));
+        world.change(Change::Untake(host));
+        world.change(Change::Undrain(host));
+        // What was tracked is over with it.
+        let params = world.hosts[host].params;
+        world.change(Change::Reconfigure(host, params));
         if rng.per_mille(700) {
             world.change(Change::Start(host));
         }
@@ -94,36 +150,46 @@ fn clear_up(world: &mut World, rng: &mut Rng, unit: Duration, slowest: Duration)
 
 fn one_life(label: &str, seed: u64) -> World {
     let mut rng = Rng::new(seed);
-    let (hosts, slowest) = anybody(&mut rng);
-    let unit = tick(&hosts);
-    let count = hosts.len();
+    let machines = anybody(&mut rng);
+    let unit = tick(&machines.concat());
     let weather = storm(&mut rng, unit);
-    let mut world = World::new(label.into(), seed, weather, hosts);
-    for host in 0..count {
+    let mut world = World::of_machines(label.into(), seed, weather, machines);
+    let mut slow = slowest(&world, unit);
+    for host in 0..world.hosts.len() {
         world.change(Change::Start(host));
     }
     for _ in 0..rng.between(5, 80) {
-        let change = anything(&mut rng, count, unit);
+        let change = anything(&mut rng, &world, unit);
         world.change(change);
+        slow = slowest(&world, slow);
         let span = rng.span(unit * 6);
         world.run(span);
     }
-    clear_up(&mut world, &mut rng, unit, slowest);
-    // The longest down interval there is, for who was last to come back.
-    let down = u32::from(world.hosts[0].params.down_timer_adverts);
-    world.run(slowest * (down + 1) * 3);
+    clear_up(&mut world, &mut rng, unit, slow);
+    // The longest down interval there is, for who was last to come back, and
+    // whoever waits before it preempts.
+    let params = || world.hosts.iter().map(|host| host.params);
+    let down = params().map(|params| params.down_timer_adverts).max();
+    let down = u32::from(down.unwrap());
+    let delay = params().map(|params| params.preempt_delay).max().unwrap();
+    world.run(slow * (down + 1) * 3 + delay);
     world.expect_settled();
+    world.expect_nothing_kept();
     world.forget();
-    world.run(slowest * (down + 1) * 2);
+    world.run(slow * (down + 1) * 2);
     world.expect_settled();
     if world.transitions() != 0 {
         world.fail("something moves though nothing happens");
     }
     let preempting = world.hosts.iter().all(|host| host.params.preempts());
-    if let ([active], true) = (&world.actives()[..], preempting) {
-        let able = world.hosts.iter().filter(|host| host.is_able());
-        let best = able.map(|host| host.params.priority).max();
-        if best != Some(world.hosts[*active].params.priority) {
+    for active in world.actives() {
+        let same_lan = |other: &usize| world.hosts[*other].lan == world.hosts[active].lan;
+        let able = (0..world.hosts.len()).filter(|&host| world.takes_part(host));
+        let best = able
+            .filter(same_lan)
+            .map(|host| world.hosts[host].rank().0)
+            .max();
+        if preempting && best != Some(world.hosts[active].rank().0) {
             world.fail("a better one is able and waits");
         }
     }

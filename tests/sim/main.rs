@@ -11,11 +11,13 @@
 )]
 
 mod chaos;
+mod groups;
+mod handover;
 mod rng;
 mod scenes;
 mod world;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use vip_common::election::Params;
@@ -52,6 +54,12 @@ fn address(host: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(192, 168, 8, 5 + u8::try_from(host).unwrap()))
 }
 
+/// On another LAN, of another family: the election does not care.
+fn address_v6(host: usize) -> IpAddr {
+    let interface = 5 + u16::try_from(host).unwrap();
+    IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, interface))
+}
+
 /// From 10 ms to 40.95 s, the short ones as often as the long ones.
 fn any_interval(rng: &mut Rng, version: Version) -> Centis {
     match version {
@@ -76,6 +84,7 @@ fn any_pack(rng: &mut Rng) -> (Vec<(Params, IpAddr)>, Duration) {
             priorities.push(priority);
         }
     }
+    let address = rng.pick(&[address, address_v6]);
     let host =
         |(host, &priority): (usize, &u8)| (params(version, priority, interval), address(host));
     (
@@ -96,7 +105,12 @@ fn tick(hosts: &[(Params, IpAddr)]) -> Duration {
 
 /// The host that wins where priorities differ.
 fn best(world: &World) -> usize {
-    let hosts = 0..world.hosts.len();
+    best_of(world, |_| true)
+}
+
+/// The same among some of them.
+fn best_of(world: &World, among: impl Fn(usize) -> bool) -> usize {
+    let hosts = (0..world.hosts.len()).filter(|&host| among(host));
     let best = hosts.max_by_key(|&host| world.hosts[host].params.priority);
     best.unwrap()
 }

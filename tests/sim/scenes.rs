@@ -11,9 +11,9 @@ use crate::{address, any_interval, any_pack, any_version, best, for_seeds, param
 
 /// Longest that an election takes from scratch, counted in intervals: four
 /// for the timer of the lowest priority and the proof, one more for the way.
-const ELECTION: u32 = 6;
+pub(crate) const ELECTION: u32 = 6;
 
-fn pack(label: &str, seed: u64) -> (World, Rng, Duration) {
+pub(crate) fn pack(label: &str, seed: u64) -> (World, Rng, Duration) {
     let mut rng = Rng::new(seed);
     let (hosts, unit) = any_pack(&mut rng);
     let fair = Weather::fair(tick(&hosts));
@@ -21,14 +21,14 @@ fn pack(label: &str, seed: u64) -> (World, Rng, Duration) {
     (world, rng, unit)
 }
 
-fn start_all(world: &mut World, rng: &mut Rng, within: Duration) {
+pub(crate) fn start_all(world: &mut World, rng: &mut Rng, within: Duration) {
     for host in 0..world.hosts.len() {
         let after = rng.span(within);
         world.after(after, Change::Start(host));
     }
 }
 
-fn settled(label: &str, seed: u64) -> (World, Rng, Duration) {
+pub(crate) fn settled(label: &str, seed: u64) -> (World, Rng, Duration) {
     let (mut world, mut rng, unit) = pack(label, seed);
     start_all(&mut world, &mut rng, unit * 2);
     world.run(unit * 2 * ELECTION);
@@ -238,6 +238,7 @@ fn a_partition_heals() {
         let whole = vec![0; world.hosts.len()];
         world.change(Change::Partition(whole));
         world.forget();
+        let (healed, split) = (world.now, world.actives().len() > 1);
         let fair = world.weather.clone();
         world.run(unit + fair.delay + fair.lateness);
         if world.actives() != [best(&world)] {
@@ -249,6 +250,14 @@ fn a_partition_heals() {
         if world.actives() != [best(&world)] || world.longest_gap > Duration::ZERO {
             world.fail("the best did not keep the role");
         }
+        // Whoever listened to the other side is told, heard or not who was
+        // first: at once, or a second after the last announcement.
+        world.run(Duration::from_millis(1300));
+        let announced = world.hosts[best(&world)].announced;
+        if split && announced < Some(healed) {
+            world.fail("the winner did not announce the addresses once more");
+        }
+        world.expect_nothing_kept();
     });
 }
 

@@ -2,6 +2,7 @@
 //! the part of the engine (ears first, then what came back, then time) and of
 //! the hands, and watches what must never happen.
 
+mod hosts;
 mod oracle;
 mod weather;
 
@@ -11,28 +12,24 @@ use std::mem::discriminant;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vip_common::election::{Action, Fault, Input, Params, Report, State, StateName, VirtualRouter};
+use vip_common::election::group;
+use vip_common::election::{Action, Fault, Input, Params, Report, State, VirtualRouter};
 use vip_common::ids::Priority;
-use vip_common::time::{Centis, MonoTime};
+use vip_common::time::MonoTime;
 
 use crate::rng::Rng;
 
+pub(crate) use hosts::Host;
+use hosts::{Frame, Sound};
+use oracle::Span;
 pub(crate) use weather::{Change, Weather};
 
 /// More events than any scenario needs: a run that reaches it goes in circles.
 const MOST_EVENTS: u64 = 3_000_000;
 
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    stamp: MonoTime,
-    source: IpAddr,
-    priority: Priority,
-    interval: Centis,
-}
-
 #[derive(Clone, Debug)]
 enum Event {
-    Arrival { to: usize, frame: Frame },
+    Arrival { to: usize, sound: Sound },
     Wake { host: usize, alarm: u64 },
     Done { host: usize, boot: u64, job: Job },
     Change(Change),
@@ -45,79 +42,31 @@ enum Job {
     ProveEar,
 }
 
-/// One host: its router, and everything that it does not know itself.
-pub(crate) struct Host {
-    pub(crate) params: Params,
-    pub(crate) primary: IpAddr,
-    pub(crate) router: Option<VirtualRouter>,
-    /// The generation of the addresses that are in the kernel.
-    pub(crate) kernel: Option<u32>,
-    /// Transitions since the last [`World::forget`].
-    pub(crate) transitions: u32,
-    /// Adverts sent since then.
-    pub(crate) adverts: u64,
-    ring: VecDeque<Frame>,
-    inbox: VecDeque<Input>,
-    /// When our last frame arrives at each of the others.
-    last_arrivals: Vec<MonoTime>,
-    hands_free: MonoTime,
-    jobs: u32,
-    paused: Option<MonoTime>,
-    deaf: bool,
-    link: bool,
-    boot: u64,
-    alarm: u64,
-    /// The last frame at the port that keeps a Backup from taking over, and
-    /// since when its arrival counts: the oracle of `World::judge`.
-    respected: Option<Frame>,
-    listening_since: MonoTime,
-}
-
-impl Host {
-    pub(crate) fn is_active(&self) -> bool {
-        self.name() == Some(StateName::Active)
-    }
-
-    pub(crate) fn name(&self) -> Option<StateName> {
-        Some(self.router.as_ref()?.state().name())
-    }
-
-    /// Takes part, as far as anybody can tell from outside.
-    pub(crate) fn is_able(&self) -> bool {
-        self.router.is_some() && !self.has_left() && self.link && !self.deaf
-    }
-
-    pub(crate) fn is_letting_go(&self) -> bool {
-        let router = self.router.as_ref();
-        router.is_some_and(VirtualRouter::is_letting_go)
-    }
-
-    fn has_left(&self) -> bool {
-        match self.router.as_ref().map(VirtualRouter::state) {
-            Some(State::Initialize(initialize)) => initialize.fault == Fault::ShutDown,
-            _ => false,
-        }
-    }
-}
-
 pub(crate) struct World {
     pub(crate) now: MonoTime,
     pub(crate) hosts: Vec<Host>,
-    /// For how long more than one host was Active at once, at most, and none.
+    /// For how long more than one host was Active on a LAN, at most, and none.
     pub(crate) longest_overlap: Duration,
     pub(crate) longest_gap: Duration,
+    /// For how long no host had the addresses of a LAN in its kernel.
+    pub(crate) longest_unserved: Duration,
+    /// For how long no host would have answered for them.
+    pub(crate) longest_silence: Duration,
     /// A digest of everything that happened, to compare two runs.
     pub(crate) digest: u64,
     rng: Rng,
     label: String,
     pub(crate) weather: Weather,
-    groups: Vec<u8>,
+    /// The slowest of all weathers so far.
+    worst: Weather,
+    sides: Vec<u8>,
     /// By time, and in the order of scheduling where times are equal.
     queue: BTreeMap<(MonoTime, u64), Event>,
     scheduled: u64,
     steps: u64,
-    overlap_since: Option<MonoTime>,
-    gap_since: Option<MonoTime>,
+    spans: Vec<Span>,
+    /// Since when two hosts that hear each other are both Active.
+    pairs: BTreeMap<(usize, usize), MonoTime>,
     trace: VecDeque<(MonoTime, Note)>,
 }
 
@@ -130,54 +79,56 @@ enum Note {
 }
 
 impl World {
-    /// Nobody started yet. `label` says how to run this again.
+    /// Nobody started yet: each router on a host of its own, all on one LAN.
+    /// `label` says how to run this again.
     pub(crate) fn new(
         label: String,
         seed: u64,
         weather: Weather,
         hosts: Vec<(Params, IpAddr)>,
     ) -> Self {
+        let machines = hosts.into_iter().map(|host| vec![host]).collect();
+        Self::of_machines(label, seed, weather, machines)
+    }
+
+    /// Machines with a router on each LAN; each LAN is one more.
+    pub(crate) fn of_machines(
+        label: String,
+        seed: u64,
+        weather: Weather,
+        machines: Vec<Vec<(Params, IpAddr)>>,
+    ) -> Self {
         // Away from zero, so that stamps and spans have room before it.
         let now = MonoTime::ZERO + Duration::from_secs(10_000);
-        let count = hosts.len();
-        let hosts: Vec<Host> = hosts
-            .into_iter()
-            .map(|(params, primary)| Host {
-                params,
-                primary,
-                router: None,
-                kernel: None,
-                transitions: 0,
-                adverts: 0,
-                ring: VecDeque::new(),
-                inbox: VecDeque::new(),
-                last_arrivals: vec![now; count],
-                hands_free: now,
-                jobs: 0,
-                paused: None,
-                deaf: false,
-                link: true,
-                boot: 0,
-                alarm: 0,
-                respected: None,
-                listening_since: now,
+        let lans = machines.iter().map(Vec::len).max().unwrap_or(0);
+        let count = machines.iter().map(Vec::len).sum();
+        let hosts: Vec<Host> = (0..)
+            .zip(machines)
+            .flat_map(|(machine, routers)| {
+                let host = move |(lan, (params, primary))| {
+                    Host::new(now, count, machine, lan, params, primary)
+                };
+                (0..).zip(routers).map(host)
             })
             .collect();
         Self {
             now,
-            groups: vec![0; hosts.len()],
+            sides: vec![0; hosts.len()],
             hosts,
             longest_overlap: Duration::ZERO,
             longest_gap: Duration::ZERO,
+            longest_unserved: Duration::ZERO,
+            longest_silence: Duration::ZERO,
             digest: 0,
             rng: Rng::new(seed ^ 0x5eed),
             label,
+            worst: weather.clone(),
             weather,
             queue: BTreeMap::new(),
             scheduled: 0,
             steps: 0,
-            overlap_since: None,
-            gap_since: None,
+            spans: vec![Span::default(); lans],
+            pairs: BTreeMap::new(),
             trace: VecDeque::new(),
         }
     }
@@ -216,8 +167,10 @@ impl World {
             (host.transitions, host.adverts) = (0, 0);
         }
         (self.longest_overlap, self.longest_gap) = (Duration::ZERO, Duration::ZERO);
-        self.overlap_since = self.overlap_since.map(|_| self.now);
-        self.gap_since = self.gap_since.map(|_| self.now);
+        (self.longest_unserved, self.longest_silence) = (Duration::ZERO, Duration::ZERO);
+        for span in &mut self.spans {
+            span.restart(self.now);
+        }
     }
 
     pub(crate) fn actives(&self) -> Vec<usize> {
@@ -260,7 +213,7 @@ impl World {
 
     fn step(&mut self, event: Event) {
         match event {
-            Event::Arrival { to, frame } => self.arrive(to, frame),
+            Event::Arrival { to, sound } => self.arrive(to, sound),
             Event::Wake { host, alarm } => {
                 if self.hosts[host].alarm == alarm {
                     self.engine(host);
@@ -271,46 +224,57 @@ impl World {
         }
     }
 
+    /// The routers of the same machine, this one among them.
+    fn mates(&self, host: usize) -> Vec<usize> {
+        let machine = self.hosts[host].machine;
+        let same = |other: &usize| self.hosts[*other].machine == machine;
+        (0..self.hosts.len()).filter(same).collect()
+    }
+
+    /// A command: all routers of the machine are told before one goes on.
+    fn command(&mut self, host: usize, input: Input) {
+        for mate in self.mates(host) {
+            if self.hosts[mate].router.is_some() {
+                self.hosts[mate].inbox.push_back(input);
+            }
+        }
+        self.engine(host);
+    }
+
     fn apply(&mut self, change: Change) {
+        self.pairs.clear();
         match change {
             Change::Start(host) => {
-                let now = self.now;
-                let it = &mut self.hosts[host];
-                if it.router.is_some() && !it.has_left() {
+                let mates = self.mates(host);
+                let runs = |host: &Host| host.router.is_some() && !host.has_left();
+                if mates.iter().any(|&mate| runs(&self.hosts[mate])) {
                     return;
                 }
-                it.router = Some(VirtualRouter::new(it.params));
-                // A start clears away what its predecessor left behind.
-                it.kernel = None;
-                it.ring.clear();
-                it.inbox.clear();
-                it.boot += 1;
-                it.alarm += 1;
-                (it.hands_free, it.jobs) = (now, 0);
-                it.paused = None;
-                self.tell_ability(host);
+                for &mate in &mates {
+                    let now = self.now;
+                    self.hosts[mate].start(now);
+                }
+                for mate in mates {
+                    self.tell_ability(mate);
+                }
             }
-            Change::Stop(host) => {
-                // A leave waits for the process to run again, as signals do.
-                self.tell(host, Input::ShutDown);
-            }
+            // A leave waits for the process to run again, as signals do.
+            Change::Stop(host) => self.command(host, Input::ShutDown),
             Change::Cut(host) => {
-                let it = &mut self.hosts[host];
-                it.router = None;
-                it.kernel = None;
-                it.paused = None;
-                it.ring.clear();
-                it.inbox.clear();
-                it.boot += 1;
-                it.alarm += 1;
+                for mate in self.mates(host) {
+                    self.hosts[mate].cut();
+                }
             }
             Change::Pause(host, span) => {
                 let until = self.now + span;
-                let it = &mut self.hosts[host];
-                if it.router.is_some() {
-                    let end = it.paused.map_or(until, |end| end.max(until));
-                    it.paused = Some(end);
-                    self.wake_at(host, end);
+                for mate in self.mates(host) {
+                    let it = &mut self.hosts[mate];
+                    if it.router.is_some() {
+                        let end = it.paused.map_or(until, |end| end.max(until));
+                        it.paused = Some(end);
+                        it.resumed = end;
+                        self.wake_at(mate, end);
+                    }
                 }
             }
             Change::LinkDown(host) => {
@@ -326,8 +290,35 @@ impl World {
                 self.hosts[host].deaf = false;
                 self.tell_ability(host);
             }
-            Change::Partition(groups) => self.groups = groups,
-            Change::Weather(weather) => self.weather = weather,
+            Change::Partition(sides) => self.sides = sides,
+            Change::Weather(weather) => {
+                self.worst = self.worst.worse(&weather);
+                self.weather = weather;
+            }
+            Change::Drain(host, force) => self.command(host, Input::Drained { force }),
+            Change::Undrain(host) => self.command(host, Input::Undrained),
+            Change::Take(host, priority) => self.command(host, Input::Taken { priority }),
+            Change::Untake(host) => self.command(host, Input::Untaken),
+            Change::Track(host, priority) => {
+                self.command(host, Input::PriorityChanged { priority });
+            }
+            Change::Sleep(host) => {
+                for mate in self.mates(host) {
+                    self.hosts[mate].slept = true;
+                }
+                self.command(host, Input::Slept);
+            }
+            Change::Reconfigure(host, params) => {
+                let now = self.now;
+                for mate in self.mates(host) {
+                    self.hosts[mate].params = params;
+                    if let Some(router) = self.router(mate) {
+                        router.reconfigure(now, params);
+                    }
+                    self.perform(mate);
+                }
+                self.engine(host);
+            }
         }
     }
 
@@ -353,53 +344,89 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, to: usize, frame: Frame) {
+    fn arrive(&mut self, to: usize, sound: Sound) {
         let it = &mut self.hosts[to];
-        if !it.link || it.deaf || it.router.is_none() {
-            return;
+        if it.link && !it.deaf && it.router.is_some() {
+            it.note_arrival(sound);
+            it.ring.push_back(sound);
+            self.engine(to);
         }
-        let respected = frame.priority >= it.params.priority || !it.params.preempts();
-        if respected || frame.priority.is_resign() {
-            it.respected = Some(frame);
-        }
-        it.ring.push_back(frame);
-        self.engine(to);
     }
 
-    /// One turn of the engine: ears, then what came back, then time.
+    /// One turn of the engine for all routers of a machine: ears, then what
+    /// came back, then time.
     fn engine(&mut self, host: usize) {
         if self.hosts[host].paused.is_some_and(|end| self.now < end) {
             return;
         }
-        self.hosts[host].paused = None;
-        while let Some(frame) = self.hosts[host].ring.pop_front() {
-            let advert = Input::AdvertArrived {
-                stamp: frame.stamp,
-                source: frame.source,
-                priority: frame.priority,
-                interval: frame.interval,
-            };
-            self.input(host, advert);
+        let mates = self.mates(host);
+        for &mate in &mates {
+            self.hosts[mate].paused = None;
+            while let Some(sound) = self.hosts[mate].ring.pop_front() {
+                match sound {
+                    Sound::Advert(frame) => self.input(mate, frame.input()),
+                    Sound::Claim { stamp } if self.hosts[mate].is_letting_go() => {
+                        self.input(mate, Input::AddressClaimed { stamp });
+                    }
+                    Sound::Claim { .. } => {}
+                }
+            }
         }
-        while let Some(input) = self.hosts[host].inbox.pop_front() {
-            self.input(host, input);
+        for &mate in &mates {
+            while let Some(input) = self.hosts[mate].inbox.pop_front() {
+                self.input(mate, input);
+            }
         }
+        self.coordinate(&mates);
         for turn in 0.. {
-            let due = self.router(host).and_then(|router| router.poll_timeout());
-            let Some(due) = due else { return };
-            if due > self.now {
-                let late = self.rng.span(self.weather.lateness);
-                self.wake_at(host, due + late);
-                return;
+            let now = self.now;
+            let due = |host: &Host| host.due().is_some_and(|due| due <= now);
+            let due: Vec<_> = mates
+                .iter()
+                .filter(|&&mate| due(&self.hosts[mate]))
+                .collect();
+            if due.is_empty() {
+                break;
             }
             if turn == 10 {
                 self.fail("the same deadline is due for ever");
             }
-            let now = self.now;
-            if let Some(router) = self.router(host) {
-                router.handle_timeout(now);
+            for &mate in due {
+                if let Some(router) = self.router(mate) {
+                    router.handle_timeout(now);
+                }
+                self.perform(mate);
             }
-            self.perform(host);
+            self.coordinate(&mates);
+        }
+        for mate in mates {
+            if let Some(due) = self.hosts[mate].due() {
+                let late = self.rng.span(self.weather.lateness);
+                self.wake_at(mate, due + late);
+            }
+        }
+    }
+
+    /// What the group makes of it.
+    fn coordinate(&mut self, mates: &[usize]) {
+        if !mates.iter().any(|&mate| self.hosts[mate].params.grouped) {
+            return;
+        }
+        for turn in 0.. {
+            let routers = || {
+                mates
+                    .iter()
+                    .filter_map(|&mate| self.hosts[mate].router.as_ref())
+            };
+            let Some(order) = group::order(routers().map(VirtualRouter::stance)) else {
+                return;
+            };
+            if turn == 10 {
+                self.fail("orders without end");
+            }
+            for &mate in mates {
+                self.input(mate, Input::GroupOrdered { order });
+            }
         }
     }
 
@@ -433,15 +460,21 @@ impl World {
                 Action::RemoveAddresses { generation } => {
                     self.hand_over(host, Job::Remove(generation));
                 }
-                Action::Withhold { on: _ } => {}
+                Action::Withhold { on } => self.hosts[host].withheld = on,
                 Action::ProveEar => self.hand_over(host, Job::ProveEar),
                 Action::Announce { rounds } => {
                     if rounds == 0 || self.hosts[host].kernel.is_none() {
                         self.fail("announced what is not there");
                     }
+                    let stamp = self.now;
+                    self.hosts[host].announced = Some(stamp);
+                    self.spread(host, |stamp| Sound::Claim { stamp }, stamp);
                 }
                 Action::Report(Report::Transition { from, to, why }) => {
                     self.judge(host, from, to, why);
+                }
+                Action::Report(Report::LetGo { claimed, held }) => {
+                    self.judge_end(host, claimed, held);
                 }
                 Action::Report(_) => {}
             }
@@ -449,14 +482,31 @@ impl World {
     }
 
     fn send(&mut self, host: usize, priority: Priority) {
-        self.hosts[host].adverts += 1;
+        let it = &mut self.hosts[host];
+        it.adverts += 1;
+        let (source, interval) = (it.primary, it.params.adver_interval);
+        if self.hosts[host].is_active() {
+            self.judge_advert(host);
+        }
+        let advert = |stamp| {
+            Sound::Advert(Frame {
+                stamp,
+                source,
+                priority,
+                interval,
+            })
+        };
+        self.spread(host, advert, self.now);
+    }
+
+    /// A frame to all that are reached.
+    fn spread(&mut self, host: usize, frame: impl Fn(MonoTime) -> Sound, sent: MonoTime) {
         if !self.hosts[host].link {
             return;
         }
-        let source = self.hosts[host].primary;
-        let interval = self.hosts[host].params.adver_interval;
         for to in 0..self.hosts.len() {
-            if to == host || self.groups[to] != self.groups[host] {
+            let same_lan = self.hosts[to].lan == self.hosts[host].lan;
+            if to == host || !same_lan || self.sides[to] != self.sides[host] {
                 continue;
             }
             let copies = 1 + u32::from(self.rng.per_mille(self.weather.duplication));
@@ -464,18 +514,13 @@ impl World {
                 if self.rng.per_mille(self.weather.loss) {
                     continue;
                 }
-                let mut stamp = self.now + self.rng.span(self.weather.delay);
+                let mut stamp = sent + self.rng.span(self.weather.delay);
                 if !self.weather.reorder {
                     stamp = stamp.max(self.hosts[host].last_arrivals[to]);
                 }
                 self.hosts[host].last_arrivals[to] = stamp;
-                let frame = Frame {
-                    stamp,
-                    source,
-                    priority,
-                    interval,
-                };
-                self.schedule(stamp, Event::Arrival { to, frame });
+                let sound = frame(stamp);
+                self.schedule(stamp, Event::Arrival { to, sound });
             }
         }
     }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use vip_common::election::Params;
+use vip_common::ids::Priority;
+
 /// What the network and the hosts do to whoever uses them.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
@@ -35,6 +38,19 @@ impl Weather {
         }
     }
 
+    /// The worse of both in everything.
+    pub(super) fn worse(&self, other: &Self) -> Self {
+        Self {
+            loss: self.loss.max(other.loss),
+            duplication: self.duplication.max(other.duplication),
+            delay: self.delay.max(other.delay),
+            reorder: self.reorder || other.reorder,
+            lateness: self.lateness.max(other.lateness),
+            hands: self.hands.max(other.hands),
+            failures: self.failures.max(other.failures),
+        }
+    }
+
     /// Everything takes less time than the shortest skew, that of 255.
     pub(crate) fn calm(tick: Duration) -> Self {
         Self {
@@ -45,7 +61,8 @@ impl Weather {
     }
 }
 
-/// Something done to a host or to the network.
+/// Something done to a host or to the network. What is done to a process is
+/// done to all routers of its machine.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     /// The daemon starts, with the interface up.
@@ -66,4 +83,16 @@ pub(crate) enum Change {
     Partition(Vec<u8>),
     /// Another weather from now on.
     Weather(Weather),
+    /// Told to hand over and stay out, by force or not.
+    Drain(usize, bool),
+    Undrain(usize),
+    /// Told to take over with this priority.
+    Take(usize, Priority),
+    Untake(usize),
+    /// What is tracked gives another priority.
+    Track(usize, Priority),
+    /// It finds that it did not run.
+    Sleep(usize),
+    /// Another configuration, the same for each router of the machine.
+    Reconfigure(usize, Params),
 }

@@ -135,6 +135,9 @@ impl VirtualRouter {
         };
         if now >= going.until {
             if !going.returns || going.successor.is_some() {
+                if going.provoke.take().is_some() {
+                    self.provoke();
+                }
                 self.drop_now(now);
             } else if going.waits {
                 going.abandoned = true;
@@ -149,11 +152,20 @@ impl VirtualRouter {
             }
         } else if going.provoke.is_some_and(|at| now >= at) {
             going.provoke = None;
-            let ours = (self.counted.priority, self.primary);
-            let better = |heard: Heard| (heard.priority, heard.source) > ours;
-            if matches!(self.state, State::Backup(_)) && going.successor.is_some_and(better) {
-                self.advertise();
-            }
+            self.provoke();
+        }
+    }
+
+    /// An advert of ours makes a better successor answer, and announce the
+    /// addresses.
+    fn provoke(&mut self) {
+        let ours = (self.counted.priority, self.primary);
+        let going = self.letting_go.as_ref();
+        if matches!(self.state, State::Backup(_))
+            && let Some(heard) = going.and_then(|going| going.successor)
+            && (heard.priority, heard.source) > ours
+        {
+            self.advertise();
         }
     }
 
