@@ -300,12 +300,25 @@ pub struct RemoveError {
 
 struct Several<'a>(&'a [Failure]);
 
+/// How many are named besides the first; who needs more looks at the interface.
+const SAID: usize = 8;
+
 impl fmt::Display for Several<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             [] => f.write_str("nothing"),
             [one] => one.fmt(f),
-            [one, rest @ ..] => write!(f, "{one} (and {} more)", rest.len()),
+            [one, rest @ ..] => {
+                write!(f, "{one}; nor ")?;
+                for (place, other) in rest.iter().take(SAID).enumerate() {
+                    let comma = if place > 0 { ", " } else { "" };
+                    write!(f, "{comma}{}", other.what)?;
+                }
+                match rest.len().saturating_sub(SAID) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
         }
     }
 }

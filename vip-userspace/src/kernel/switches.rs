@@ -69,14 +69,20 @@ fn read(path: &str) -> io::Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// Sets a switch of something that is ours, and goes with it.
+/// Sets a switch of something that is ours, and goes with it. It is written also
+/// where it stands so already: what was never written follows `conf/default`. Where it
+/// cannot be, somebody may have seen to it.
 pub(super) fn write(path: &str, value: &str) -> io::Result<()> {
-    fs::write(format!("/proc/sys/{path}"), value).map_err(|error| {
-        io::Error::other(format!(
-            "cannot set {} to {value}: {error}; in a container /proc/sys must be writable",
-            dotted(path)
-        ))
-    })
+    let written = fs::write(format!("/proc/sys/{path}"), value);
+    match written {
+        Err(_) if read(path).is_ok_and(|now| now == value) => Ok(()),
+        other => other.map_err(|error| {
+            io::Error::other(format!(
+                "cannot set {} to {value}: {error}; in a container /proc/sys must be writable",
+                dotted(path)
+            ))
+        }),
+    }
 }
 
 /// The number of a switch, 0 if it has none.

@@ -176,7 +176,7 @@ fn a_failed_add_names_address_and_interface_and_the_others_are_there() {
             ),
             "{text}"
         );
-        assert!(text.ends_with("(and 1 more)"), "{text}");
+        assert!(text.ends_with("; nor 192.168.8.101/24 on a0"), "{text}");
         assert!(error.failures[1].what.ends_with("on a0"), "{error:?}");
         assert_eq!(addresses("a0"), ["192.168.8.100/24"]);
         kernel.remove(&[wanted(a0, 100)]).unwrap();
