@@ -19,7 +19,7 @@ pub fn drain(arguments: &DrainArgs) -> Result<Exit, Failure> {
     };
     let runtime_dir = &arguments.daemon.runtime_dir;
     let answer = order::give(runtime_dir, &question)?;
-    order::follow(runtime_dir, &answer, handed_over)
+    order::follow(runtime_dir, &answer, handed_over, given_up)
 }
 
 /// Takes part again.
@@ -31,6 +31,18 @@ pub fn undrain(arguments: &UndrainArgs) -> Result<Exit, Failure> {
         instances: arguments.instances.clone(),
     };
     order::give(&arguments.daemon.runtime_dir, &question).map(|_| Exit::Done)
+}
+
+/// It has not been taken over in time.
+fn given_up(one: &Instance) -> String {
+    let name = &one.name;
+    if one.state == "MASTER" || one.hands_over {
+        format!("({name}) still serves: {}", one.reason)
+    } else {
+        format!(
+            "({name}) was given up, and nobody is heard as MASTER: nobody may serve its addresses; 'vip undrain {name}' takes them back"
+        )
+    }
 }
 
 /// Whether another node has it.
@@ -49,5 +61,58 @@ fn handed_over(one: &Instance) -> Progress {
             master.address, master.priority
         )),
         None => Progress::UnderWay,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::order::tests::instance;
+    use crate::services::status::{Master, Ordered};
+
+    fn drained(state: &str, master: Option<Master>) -> Instance {
+        let mut one = instance(state);
+        one.order = Some(Ordered {
+            what: "drained".into(),
+            left_ns: None,
+        });
+        one.master = master;
+        one
+    }
+
+    #[test]
+    fn it_is_done_when_another_one_speaks() {
+        let other = || {
+            Some(Master {
+                address: "192.168.8.6".parse().unwrap(),
+                priority: 90,
+            })
+        };
+        assert_eq!(handed_over(&drained("MASTER", other())), Progress::UnderWay);
+        assert_eq!(handed_over(&drained("INIT", None)), Progress::UnderWay);
+        assert_eq!(
+            handed_over(&drained("INIT", other())),
+            Progress::Done("(VI_1) 192.168.8.6 is MASTER (priority 90)".into())
+        );
+    }
+
+    #[test]
+    fn it_will_not_be_where_the_order_has_ended() {
+        let progress = handed_over(&instance("MASTER"));
+        let Progress::Never(why) = progress else {
+            panic!("{progress:?}");
+        };
+        assert!(
+            why.starts_with("(VI_1) was not handed over: MASTER"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn what_nobody_has_taken_over_is_said() {
+        let said = given_up(&drained("INIT", None));
+        assert!(said.contains("nobody may serve"), "{said}");
+        let said = given_up(&drained("MASTER", None));
+        assert!(said.contains("still serves"), "{said}");
     }
 }

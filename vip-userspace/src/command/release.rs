@@ -8,6 +8,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Exit, Failure};
 use crate::kernel::{NetlinkKernel, TidyError};
+use crate::services::dump;
 
 /// Removes the addresses that a daemon of this runtime directory had
 /// installed when it died, prints each, and forgets the list. Nothing, while
@@ -22,6 +23,7 @@ pub fn run(runtime_dir: &Path) -> Result<Exit, Failure> {
         Some(lock) => lock,
         None => return Ok(nothing()),
     };
+    dump::remove(runtime_dir);
     let mut kernel = NetlinkKernel::open(runtime_dir)
         .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     if kernel.list_is_elsewhere() {

@@ -18,7 +18,7 @@ pub fn take(arguments: &TakeArgs) -> Result<Exit, Failure> {
     };
     let runtime_dir = &arguments.daemon.runtime_dir;
     let answer = order::give(runtime_dir, &question)?;
-    order::follow(runtime_dir, &answer, taken_over)
+    order::follow(runtime_dir, &answer, taken_over, not_taken)
 }
 
 /// Lets the configured priority decide again.
@@ -30,6 +30,15 @@ pub fn untake(arguments: &UntakeArgs) -> Result<Exit, Failure> {
         instance: arguments.instance.clone(),
     };
     order::give(&arguments.daemon.runtime_dir, &question).map(|_| Exit::Done)
+}
+
+/// It has not come in time.
+fn not_taken(one: &Instance) -> String {
+    let name = &one.name;
+    format!(
+        "({name}) is {} still: {}; it stays raised, 'vip untake {name}' ends that",
+        one.state, one.reason
+    )
 }
 
 /// Whether this node has it.
@@ -48,5 +57,42 @@ fn taken_over(one: &Instance) -> Progress {
         )),
         "MASTER" | "BACKUP" => Progress::UnderWay,
         state => Progress::Never(format!("({name}) is {state}: {}", one.reason)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::order::tests::instance;
+    use crate::services::status::Ordered;
+
+    fn taken(state: &str, installed: bool) -> Instance {
+        let mut one = instance(state);
+        one.installed = installed;
+        one.effective_priority = 254;
+        one.order = Some(Ordered {
+            what: "taken".into(),
+            left_ns: None,
+        });
+        one
+    }
+
+    #[test]
+    fn it_is_done_when_the_addresses_are_here() {
+        assert_eq!(taken_over(&taken("BACKUP", false)), Progress::UnderWay);
+        assert_eq!(taken_over(&taken("MASTER", false)), Progress::UnderWay);
+        assert_eq!(
+            taken_over(&taken("MASTER", true)),
+            Progress::Done("(VI_1) is MASTER (priority 254)".into())
+        );
+        assert!(matches!(
+            taken_over(&taken("FAULT", false)),
+            Progress::Never(_)
+        ));
+        assert!(matches!(
+            taken_over(&instance("BACKUP")),
+            Progress::Never(_)
+        ));
+        assert!(not_taken(&taken("BACKUP", false)).contains("vip untake VI_1"));
     }
 }

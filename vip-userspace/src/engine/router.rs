@@ -326,12 +326,14 @@ impl Router {
     }
 
     /// Whether this MAC is neither the Active Router's, as far as we know, nor
-    /// perhaps that of one whom we have not heard yet.
+    /// perhaps that of one whom we have not heard yet. Who takes no part leaves the
+    /// addresses to others.
     #[must_use]
     pub fn is_stranger(&self, mac: MacAddr) -> bool {
-        match self.followed() {
-            Some(_) => mac != self.heard_from,
-            None => self.asked || self.election.active().is_some(),
+        match (self.election.state(), self.followed()) {
+            (State::Initialize(_), _) => false,
+            (_, Some(_)) => mac != self.heard_from,
+            (_, None) => self.asked || self.election.active().is_some(),
         }
     }
 

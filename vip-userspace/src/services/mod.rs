@@ -233,7 +233,7 @@ impl Services {
                     self.stop_listening_for_doubles(&mut state);
                     self.tell_refusals(&mut state);
                     self.end_expired();
-                    self.give_up_reading(&mut state);
+                    self.mind_renewal(&mut state);
                     if engine_ended() {
                         return Ok(self.died("the engine"));
                     }

@@ -6,6 +6,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sd_notify::NotifyState;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -24,6 +25,9 @@ use vip_common::election::Fault;
 
 /// How long reading may take: a file on a disk that does not answer is given up.
 const PATIENCE: Duration = Duration::from_secs(45);
+
+/// How long the engine, which never waits, may take to say that it goes by a plan.
+const UNHEARD: Duration = Duration::from_secs(10);
 
 const UNCHANGED: &str = "the running configuration stays, nothing was changed";
 
@@ -57,7 +61,8 @@ pub(super) struct Last {
 struct Adopting {
     wanted: Wanted,
     candidate: Candidate,
-    /// What goes by the new plan everywhere else already.
+    since: Instant,
+    /// What everybody else but the engine went by before.
     before: Arc<Plan>,
     orders: CarriedOver,
     said: Vec<String>,
@@ -119,6 +124,10 @@ impl Services {
             };
             let line = format!("{by}: reads {} again", self.source.path().display());
             self.log.line(Level::Info, &line);
+            // An init system that waits for the end of a reload waits from now on.
+            if let Ok(now) = NotifyState::monotonic_usec_now() {
+                let _ = sd_notify::notify(&[NotifyState::Reloading, now]);
+            }
         }
         let source = self.source.clone();
         renewal.reading = Some(Reading {
@@ -128,11 +137,17 @@ impl Services {
         });
     }
 
-    /// Gives up a file that cannot be read to its end.
-    pub(super) fn give_up_reading(&mut self, state: &mut State) {
-        let slow = |reading: &mut Reading| reading.since.elapsed() > PATIENCE;
-        if state.renewal.reading.as_mut().is_some_and(slow) {
+    /// Gives up what cannot be waited for any longer.
+    pub(super) fn mind_renewal(&mut self, state: &mut State) {
+        let slow = |reading: &Reading| reading.since.elapsed() > PATIENCE;
+        if state.renewal.reading.as_ref().is_some_and(slow) {
             self.renew(state, None);
+        }
+        // It says so where it cannot take a plan; that it has may be dropped with
+        // other reports that nobody had room for.
+        let unheard = |adopting: &Adopting| adopting.since.elapsed() > UNHEARD;
+        if state.renewal.adopting.as_ref().is_some_and(unheard) {
+            self.adopted(state, true);
         }
     }
 
@@ -200,6 +215,7 @@ impl Services {
         state.renewal.adopting = Some(Adopting {
             wanted,
             candidate,
+            since: Instant::now(),
             before,
             orders,
             said,
@@ -223,6 +239,7 @@ impl Services {
         let Adopting {
             wanted,
             candidate,
+            since: _,
             before,
             orders,
             said,
@@ -264,6 +281,7 @@ impl Services {
     fn conclude(&mut self, state: &mut State, wanted: Wanted, done: Result<Vec<String>, Refused>) {
         let Wanted { dry_run, reply } = wanted;
         if !dry_run {
+            let _ = sd_notify::notify(&[NotifyState::Ready]);
             let (level, word, said) = match &done {
                 Ok(said) => (Level::Notice, "reloaded", said),
                 Err(refused) => (Level::Error, "not reloaded", &refused.said),

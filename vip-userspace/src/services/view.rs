@@ -320,11 +320,17 @@ fn two_masters(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> bool {
 }
 
 fn conflicts(services: &Services, slot: u32, seen: &Snapshot, now: MonoTime) -> Vec<Conflict> {
+    // Who takes no part leaves the addresses to others; what was claimed before we
+    // held or watched them was another's to claim.
+    let concerns = |stamp: u64| {
+        !matches!(seen.standing, Standing::Initialize(_))
+            && MonoTime::from_nanos(stamp) >= seen.since
+    };
     // Before the first advert of the Active Router its ARP is a stranger's.
     let claim = services
         .gauges
         .claim(slot)
-        .filter(|claim| claim.count > 0 && claim.mac != seen.active_mac);
+        .filter(|claim| claim.count > 0 && claim.mac != seen.active_mac && concerns(claim.stamp));
     let conflict = claim.map(|claim| Conflict {
         address: claim.address(),
         mac: claim.mac.to_string(),

@@ -94,7 +94,7 @@ pub(super) const GLOBAL: &[Keyword] = &[
     k("iproute_etc_dir", Path, global(GlobalKey::IprouteEtcDir), "where the host keeps its own such names").since(NEWER),
     k("config_save_dir", Path, not_supported("no copy is kept; `vip config` prints what was read"), "copies of each configuration that was read"),
     k("tmp_config_directory", Path, NoEffect("no temporary copy of the configuration is made"), "a copy of the configuration on disk instead of in memory"),
-    k("reload_check_config", MaybePath, NoEffect("a changed file is read at the next start"), "check a configuration before it is loaded again").or("off"),
+    k("reload_check_config", MaybePath, NoEffect("a file is always checked before it is taken, and a bad one changes nothing"), "check a configuration before it is loaded again").or("off"),
     k("reload_time_file", Path, not_supported(NO_CLOCK), "a file with the time at which to load the configuration again"),
     k("reload_repeat", Flag, not_supported(NO_CLOCK), "do so every day").or("off"),
     k("reload_file", MaybePath, not_supported(NO_RELOAD_FILE), "a file that exists while the configuration is read"),
