@@ -11,7 +11,7 @@ use crate::config::{self, Configuration, Instance, ReadError, Reading, Severity}
 use crate::engine::published::Standing;
 use crate::error::Exit;
 use crate::words;
-use vip_common::ids::Vrid;
+use vip_common::ids::{Version, Vrid};
 
 /// Where the configuration is read: the same file as the same host at the start
 /// and at each reload.
@@ -198,7 +198,13 @@ pub fn plan(
                 Change::Added { .. } | Change::Removed { .. } | Change::Changed { .. }
             )
         })
-        .map(|change| format!("{change}, no change of state"))
+        .map(|change| {
+            if matches!(change, Change::SyncGroup { .. }) {
+                format!("{change}, its members go together from now on")
+            } else {
+                format!("{change}, no change of state")
+            }
+        })
         .collect();
     let before: HashMap<Identity<'_>, &Instance> = identified(old).collect();
     let after: HashMap<Identity<'_>, &Instance> = identified(new).collect();
@@ -273,7 +279,7 @@ fn changed(
     let renamed = (old.name != new.name).then(|| format!("was named {}", old.name));
     let what: Vec<String> = renamed
         .into_iter()
-        .chain(differences.iter().map(told))
+        .chain(differences.iter().map(|difference| told(difference, new)))
         .collect();
     if what.is_empty() {
         return None;
@@ -295,16 +301,25 @@ fn changed(
 }
 
 /// A difference as something that happens.
-fn told(difference: &Difference) -> String {
+fn told(difference: &Difference, new: &Instance) -> String {
     if let Difference::Addresses(lists) = difference {
         moved(lists, "")
     } else if let Difference::Excluded(lists) = difference {
         moved(lists, " (not in adverts)")
-    } else if matches!(difference, Difference::Auth(_)) {
+    } else if matches!(difference, Difference::Auth(_) | Difference::Hmac(_)) {
         format!("{difference}; the old one is still accepted, not sent, for 10m")
+    } else if refused_by_others(difference, new) {
+        format!("{difference}; other nodes refuse it until theirs is the same")
     } else {
         difference.to_string()
     }
+}
+
+/// Whether neighbours that were not reloaded yet do not take our adverts: those of
+/// version 2 hold the interval against their own.
+fn refused_by_others(difference: &Difference, new: &Instance) -> bool {
+    matches!(difference, Difference::Version(_))
+        || matches!(difference, Difference::Interval(_)) && new.version == Version::V2
 }
 
 fn moved(lists: &Lists, what: &str) -> String {
@@ -405,6 +420,21 @@ mod tests {
                 "(VI_1) virtual_router_id: 51 -> 52; priority: 100 -> 101, hands over, then begins anew as BACKUP (now MASTER)"
             ]
         );
+    }
+
+    #[test]
+    fn what_the_others_do_not_take_yet_is_said() {
+        let other = SEED.replace("advert_int 1", "advert_int 2");
+        let said = planned(&other, Standing::Active);
+        assert!(
+            said[0].contains("other nodes refuse it until theirs is the same"),
+            "{said:?}"
+        );
+        let third = SEED.replace("state MASTER", "version 3");
+        let faster = third.replace("advert_int 1", "advert_int 0.5");
+        let (old, new) = (candidate(&third), candidate(&faster));
+        let said = plan(&old.configuration, &new.configuration, |_| None);
+        assert!(!said[0].contains("refuse"), "{said:?}");
     }
 
     #[test]
