@@ -353,7 +353,8 @@ fn follow_links(
     mut news: Sender<LinkNews>,
 ) -> io::Result<Monitor> {
     for (port, planned) in current.get().ports.iter().enumerate() {
-        if !links.iter().any(|link| link.name == planned.name) {
+        // One with a virtual MAC will be made.
+        if planned.vmac.is_none() && !links.iter().any(|link| link.name == planned.name) {
             news.send_patiently(LinkNews::Link { port, link: None });
         }
     }

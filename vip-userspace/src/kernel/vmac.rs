@@ -213,8 +213,10 @@ impl NetlinkKernel {
         let v4 = |interface: &str, switch: &str| format!("net/ipv4/conf/{interface}/{switch}");
         for (switch, value) in [
             ("arp_ignore", "1"),
-            // What the host itself sends from the virtual address comes in here.
-            ("accept_local", "1"),
+            // Unlike keepalived, which turns it on: a successor's gratuitous ARP would
+            // be answered while the address is still served here, by the MAC that
+            // both share, and switches would send its traffic back.
+            ("accept_local", "0"),
             ("promote_secondaries", "1"),
             // Answers leave by the interface below.
             ("rp_filter", "0"),

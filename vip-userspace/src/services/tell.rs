@@ -147,8 +147,9 @@ impl Services {
                     .ports
                     .iter()
                     .zip(&self.plan.ports)
-                    // An instance without interface has a port without name.
-                    .filter(|(_, plan)| !plan.name.is_empty())
+                    // An instance without interface has a port without name; on
+                    // some interfaces addresses live, and nothing is to be heard.
+                    .filter(|(_, plan)| !plan.name.is_empty() && !plan.routers.is_empty())
                     .map(|(port, plan)| {
                         let rung = port
                             .rung

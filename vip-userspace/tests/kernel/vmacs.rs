@@ -54,7 +54,7 @@ fn an_interface_with_a_virtual_mac_comes_as_it_should_be_and_goes() {
         let made = link("vrrp.51");
         assert_eq!((made.index, made.mac, made.addresses), (index, MAC, vec![]));
         for (path, value) in [
-            ("ipv4/conf/vrrp.51/accept_local", "1"),
+            ("ipv4/conf/vrrp.51/accept_local", "0"),
             ("ipv4/conf/vrrp.51/rp_filter", "0"),
             ("ipv4/conf/vrrp.51/arp_ignore", "1"),
             ("ipv4/conf/vrrp.51/promote_secondaries", "1"),
