@@ -13,6 +13,7 @@
 mod chaos;
 mod groups;
 mod handover;
+mod rfc9568;
 mod rng;
 mod scenes;
 mod world;
