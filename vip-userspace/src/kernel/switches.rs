@@ -28,7 +28,7 @@ impl Switch {
         Made {
             kind: Kind::Switch,
             key: format!("{path}={before}={ours}"),
-            words: format!("{} (it was {before})", dotted(path)),
+            words: format!("{} = {ours} (it is {before} again)", dotted(path)),
         }
     }
 
@@ -212,7 +212,10 @@ mod tests {
             holders: Vec::new(),
         };
         let made = switch.made();
-        assert_eq!(made.words, "net.ipv4.conf.vrrp/51.rp_filter (it was 2)");
+        assert_eq!(
+            made.words,
+            "net.ipv4.conf.vrrp/51.rp_filter = 0 (it is 2 again)"
+        );
         let again = Switch::of(&made).unwrap();
         assert_eq!((again.path, again.before), (switch.path, switch.before));
     }

@@ -154,8 +154,8 @@ fn what_a_dead_vip_left_of_interfaces_and_switches_is_undone() {
         let removed: Vec<String> = tidied.removed.iter().map(ToString::to_string).collect();
         for what in [
             "interface vrrp.51",
-            "net.ipv4.conf.all.rp_filter (it was 2)",
-            "net.ipv4.conf.a0.promote_secondaries (it was 0)",
+            "net.ipv4.conf.all.rp_filter = 0 (it is 2 again)",
+            "net.ipv4.conf.a0.promote_secondaries = 1 (it is 0 again)",
         ] {
             assert!(removed.iter().any(|one| one == what), "{removed:?}");
         }
