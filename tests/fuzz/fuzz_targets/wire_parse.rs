@@ -5,20 +5,22 @@
 //! past two checksums, and never past a signature.
 #![no_main]
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
 use sha2::Sha256;
 use vip_common::ids::{Family, MacAddr, Version, Vrid};
-use vip_common::layout::{RouterEntry, mapped};
+use vip_common::layout::{RouterEntry, mapped, octets};
 use vip_common::reject::RejectReason;
 use vip_common::time::Centis;
 use vip_common::wire::admit::{Kind, admit, kind};
 use vip_common::wire::checksum::Sum;
 use vip_common::wire::hmac::{AntiReplay, Key, Mode, Replay, UtcStamp, Verifier};
-use vip_common::wire::vrrp::{Auth, Expect, HEADER_LEN, TRAILER_LEN, decode, locate};
+use vip_common::wire::vrrp::{
+    Auth, Expect, GROUP_V4, GROUP_V6, HEADER_LEN, TRAILER_LEN, decode, locate,
+};
 use vip_common::wire::{arp, eth, head, ipv6, ndisc};
 
 const SECRET: [u8; 32] = [0x5a; 32];
@@ -58,10 +60,19 @@ fn read(frame: &[u8], listener: u8) {
     }
     let located = locate(frame);
     let flag = |on, flag| if on { flag } else { 0 };
+    let is_ipv6 = frame.get(12..14) == Some(&[0x86, 0xdd]);
     let router = RouterEntry {
         slot: 0,
-        group: mapped([224, 0, 0, 18]),
-        primary: mapped([192, 168, 8, 6]),
+        group: if is_ipv6 {
+            GROUP_V6.octets()
+        } else {
+            mapped(GROUP_V4.octets())
+        },
+        primary: if is_ipv6 {
+            Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 6).octets()
+        } else {
+            mapped([192, 168, 8, 6])
+        },
         broadcast: [192, 168, 8, 255],
         mac: MacAddr([2, 0, 0, 0, 0, 11]),
         version: version.get(),
@@ -72,7 +83,10 @@ fn read(frame: &[u8], listener: u8) {
     };
     let admitted = admit(&first, frame.len(), &router).is_ok();
     let named = match kind(&first, frame.len()) {
-        Kind::Advert(_, vrid) => Some(vrid),
+        Kind::Advert(family, vrid) => {
+            assert_eq!(family == Family::V6, is_ipv6);
+            Some(vrid)
+        }
         _ => None,
     };
     let Some((ip, _, body)) = located else {
@@ -90,6 +104,9 @@ fn read(frame: &[u8], listener: u8) {
     {
         assert_eq!(ip.ttl, 255);
         assert!(!ip.source.is_multicast() && !ip.source.is_unspecified());
+        let to_us = octets(ip.destination) == router.primary;
+        let to_group = octets(ip.destination) == router.group;
+        assert_eq!((to_us, to_group), (on(2), !on(2)));
         assert_eq!(named, vrid);
     }
     let expect = Expect {

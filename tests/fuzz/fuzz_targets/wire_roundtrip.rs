@@ -7,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use vip_common::ids::{Family, MacAddr, Priority, Version, Vrid};
-use vip_common::layout::{RouterEntry, mapped};
+use vip_common::layout::{RouterEntry, octets};
 use vip_common::reject::RejectReason;
 use vip_common::time::Centis;
 use vip_common::wire::admit::{Kind, admit, kind};
@@ -195,21 +195,20 @@ fuzz_target!(|router: Router| {
 
 /// What the program at the NIC says of it, for a listener whom it is for.
 fn judge(bytes: &[u8], router: &Router, expect: &Expect, destination: IpAddr) {
-    let (IpAddr::V4(source), IpAddr::V4(destination)) = (router.source, destination) else {
-        return;
-    };
     let (mac, flag) = match router.peer {
         Some((_, mac, _)) => (MacAddr(mac), RouterEntry::UNICAST),
         None => (MacAddr([2, 0, 0, 0, 0, 11]), 0),
     };
-    let ours = match router.peer {
-        Some(_) => destination.octets(),
-        None => [192, 168, 8, 6],
+    let source = router.source;
+    let ours = match (router.peer, expect.family) {
+        (Some(_), _) => destination,
+        (None, Family::V4) => IpAddr::from([192, 168, 8, 6]),
+        (None, Family::V6) => IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 6]),
     };
     let listener = RouterEntry {
         slot: 0,
-        group: mapped([224, 0, 0, 18]),
-        primary: mapped(ours),
+        group: octets(group(expect.family)),
+        primary: octets(ours),
         broadcast: [192, 168, 8, 255],
         mac,
         version: expect.version.get(),
@@ -218,12 +217,18 @@ fn judge(bytes: &[u8], router: &Router, expect: &Expect, destination: IpAddr) {
         flags: RouterEntry::TRAILER | flag,
         pad: 0,
     };
-    let possible = !(source.is_unspecified()
-        || source.is_loopback()
-        || source.is_multicast()
-        || source.is_broadcast()
-        || source.octets() == ours
-        || source.octets() == listener.broadcast);
+    let is_of_the_link = match source {
+        IpAddr::V4(v4) => !v4.is_broadcast() && v4.octets() != listener.broadcast,
+        // On multicast it is the sender's link-local address; on unicast none of
+        // those that are IPv4 in disguise.
+        IpAddr::V6(v6) if flag == 0 => v6.is_unicast_link_local(),
+        IpAddr::V6(v6) => v6.to_bits() >> 64 != 0,
+    };
+    let possible = is_of_the_link
+        && !source.is_unspecified()
+        && !source.is_loopback()
+        && !source.is_multicast()
+        && source != ours;
     let first = head(bytes);
     assert_eq!(
         kind(&first, bytes.len()),

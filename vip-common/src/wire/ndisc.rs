@@ -214,6 +214,11 @@ mod tests {
     }
 
     #[test]
+    fn frames_are_as_long_as_is_said() {
+        assert_eq!((PROBE.len(), NS.len()), (MIN_FRAME_LEN, MAX_FRAME_LEN));
+    }
+
+    #[test]
     fn construct_questions() {
         let asked = question(SENDER_MAC, SOURCE, ASKED);
         assert_eq!(asked.as_bytes(), NS);

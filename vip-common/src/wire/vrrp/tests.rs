@@ -321,6 +321,13 @@ fn a_list_that_repeats_an_address_is_not_ours() {
     repair_message(&mut body);
     let advert = decode_3(&body).unwrap();
     assert!(!advert.addresses.same_as(&[ADDRESS, SECOND_ADDRESS]));
+    // All of it are ours, but not all of ours are in it.
+    let mut body = Vec::from(&with_addresses(Version::V3, 3)[VRRP..]);
+    body[19] = 1;
+    repair_message(&mut body);
+    let advert = decode_3(&body).unwrap();
+    let own = [0, 1, 2].map(|last| IpAddr::from([10, 0, 0, last]));
+    assert!(!advert.addresses.same_as(&own));
 }
 
 #[test]
@@ -387,6 +394,13 @@ fn deconstruct_over_ipv6() {
     assert!(advert.addresses.same_as(&[global, link_local]));
     assert!(!advert.addresses.same_as(&[link_local, link_local]));
     assert!(!advert.addresses.same_as(&[ADDRESS, SECOND_ADDRESS]));
+    // All of it are ours, but not all of ours are in it.
+    let mut body = Vec::from(&with_addresses(Version::V3, 3)[VRRP..]);
+    body[19] = 1;
+    repair_message(&mut body);
+    let advert = decode_3(&body).unwrap();
+    let own = [0, 1, 2].map(|last| IpAddr::from([10, 0, 0, last]));
+    assert!(!advert.addresses.same_as(&own));
 }
 
 #[test]
