@@ -236,6 +236,11 @@ impl Ledger {
         ))
     }
 
+    /// The runtime directory.
+    pub(super) fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
     /// What the list holds now.
     pub(super) fn entries(&self) -> &[Listed] {
         &self.entries

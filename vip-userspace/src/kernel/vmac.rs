@@ -21,8 +21,13 @@ use super::roads::{MAIN, RTM_NEWROUTE};
 use super::{ROUTE_PROTOCOL, interface_name, kernel_says, switches};
 use crate::config::estate::Vmac;
 
-/// What an interface of ours says of itself (`ifalias`); by it a later start knows it.
-pub const VMAC_ALIAS: &str = "virtual MAC of vip";
+/// What an interface of ours says of itself (`ifalias`) before the runtime directory
+/// that it belongs to; by both a later start knows it, and another vip of this host
+/// leaves it alone.
+pub const VMAC_ALIAS: &str = "virtual MAC of vip in ";
+
+/// Longest alias that the kernel takes.
+const LONGEST_ALIAS: usize = 255;
 
 const RTM_SETLINK: u16 = 19;
 const IFLA_ADDRESS: u16 = 1;
@@ -265,7 +270,8 @@ impl NetlinkKernel {
     /// Names it, sets it up, and lets it reach its IPv6 neighbours without an address of its own.
     fn raise(&mut self, index: u32, families: &[Family]) -> Result<(), Refusal> {
         let up = libc::IFF_UP.cast_unsigned();
-        self.one(&naming(index))?;
+        let alias = self.alias();
+        self.one(&naming(index, &alias))?;
         self.one(&Request::new(RTM_SETLINK, 0, &link_header(index, up, up)))?;
         if !families.contains(&Family::V6) {
             return Ok(());
@@ -281,11 +287,25 @@ impl NetlinkKernel {
         spread(answers, 1).into_iter().collect()
     }
 
+    fn alias(&self) -> String {
+        let directory = self.ledger.directory();
+        let whole = std::fs::canonicalize(directory);
+        let whole = whole.as_deref().unwrap_or(directory).to_string_lossy();
+        let alias = format!("{VMAC_ALIAS}{whole}");
+        // The end of a long one tells most.
+        let surplus = alias.len().saturating_sub(LONGEST_ALIAS);
+        let start = (surplus..=alias.len()).find(|at| alias.is_char_boundary(*at));
+        alias
+            .get(start.unwrap_or(0)..)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
     /// Whether it says so of itself, or a dead vip was about to have it say so.
     fn is_ours(&self, found: &Macvlan) -> bool {
         let mut entries = self.ledger.entries().iter();
         let mut listed = || entries.any(|entry| entry.made() == Some(&made(&found.name)));
-        found.alias == VMAC_ALIAS || found.mode == Some(MODE_PRIVATE) && listed()
+        found.alias == self.alias() || found.mode == Some(MODE_PRIVATE) && listed()
     }
 
     fn macvlan(&mut self, name: &str) -> io::Result<Option<Macvlan>> {
@@ -365,9 +385,9 @@ fn deletion(index: u32) -> Request {
 }
 
 /// What it says of itself; the kernel does not take that at its creation.
-fn naming(index: u32) -> Request {
+fn naming(index: u32, alias: &str) -> Request {
     let mut request = Request::new(RTM_SETLINK, 0, &link_header(index, 0, 0));
-    request.bytes(IFLA_IFALIAS, VMAC_ALIAS.as_bytes());
+    request.bytes(IFLA_IFALIAS, alias.as_bytes());
     request
 }
 

@@ -192,6 +192,20 @@ fn another_ones_interface_is_left_alone_and_what_is_in_the_way_is_said() {
             "cannot make x: the interface below it has gone"
         );
 
+        // Another vip's.
+        let other = RuntimeDir::new();
+        let mut running = other.open();
+        running
+            .ensure_vmac(a0, &vmac("vrrp.52"), &[Family::V4])
+            .unwrap();
+        let error = kernel
+            .ensure_vmac(b0, &vmac("vrrp.52"), &[Family::V4])
+            .unwrap_err();
+        assert!(error.to_string().contains("somebody else"), "{error}");
+        kernel.remove_vmac("vrrp.52");
+        ip("link show vrrp.52");
+        running.remove_vmac("vrrp.52");
+
         // Ours, and on another interface or with another MAC now: it is made anew.
         let first = kernel
             .ensure_vmac(a0, &vmac("vrrp.52"), &[Family::V4])
