@@ -133,9 +133,8 @@ fn clear_up(world: &mut World, rng: &mut Rng, unit: Duration, slowest: Duration)
         world.change(Change::Hear(host));
         world.change(Change::Untake(host));
         world.change(Change::Undrain(host));
-        // What was tracked is over with it.
-        let params = world.hosts[host].params;
-        world.change(Change::Reconfigure(host, params));
+        let own = world.hosts[host].params.priority;
+        world.change(Change::Track(host, own));
         if rng.per_mille(700) {
             world.change(Change::Start(host));
         }

@@ -20,9 +20,11 @@
 //!
 //! 1. One that cannot take part keeps the others out ([`Fault::Group`]), at
 //!    once, and ends that for all when nothing is in its way any more.
+//!    At the start they wait until all have been looked at; one that is added
+//!    to a group that runs (a reload) is not waited for, and pulls nobody.
 //! 2. One that falls back from Active pulls the others with it. They say that
 //!    they leave and keep their addresses for a successor, as always. One that
-//!    joins later (a reload) pulls nobody.
+//!    has only just joined pulls nobody.
 //! 3. A takeover waits until all members want it, and then takes all. Who has
 //!    its [priority taken](super::Input::Taken), and the address owner, want it
 //!    at once.
@@ -54,6 +56,8 @@ pub struct Stance {
 pub enum Part {
     /// It has left for good and is no member any more.
     Left,
+    /// It has never taken part, and nobody has said yet whether it can.
+    New,
     /// Something of its own is in the way.
     Unable(Fault),
     /// It could take part, and waits for the group.
@@ -115,14 +119,13 @@ where
         )
     };
     if any(|part| matches!(part, Part::Unable(_))) {
-        // Who has not been looked at yet is no reason to speak of a fault.
-        let known = any(|part| matches!(part, Part::Unable(fault) if fault != Fault::Starting));
-        let unaware = any(|part| part == Part::Ready { held: false });
-        if any(takes_part) || known && unaware {
+        if any(takes_part) || any(|part| part == Part::Ready { held: false }) {
             return Some(Order::StayOut);
         }
     } else {
-        if any(|part| matches!(part, Part::Ready { .. })) {
+        // At the start all are waited for; who joins later is not.
+        let complete = !any(|part| part == Part::New) || any(takes_part);
+        if complete && any(|part| matches!(part, Part::Ready { .. })) {
             return Some(Order::Join);
         }
         let active = any(|part| part == Part::Active);

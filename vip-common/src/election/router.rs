@@ -178,9 +178,9 @@ impl VirtualRouter {
     /// later than it would have been, and timers are counted anew from what
     /// they were counted from.
     ///
-    /// The VRID stays: another one is another router.
-    /// [`Input::PriorityChanged`] is to be told again afterwards, where
-    /// something is tracked.
+    /// The VRID stays: another one is another router. The priority that was last
+    /// tracked ([`Input::PriorityChanged`]) counts until another one is told,
+    /// and so does what was commanded.
     pub fn reconfigure(&mut self, now: MonoTime, params: Params) {
         let now = self.begin(now);
         let startup_until = self.params.startup_until;
@@ -188,7 +188,6 @@ impl VirtualRouter {
             startup_until,
             ..params
         };
-        self.standing.tracked = None;
         self.recount();
         if let State::Active(active) = &mut self.state {
             active.recount(now, &self.counted);

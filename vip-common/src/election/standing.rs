@@ -23,6 +23,8 @@ pub(super) struct Standing {
     pub(super) left: bool,
     /// Kept out by another member of the group.
     pub(super) held_out: bool,
+    /// Whether it ever took part.
+    took_part: bool,
     pub(super) tracked: Option<Priority>,
     pub(super) taken: Option<Priority>,
     /// As owner, below another owner who does not give up.
@@ -46,6 +48,7 @@ impl Standing {
             drained: None,
             left: false,
             held_out: false,
+            took_part: false,
             tracked: None,
             taken: None,
             humbled: false,
@@ -99,6 +102,7 @@ impl VirtualRouter {
         let part = match &self.state {
             _ if self.standing.left => Part::Left,
             State::Initialize(_) => match self.impediment(self.clock) {
+                Some(out) if out.fault == Fault::Starting && !self.standing.took_part => Part::New,
                 Some(out) => Part::Unable(out.fault),
                 None => Part::Ready {
                     held: self.standing.held_out,
@@ -162,6 +166,7 @@ impl VirtualRouter {
             return;
         };
         self.standing.out_until = None;
+        self.standing.took_part = true;
         let unfollowed = self
             .letting_go
             .as_ref()

@@ -20,8 +20,10 @@ fn one_that_is_unable_keeps_the_others_out() {
     for part in [Part::Backup, Part::FellBack, Part::Wanting, Part::Active] {
         assert_eq!(ask(&[part, down]), Some(Order::StayOut), "{part:?}");
         assert_eq!(ask(&[down, part]), Some(Order::StayOut), "{part:?}");
-        let starting = Part::Unable(Fault::Starting);
-        assert_eq!(ask(&[part, starting]), Some(Order::StayOut), "{part:?}");
+        let again = Part::Unable(Fault::Starting);
+        assert_eq!(ask(&[part, again]), Some(Order::StayOut), "{part:?}");
+        let new = [part, Part::New, down];
+        assert_eq!(ask(&new), Some(Order::StayOut), "{part:?}");
     }
     assert_eq!(
         ask(&[Part::Ready { held: false }, down]),
@@ -34,8 +36,15 @@ fn one_that_is_unable_keeps_the_others_out() {
 /// At the start nobody is at fault yet.
 #[test]
 fn one_that_was_not_looked_at_is_waited_for() {
-    let starting = Part::Unable(Fault::Starting);
-    assert_eq!(ask(&[Part::Ready { held: false }, starting]), None);
+    let ready = Part::Ready { held: false };
+    assert_eq!(ask(&[ready, Part::New]), None);
+    assert_eq!(ask(&[Part::Ready { held: true }, Part::New]), None);
+    // Who is added to a group that runs holds nobody up.
+    for part in [Part::Backup, Part::FellBack, Part::Active] {
+        assert_eq!(ask(&[part, Part::New]), None, "{part:?}");
+        assert_eq!(ask(&[part, Part::New, ready]), Some(Order::Join));
+    }
+    assert_eq!(ask(&[Part::Wanting, Part::New]), Some(Order::TakeOver));
     assert_eq!(ask(&[Part::Ready { held: false }; 2]), Some(Order::Join));
     let mixed = [Part::Ready { held: true }, Part::Backup];
     assert_eq!(ask(&mixed), Some(Order::Join));
@@ -548,6 +557,8 @@ fn a_member_that_joins_later_pulls_nobody() {
     late.grouped = true;
     pair.members[1] = Rig::new(late);
     let mut actions = [Vec::new(), Vec::new()];
+    pair.settle(4999, &mut actions);
+    assert_eq!(actions, [[], []], "not even while it is new");
     pair.members[1].input(5000, Input::BecameAble { primary: OURS });
     pair.settle(5000, &mut actions);
     assert_eq!(pair.members[0].state(), StateName::Active);

@@ -112,14 +112,16 @@ fn a_backup_counts_anew_from_the_same_silence() {
     assert_eq!(rig.state(), StateName::Backup);
 }
 
-/// What was tracked is told again; what was commanded stays.
+/// What was tracked and what was commanded stays.
 #[test]
-fn a_new_configuration_forgets_tracked_priorities_and_keeps_commands() {
+fn a_new_configuration_keeps_what_was_told() {
     let mut rig = Rig::backup(params(128));
     let priority = prio(90);
     rig.input(1, Input::PriorityChanged { priority });
-    anew(&mut rig, 2, params(150));
-    assert_eq!(rig.router.effective_priority(), prio(150));
+    let mut other = params(128);
+    other.preempt = false;
+    anew(&mut rig, 2, other);
+    assert_eq!(rig.router.effective_priority(), prio(90));
     let (mut rig, since) = Rig::serving(params(128));
     rig.input(
         since,
