@@ -365,10 +365,9 @@ impl World {
             while let Some(sound) = self.hosts[mate].ring.pop_front() {
                 match sound {
                     Sound::Advert(frame) => self.input(mate, frame.input()),
-                    Sound::Claim { stamp } if self.hosts[mate].is_letting_go() => {
+                    Sound::Claim { stamp } => {
                         self.input(mate, Input::AddressClaimed { stamp });
                     }
-                    Sound::Claim { .. } => {}
                 }
             }
         }

@@ -59,8 +59,9 @@ pub enum Input {
     /// may be lost. A Backup gives the network one more interval to speak.
     Slept,
     /// Another host has claimed one of our addresses with a gratuitous ARP or
-    /// an unsolicited neighbour advertisement. Heeded while we
-    /// [let go](super::LettingGo) only.
+    /// an unsolicited neighbour advertisement. It matters where we
+    /// [let go](super::LettingGo), and may be told before the advert that
+    /// preceded it, while we are Active still: the stamps tell.
     AddressClaimed {
         /// When the claim arrived at the port.
         stamp: MonoTime,

@@ -95,6 +95,14 @@ impl VirtualRouter {
         };
         self.letting_go = Some(going);
         self.withhold(successor.is_some());
+        self.weigh_claim();
+    }
+
+    /// Whether the last claim of our addresses is the successor's.
+    pub(super) fn weigh_claim(&mut self) {
+        if let (Some(going), Some(stamp)) = (&mut self.letting_go, self.last_claim) {
+            going.note_claim(stamp);
+        }
     }
 
     /// An advert, while we keep the addresses.
@@ -123,6 +131,7 @@ impl VirtualRouter {
         going.abandoned = false;
         let news = !core::mem::replace(&mut going.reported, true);
         self.withhold(true);
+        self.weigh_claim();
         if news {
             self.report(Report::SuccessorHeard { source, priority });
         }

@@ -27,6 +27,8 @@ pub struct VirtualRouter {
     /// Whether answers are withheld at the NIC.
     pub(super) withheld: bool,
     pub(super) last_other: Option<Heard>,
+    /// When somebody else last claimed our addresses.
+    pub(super) last_claim: Option<MonoTime>,
     pub(super) generation: u32,
     pub(super) failed_installs: u32,
     pub(super) clock: MonoTime,
@@ -60,6 +62,7 @@ impl VirtualRouter {
             standing: Standing::new(),
             withheld: false,
             last_other: None,
+            last_claim: None,
             generation: 0,
             failed_installs: 0,
             clock: MonoTime::ZERO,
@@ -107,9 +110,8 @@ impl VirtualRouter {
             Input::EarProven => self.ear_proven(now),
             Input::Slept => self.slept(now),
             Input::AddressClaimed { stamp } => {
-                if let Some(going) = &mut self.letting_go {
-                    going.note_claim(stamp.min(now));
-                }
+                self.last_claim = self.last_claim.max(Some(stamp.min(now)));
+                self.weigh_claim();
             }
             Input::PriorityChanged { priority } => {
                 self.standing.tracked = Some(priority);

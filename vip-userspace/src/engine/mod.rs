@@ -250,11 +250,7 @@ impl Engine {
                 ..
             } => {
                 let slot = slot as usize;
-                if self
-                    .routers
-                    .get(slot)
-                    .is_some_and(|router| router.election.is_letting_go())
-                {
+                if slot < self.routers.len() {
                     self.input(slot, Input::AddressClaimed { stamp });
                 }
                 // Until we know who is Active, it may be nobody but him.

@@ -124,6 +124,29 @@ fn a_claim_without_an_advert_is_not_the_successors() {
     assert_eq!(rig.timeout(left + 230), [REMOVE, let_go(true, 230)]);
 }
 
+/// Heard by another socket, the claim may be told before the advert that it
+/// followed: the arrivals count.
+#[test]
+fn a_claim_may_be_told_before_its_advert() {
+    let (mut rig, since) = Rig::serving(params(128));
+    rig.claim(since + 300);
+    let stamp = at(since + 402);
+    rig.input(since + 404, Input::AddressClaimed { stamp });
+    rig.hear_late(since + 404, since + 400, THEIRS, 200);
+    assert_eq!(rig.router.poll_timeout(), Some(at(since + 422)));
+    let (mut rig, left) = Rig::leaving(params(128));
+    let stamp = at(left + 102);
+    rig.input(left + 104, Input::AddressClaimed { stamp });
+    assert_eq!(rig.router.letting_go().unwrap().claimed, None);
+    rig.hear_late(left + 104, left + 100, THEIRS, 100);
+    assert_eq!(rig.router.poll_timeout(), Some(at(left + 122)));
+    // One from before is nobody's.
+    let (mut rig, since) = Rig::serving(params(128));
+    rig.claim(since + 300);
+    rig.hear(since + 400, THEIRS, 200);
+    assert_eq!(rig.router.letting_go().unwrap().claimed, None);
+}
+
 /// A claim that is heard late is counted from its arrival, one from the future
 /// from now.
 #[test]
