@@ -616,6 +616,12 @@ impl RouterPlan {
         self.addresses.iter().chain(&self.excluded)
     }
 
+    /// Whether an address moves with this router.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.all_addresses().any(|one| one.address == address)
+    }
+
     /// The interfaces that it needs, some of them perhaps several times.
     pub fn ports(&self) -> impl Iterator<Item = usize> {
         let own = [self.port, self.home];

@@ -28,13 +28,20 @@ impl Engine {
         }
         self.paces.resize(plan.paces.len(), Pace::default());
         self.ears.reserve(plan.ports.len() + 1);
+        // All are there before any group is asked what follows for it.
+        self.ordering = true;
         for (slot, now) in plan.routers.iter().enumerate() {
             match before.routers.get(slot) {
                 None => self.routers.push(Router::new(now)),
                 Some(then) if then.vacant && !now.vacant => self.routers[slot] = Router::new(now),
-                Some(then) if !then.vacant && now.vacant => self.input(slot, Input::ShutDown),
-                Some(then) if !now.vacant => self.replan(slot, then, now),
                 Some(_) => {}
+            }
+        }
+        for (slot, (then, now)) in before.routers.iter().zip(&plan.routers).enumerate() {
+            match (then.vacant, now.vacant) {
+                (false, true) => self.input(slot, Input::ShutDown),
+                (false, false) => self.replan(slot, then, now),
+                (true, _) => {}
             }
         }
         for (port, planned) in plan.ports.iter().enumerate() {
@@ -47,6 +54,10 @@ impl Engine {
             // New addresses are not known to the ears as they stand.
             self.routers[slot].noted = None;
             self.settle_router(&plan, slot);
+        }
+        self.ordering = false;
+        for slot in 0..plan.routers.len() {
+            self.follow_group(slot);
         }
         self.report(Report::Adopted);
     }

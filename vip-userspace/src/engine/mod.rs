@@ -115,6 +115,8 @@ pub struct Engine {
     overslept: Duration,
     /// The groups of interfaces that announcements are spaced out on.
     paces: Vec<Pace>,
+    /// Whether any router keeps addresses for a successor.
+    is_anybody_letting_go: bool,
     /// Whether a sync group is being told something: what follows waits.
     ordering: bool,
     /// Counts the plans.
@@ -152,6 +154,7 @@ impl Engine {
             vigil: rt::Vigil::default(),
             planned: None,
             overslept: Duration::ZERO,
+            is_anybody_letting_go: false,
             ordering: false,
             epoch: 0,
             up: false,
@@ -196,6 +199,8 @@ impl Engine {
             self.timer.arm(self.planned);
             // 5. What others may see, and the ears should know.
             self.publish();
+            let mut routers = self.routers.iter();
+            self.is_anybody_letting_go = routers.any(|router| router.election.is_letting_go());
             for slot in 0..self.routers.len() {
                 self.tell_active(slot);
                 self.forget_gone(slot);
@@ -250,8 +255,12 @@ impl Engine {
                 ..
             } => {
                 let slot = slot as usize;
-                if slot < self.routers.len() {
-                    self.input(slot, Input::AddressClaimed { stamp });
+                // After a reload it may be another router's by now than the one
+                // that lets it go.
+                for holder in 0..self.routers.len() {
+                    if self.plan.routers[holder].has(address) {
+                        self.input(holder, Input::AddressClaimed { stamp });
+                    }
                 }
                 // Until we know who is Active, it may be nobody but him.
                 if self
@@ -361,14 +370,23 @@ impl Engine {
             withheld: router.withheld,
         };
         router.active_mac = active;
-        if router.noted == Some(note) {
+        // Somebody else's, too, whose router is leaving: a reload gave it to us.
+        let is_shared = self.is_anybody_letting_go;
+        if router.noted == Some((note, is_shared)) {
             return;
         }
-        router.noted = Some(note);
+        router.noted = Some((note, is_shared));
         for one in self.plan.routers[slot].all_addresses() {
             let Some(port) = &self.ports[one.heard].attached else {
                 continue;
             };
+            let mut note = note;
+            for (leaving, plan) in self.routers.iter().zip(&self.plan.routers) {
+                if is_shared && leaving.election.is_letting_go() && plan.has(one.address) {
+                    note.watched = true;
+                    note.withheld |= leaving.withheld;
+                }
+            }
             let key = AddressKey::new(port.facts.ifindex, one.address);
             for owned in &mut self.ears {
                 owned.ear.note_address(key, note);

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use vip_common::election::{Fault, Input, State};
-use vip_common::ids::MacAddr;
 
 use super::{ATTACH_RETRY, AttachedPort, EAR, Engine, LinkFacts, OwnedEar, Request, rt};
 use crate::dataplane::Ear;
@@ -21,7 +20,8 @@ impl Engine {
             return;
         };
         let before = std::mem::replace(&mut port.link, link);
-        port.looked_at |= link.is_none();
+        // One that is only tracked need not be attached.
+        port.looked_at |= link.is_none() || !self.plan.ports[index].is_needed();
         let gone = port
             .attached
             .as_ref()
@@ -93,6 +93,7 @@ impl Engine {
             ear,
         } = attached;
         let port = &mut self.ports[index];
+        let is_new = port.attached.is_none();
         port.looked_at = true;
         port.asked = None;
         port.deaf = false;
@@ -128,6 +129,14 @@ impl Engine {
             self.attach(index);
         }
         self.settle(index);
+        // Who is Active could not have its addresses here before.
+        let plan = Arc::clone(&self.plan);
+        for slot in plan.ports[index].needed_by.iter().filter(|_| is_new) {
+            let router = &plan.routers[*slot];
+            if router.all_addresses().any(|one| one.port == index) {
+                self.install_again(*slot, router.params.garp.repeat);
+            }
+        }
     }
 
     /// Listens by an ear of the port's own, in place of the one it had.
@@ -171,7 +180,7 @@ impl Engine {
         }
         let mac_of = |port: usize| {
             let attached = ports.get(port).and_then(|port| port.attached.as_ref());
-            attached.map_or(MacAddr::ZERO, |attached| attached.facts.mac)
+            attached.map(|attached| attached.facts.mac)
         };
         let before = (router.built_for.is_some(), router.mac);
         let able = able.and_then(|primary| {
@@ -201,11 +210,12 @@ impl Engine {
     pub(super) fn face(&self, slot: usize) -> Option<u64> {
         let mut face = u64::from(self.epoch);
         for port in self.plan.routers[slot].ports() {
-            let port = &self.ports[port];
-            port.attached.as_ref()?;
-            face = face.wrapping_mul(0x0100_0000_01b3) ^ u64::from(port.face);
+            face = face.wrapping_mul(0x0100_0000_01b3) ^ u64::from(self.ports[port].face);
         }
-        Some(face)
+        // Without these two there is nothing to build for.
+        let plan = &self.plan.routers[slot];
+        let there = |port: usize| self.ports[port].attached.is_some();
+        (there(plan.port) && there(plan.home)).then_some(face)
     }
 
     /// The address to take part with, or what is in the way.
@@ -227,12 +237,20 @@ impl Engine {
         }
         // A silence that we cannot vouch for is no ground for a takeover. Who is
         // Active goes on while the next rung is tried.
-        let is_active = matches!(self.routers[slot].election.state(), State::Active(_));
+        let state = self.routers[slot].election.state();
+        let is_active = matches!(state, State::Active(_));
+        let takes_part = !matches!(state, State::Initialize(_));
         if port.deaf && !is_active {
             return Err(Fault::EarDeaf);
         }
         for index in plan.ports() {
             let port = &self.ports[index];
+            // Who has the addresses goes on with them while a reload's new
+            // interface, for another one, is being looked at.
+            let can_wait = takes_part && index != plan.port && index != plan.home;
+            if can_wait && port.attached.is_none() && !port.looked_at {
+                continue;
+            }
             let is_made = self.plan.ports[index].vmac.is_some();
             let missing = if is_made {
                 Fault::Starting
@@ -248,9 +266,7 @@ impl Engine {
                 _ => return Err(Fault::Starting),
             }
         }
-        if self.tracked_priority(slot).is_none() {
-            return Err(Fault::Tracked);
-        }
+        self.tracked_priority(slot)?;
         // From an address that is not there nothing is sent to a peer.
         if plan.unicast.is_some() && router.to_peers.is_none() {
             return Err(Fault::NoAddress);

@@ -68,7 +68,7 @@ pub struct Router {
     /// Whether a peer computes checksums as keepalived once did, and so do we.
     pub old_checksum: bool,
     /// What the ears were last told of its addresses.
-    pub noted: Option<AddressNote>,
+    pub noted: Option<(AddressNote, bool)>,
     /// The priority that the election was last told of.
     pub told_priority: Priority,
     /// Whether it is gone for good, and the hands know.
@@ -130,14 +130,14 @@ impl Router {
         &mut self,
         plan: &RouterPlan,
         source: IpAddr,
-        mac_of: impl Fn(usize) -> MacAddr,
+        mac_of: impl Fn(usize) -> Option<MacAddr>,
     ) -> Result<(), Unencodable> {
         self.adverts.clear();
-        let mac = mac_of(plan.home);
+        let mac = mac_of(plan.home).unwrap_or(MacAddr::ZERO);
         self.mac = mac;
         let spec = FrameSpec {
             source_mac: if plan.transmit_from_base {
-                mac_of(plan.port)
+                mac_of(plan.port).unwrap_or(mac)
             } else {
                 mac
             },
@@ -172,15 +172,15 @@ impl Router {
             }
         }
         self.announcements.clear();
-        self.announcements.extend(plan.all_addresses().map(|one| {
-            (
-                one.port,
-                Announcement::new(mac_of(one.port), one.address, false),
-            )
-        }));
         self.announced.clear();
-        self.announced
-            .extend(plan.all_addresses().map(|one| one.address));
+        for one in plan.all_addresses() {
+            // An interface that is being looked at has its turn later.
+            if let Some(mac) = mac_of(one.port) {
+                let frame = Announcement::new(mac, one.address, false);
+                self.announcements.push((one.port, frame));
+                self.announced.push(one.address);
+            }
+        }
         self.owed = Owed::default();
         self.questions.clear();
         self.questions.extend(
