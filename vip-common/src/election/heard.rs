@@ -93,12 +93,13 @@ impl VirtualRouter {
                     }
                     self.advertise();
                 }
-                if priority.is_resign() {
-                    self.report(Report::ResignHeard { source });
-                    return;
-                }
+                // Whoever leaves was Active as well until now.
                 self.contested(now);
-                self.report(Report::LowerPriorityHeard { source, priority });
+                self.report(if priority.is_resign() {
+                    Report::ResignHeard { source }
+                } else {
+                    Report::LowerPriorityHeard { source, priority }
+                });
             }
         }
     }

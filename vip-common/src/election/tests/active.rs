@@ -213,8 +213,8 @@ fn lower_priority_is_answered_before_the_addresses_are_there() {
     );
 }
 
-/// Priority 0: an advert, and the Adver_Timer starts anew. No announcement:
-/// who leaves no longer claims the addresses.
+/// Priority 0: an advert, and the Adver_Timer starts anew. Whoever leaves was
+/// Active too until now, and neighbours may still send to it.
 #[test]
 fn priority_zero_is_answered_at_once() {
     let (mut rig, since) = Rig::serving(params(128));
@@ -222,6 +222,7 @@ fn priority_zero_is_answered_at_once() {
         rig.hear(since + 1200, THEIRS, 0),
         [
             advert(128),
+            Action::Announce { rounds: 5 },
             Action::Report(Report::ResignHeard { source: THEIRS }),
         ]
     );
@@ -284,7 +285,7 @@ fn answers_to_priority_zero_are_bounded_too() {
     assert_eq!(rig.hear(since + 100, THEIRS, 0), [advert(128), resigned]);
     assert_eq!(rig.hear(since + 599, THEIRS, 0), [resigned]);
     assert_eq!(rig.hear(since + 600, THEIRS, 0), [advert(128), resigned]);
-    assert_eq!(rig.router.poll_timeout(), Some(at(since + 1600)));
+    assert_eq!(rig.as_active().next_advert, at(since + 1600));
 }
 
 /// At most one provoked burst a second; the repetition follows in any case.

@@ -320,6 +320,16 @@ fn the_winner_of_a_healed_partition_announces_once_more() {
     assert_eq!(rig.timeout(since + 9600).last(), Some(&burst));
 }
 
+/// One that was Active too and leaves: whoever still sends to it is told.
+#[test]
+fn a_second_active_router_that_leaves_is_announced_away() {
+    let (mut rig, since) = Rig::serving(params(128));
+    rig.timeout(since + 5000);
+    let actions = rig.hear(since + 6500, THEIRS, 0);
+    assert_eq!(actions[..2], [advert(128), ANNOUNCE]);
+    assert_eq!(actions.len(), 3);
+}
+
 /// A fault ends it at once: whoever cannot hear cannot wait for anybody.
 #[test]
 fn a_fault_removes_at_once() {
