@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vip_common::election::{Fault, StateName, Why};
+use vip_common::ids::{Family, Priority};
 use vip_common::time::MonoTime;
 
 use crate::engine::published::Standing;
@@ -33,9 +34,17 @@ pub fn fault(fault: Fault, plan: &RouterPlan, interface: &str) -> String {
         Fault::LinkDown => {
             format!("{interface} is down or has no carrier; ends when the link is up")
         }
-        Fault::NoAddress => {
-            format!("{interface} has no IPv4 address to speak from; ends when it has one")
-        }
+        Fault::NoAddress => match (plan.source, plan.family) {
+            (Some(source), _) => format!(
+                "{interface} does not have {source}, which it is to speak from; ends when it has it"
+            ),
+            (None, Family::V4) => {
+                format!("{interface} has no IPv4 address to speak from; ends when it has one")
+            }
+            (None, Family::V6) => format!(
+                "{interface} has no link-local IPv6 address that is ready to speak from; ends when it has one"
+            ),
+        },
         Fault::Tracked => "a tracked interface is down; ends when it is up".into(),
         Fault::EarDeaf => {
             format!("cannot hear what arrives on {interface}; tried again every few seconds")
@@ -79,9 +88,9 @@ pub fn transition(name: &str, from: StateName, to: StateName, why: Why) -> Strin
     }
 }
 
-/// Our reason, the line after it.
+/// Our reason, the line after it; `ours` is our priority in the election.
 #[must_use]
-pub fn why(why: Why, plan: &RouterPlan, interface: &str, at: MonoTime) -> String {
+pub fn why(why: Why, plan: &RouterPlan, interface: &str, ours: Priority, at: MonoTime) -> String {
     let params = &plan.params;
     let late =
         |deadline: MonoTime| format!("decided {} after the deadline", span(at.since(deadline)));
@@ -122,16 +131,12 @@ pub fn why(why: Why, plan: &RouterPlan, interface: &str, at: MonoTime) -> String
             deadline,
         } => {
             format!(
-                "{source} has priority {priority}, ours is {}; {}",
-                params.priority,
+                "{source} has priority {priority}, ours is {ours}; {}",
                 late(deadline)
             )
         }
         Why::HigherPriority { source, priority } => {
-            format!(
-                "{source} has priority {priority}, ours is {}",
-                params.priority
-            )
+            format!("{source} has priority {priority}, ours is {ours}")
         }
         Why::HigherAddress { source, priority } => {
             format!("{source} has our priority {priority} and the higher address")

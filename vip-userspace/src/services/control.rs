@@ -131,7 +131,7 @@ pub fn order(runtime_dir: &Path, question: &Question) -> Result<Answer, Failure>
     let answer = ask(runtime_dir, question, THOUGHT)?;
     if answer.is_empty() {
         let message = format!(
-            "the vip that answers at {} did not understand: it is older than this program; restart it",
+            "the vip that answers at {} let us go: it has too many clients, ask again; or it is older than this program, restart it",
             path(runtime_dir).display()
         );
         return Err(Failure::new(Exit::NoDaemon, message));

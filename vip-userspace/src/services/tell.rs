@@ -173,6 +173,8 @@ impl Services {
     pub(super) fn election(&self, slot: usize, at: MonoTime, report: election::Report) {
         let router = &self.plan.routers[slot];
         let interface = &self.plan.ports[router.port].name;
+        let seen = self.published.read(slot);
+        let ours = seen.map_or(router.priority(), |seen| seen.priority);
         match report {
             election::Report::Transition { from, to, why } => {
                 if from == StateName::Backup && to == StateName::Active {
@@ -185,12 +187,12 @@ impl Services {
                     Level::Notice,
                     &words::transition(&router.name, from, to, why),
                 );
-                self.say(slot, Level::Info, &words::why(why, router, interface, at));
+                let text = words::why(why, router, interface, ours, at);
+                self.say(slot, Level::Info, &text);
             }
             election::Report::LowerPriorityHeard { source, priority } => {
                 let text = format!(
-                    "TWO MASTERS: {source} advertises with priority {priority}, ours is {}; answered, it should give up",
-                    router.params.priority
+                    "TWO MASTERS: {source} advertises with priority {priority}, ours is {ours}; answered, it should give up"
                 );
                 self.say(slot, Level::Warning, &text);
             }

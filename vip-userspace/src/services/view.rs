@@ -232,7 +232,7 @@ fn reason(router: &RouterPlan, interface: &str, seen: &Snapshot, now: MonoTime) 
         }
         Standing::Initialize(fault) => {
             let retry = match (fault, seen.deadline) {
-                (Fault::AddressesNotInstalled, Some(retry)) => {
+                (Fault::AddressesNotInstalled | Fault::StartupDelay, Some(retry)) => {
                     format!(", in {}", words::span(retry.since(now)))
                 }
                 _ => String::new(),
