@@ -177,7 +177,8 @@ impl Services {
         let ours = seen.map_or(router.priority(), |seen| seen.priority);
         match report {
             election::Report::Transition { from, to, why } => {
-                if from == StateName::Backup && to == StateName::Active {
+                let told_to = matches!(why, election::Why::Taken);
+                if from == StateName::Backup && to == StateName::Active && !told_to {
                     self.log.line(
                         Level::Notice,
                         &format!("({}) Receive advertisement timeout", router.name),
