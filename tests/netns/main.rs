@@ -13,4 +13,5 @@ mod refusals;
 mod reload;
 mod reloads;
 mod rungs;
+mod signatures;
 mod walk;
