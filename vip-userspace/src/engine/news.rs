@@ -40,6 +40,9 @@ pub struct LinkFacts {
     pub own: Own,
     /// Changes with those that one does not speak from, too.
     pub others: u64,
+    /// Whether it forwards IPv6: its neighbour advertisements say so, or hosts would
+    /// take it from their list of default routers (RFC 4861 section 7.2.5).
+    pub forwards_v6: bool,
 }
 
 /// The addresses to speak from, one of each family: for IPv6 a link-local one.

@@ -178,14 +178,14 @@ impl Engine {
         if router.told == able && router.built_for == face {
             return;
         }
-        let mac_of = |port: usize| {
+        let facts_of = |port: usize| {
             let attached = ports.get(port).and_then(|port| port.attached.as_ref());
-            attached.map(|attached| attached.facts.mac)
+            attached.map(|attached| attached.facts)
         };
         let before = (router.built_for.is_some(), router.mac);
         let able = able.and_then(|primary| {
             if router.built_for != face {
-                let built = router.build(&plan.routers[slot], primary, mac_of);
+                let built = router.build(&plan.routers[slot], primary, facts_of);
                 router.built_for = face;
                 built.map_err(|_| Fault::Unusable)?;
             }

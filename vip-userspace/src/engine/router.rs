@@ -16,6 +16,7 @@ use vip_common::wire::vrrp::{
     Advert, AdvertFrame, ChecksumDialect, FrameSpec, Header, Unencodable,
 };
 
+use super::LinkFacts;
 use super::pace::Owed;
 use super::published::{Peer, Snapshot, Standing};
 use super::trust::{self, Trust};
@@ -130,9 +131,10 @@ impl Router {
         &mut self,
         plan: &RouterPlan,
         source: IpAddr,
-        mac_of: impl Fn(usize) -> Option<MacAddr>,
+        facts_of: impl Fn(usize) -> Option<LinkFacts>,
     ) -> Result<(), Unencodable> {
         self.adverts.clear();
+        let mac_of = |port| facts_of(port).map(|facts| facts.mac);
         let mac = mac_of(plan.home).unwrap_or(MacAddr::ZERO);
         self.mac = mac;
         let spec = FrameSpec {
@@ -175,8 +177,8 @@ impl Router {
         self.announced.clear();
         for one in plan.all_addresses() {
             // An interface that is being looked at has its turn later.
-            if let Some(mac) = mac_of(one.port) {
-                let frame = Announcement::new(mac, one.address, false);
+            if let Some(facts) = facts_of(one.port) {
+                let frame = Announcement::new(facts.mac, one.address, facts.forwards_v6);
                 self.announcements.push((one.port, frame));
                 self.announced.push(one.address);
             }

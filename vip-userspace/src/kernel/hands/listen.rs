@@ -12,7 +12,7 @@ use crate::config;
 use crate::dataplane::{Ear, Port};
 use crate::engine::{LinkFacts, Own};
 use crate::kernel::speakers::{AlreadyClaimed, claim_router};
-use crate::kernel::{FrameSender, Link, Membership, UnicastSender};
+use crate::kernel::{FrameSender, Link, Membership, UnicastSender, switches};
 use crate::plan::{PlacedAddress, Plan, RouterPlan, address_entry};
 
 impl Hands {
@@ -278,6 +278,7 @@ pub fn facts(plan: &Plan, port: usize, link: &Link) -> LinkFacts {
         running: link.up && link.running,
         own: own_addresses(plan, port, link),
         others: others(plan, port, link),
+        forwards_v6: switches::number(&format!("net/ipv6/conf/{}/forwarding", link.name)) != 0,
     }
 }
 
