@@ -472,6 +472,13 @@ impl World {
                 Action::Report(Report::Transition { from, to, why }) => {
                     self.judge(host, from, to, why);
                 }
+                Action::Report(Report::LowerPriorityHeard { .. }) => {
+                    for mate in self.mates(host) {
+                        if mate != host {
+                            self.input(mate, Input::SiblingContested);
+                        }
+                    }
+                }
                 Action::Report(Report::LetGo { claimed, held }) => {
                     self.judge_end(host, claimed, held);
                 }

@@ -90,6 +90,10 @@ pub enum Input {
     },
     /// Our own priority counts again.
     Untaken,
+    /// Another member of our sync group has reported
+    /// [`Report::LowerPriorityHeard`]: whoever believes to be Active there may
+    /// have the addresses here too.
+    SiblingContested,
     /// What the [sync group](super::group) has decided.
     GroupOrdered {
         /// The decision; where it does not concern this member, nothing

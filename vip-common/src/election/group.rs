@@ -34,6 +34,11 @@
 //! 5. Drained without `force`, one without successor brings all back, unless
 //!    one of them could not take part any more.
 //!
+//! A member that hears a router of lower priority that is Active too is none of
+//! the orders' matter: the others are told
+//! ([`Input::SiblingContested`](super::Input::SiblingContested)), and announce
+//! their addresses as it does.
+//!
 //! A command (drain, take, the end of the daemon) concerns the whole group: all
 //! members are told, then `order` is asked. Weights of what is tracked are not
 //! the group's concern: whoever computes priorities

@@ -105,7 +105,7 @@ impl VirtualRouter {
     }
 
     /// Somebody else has claimed the role: who listened to it is told again.
-    fn contested(&mut self, now: MonoTime) {
+    pub(super) fn contested(&mut self, now: MonoTime) {
         if let State::Active(active) = &mut self.state
             && let Addresses::Installed(announced) = &mut active.addresses
             && announced.take_provoked(now, &self.params.garp)

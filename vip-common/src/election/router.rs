@@ -124,6 +124,7 @@ impl VirtualRouter {
             }
             Input::Taken { priority } => self.taken(now, priority),
             Input::Untaken => self.untaken(),
+            Input::SiblingContested => self.contested(now),
             Input::GroupOrdered { order } => self.ordered(now, order),
             Input::ShutDown => {
                 self.standing.left = true;

@@ -1,6 +1,7 @@
 //! Sync groups: after each change of a member, what follows for the others.
 
 use vip_common::election::{Input, group};
+use vip_common::time::MonoTime;
 
 use super::{Engine, rt};
 
@@ -41,6 +42,22 @@ impl Engine {
         self.ordering = false;
         for slot in 0..self.routers.len() {
             self.follow_group(slot);
+        }
+    }
+
+    /// Another host is Active beside a router of ours: the others of its sync
+    /// group say too where their addresses are.
+    pub(super) fn contested(&mut self, slot: usize, now: MonoTime) {
+        let Some(group) = self.plan.routers[slot].group_of else {
+            return;
+        };
+        let plan = std::sync::Arc::clone(&self.plan);
+        for member in &plan.groups[group].members {
+            if *member != slot {
+                let election = &mut self.routers[*member].election;
+                election.handle_input(now, Input::SiblingContested);
+                self.perform(*member, now);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! From what the election wants to the wire and to the hands: the only place
 //! where effects begin.
 
-use vip_common::election::Action;
+use vip_common::election::{self, Action};
 use vip_common::ids::Priority;
 use vip_common::time::MonoTime;
 
@@ -21,11 +21,16 @@ impl Engine {
                 // The ears are told with the next look at the routers.
                 Action::Withhold { on } => self.routers[slot].withheld = on,
                 Action::ProveEar => self.prove(slot),
-                Action::Report(report) => self.report(Report::Election {
-                    slot,
-                    at: now,
-                    report,
-                }),
+                Action::Report(report) => {
+                    if matches!(report, election::Report::LowerPriorityHeard { .. }) {
+                        self.contested(slot, now);
+                    }
+                    self.report(Report::Election {
+                        slot,
+                        at: now,
+                        report,
+                    });
+                }
             }
         }
     }

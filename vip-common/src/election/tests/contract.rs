@@ -46,6 +46,7 @@ fn any_input() -> impl Strategy<Value = (u64, Input)> {
         1 => Just(Input::Undrained),
         1 => any::<u8>().prop_map(|priority| Input::Taken { priority: prio(priority) }),
         1 => Just(Input::Untaken),
+        1 => Just(Input::SiblingContested),
         1 => any_order().prop_map(|order| Input::GroupOrdered { order }),
     ];
     (0..4000u64, input)

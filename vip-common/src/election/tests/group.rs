@@ -354,6 +354,19 @@ fn the_bound_holds_in_a_group_too() {
     assert_eq!(pair.timeout(5600, 1)[1][0], REMOVE);
 }
 
+/// Whoever is Active too on one LAN may be so on the other: both announce.
+#[test]
+fn a_contest_concerns_both() {
+    let mut pair = Pair::serving();
+    pair.timeout(9000, 1);
+    let actions = pair.input(10_100, 1, Input::SiblingContested);
+    assert_eq!(actions[1], [Action::Announce { rounds: 5 }]);
+    assert_eq!(pair.input(10_200, 1, Input::SiblingContested), [[], []]);
+    // Not where there is nothing to announce.
+    let mut pair = Pair::backup(128);
+    assert_eq!(pair.input(100, 0, Input::SiblingContested), [[], []]);
+}
+
 /// A successor that leaves is waited for anew, by all.
 #[test]
 fn a_successor_lost_holds_the_group() {
