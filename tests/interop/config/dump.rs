@@ -146,10 +146,9 @@ fn instance(lines: &[&str]) -> Result<Facts> {
             .list("Virtual Routes")
             .map(|line| {
                 let mut words = line.split_whitespace();
-                let network = words.find(|word| word.contains('/'));
-                network
-                    .map(str::to_owned)
-                    .context("a route without a destination")
+                words
+                    .find_map(network)
+                    .with_context(|| format!("a route without a destination: {line}"))
             })
             .collect::<Result<_>>()?,
         rules: lines
@@ -171,6 +170,15 @@ fn instance(lines: &[&str]) -> Result<Facts> {
         garp_lower_delay: Duration::from_secs(lines.number("Gratuitous ARP lower priority delay")?),
         garp_lower_repeat: lines.number("Gratuitous ARP lower priority repeat")?,
     })
+}
+
+/// A destination with its prefix, which a host's own route does not show.
+fn network(word: &str) -> Option<String> {
+    let (host, prefix) = word.split_once('/').unwrap_or((word, ""));
+    let host: IpAddr = host.parse().ok()?;
+    let own = if host.is_ipv4() { "32" } else { "128" };
+    let prefix = if prefix.is_empty() { own } else { prefix };
+    Some(format!("{host}/{prefix}"))
 }
 
 /// Its peers, where it has some.
@@ -197,7 +205,10 @@ fn unicast(lines: &Lines<'_>) -> Result<Option<Unicast>> {
             .list("Unicast Peer")
             .map(peer)
             .collect::<Result<_>>()?,
-        ttl: lines.maybe("Unicast TTL").map(str::parse).transpose()?,
+        ttl: match lines.maybe("Unicast TTL") {
+            Some(ttl) if !lines.has("Using Native IPv6") => Some(ttl.parse()?),
+            _ => None,
+        },
         checked: checked.context("no word about checked peers")?,
     }))
 }

@@ -160,7 +160,8 @@ fn of_instance(instance: &Instance) -> Facts {
         lower_prio_no_advert: instance.lower_prio_no_advert,
         higher_prio_send_advert: instance.higher_prio_send_advert,
         accepts: owner || instance.accept,
-        promote_secondaries: instance.promote_secondaries,
+        // An interface of its own has it in any case.
+        promote_secondaries: instance.promote_secondaries && instance.vmac.is_none(),
         dont_track_primary: instance.dont_track_primary,
         auth: match instance.auth {
             Auth::None => String::new(),

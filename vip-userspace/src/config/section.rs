@@ -232,15 +232,17 @@ impl Reader {
             Lines::TrackBfds => tracked(Tracked::Bfd, &readable, sink),
             Lines::Routes | Lines::StaticRoutes => {
                 let fixed = lines == Lines::StaticRoutes;
-                Value::Routes(each(&readable, |words| {
-                    route::parse(words, fixed, names, sink)
-                }))
+                let routes = each(&readable, |words| route::parse(words, fixed, names, sink));
+                let groups = routes.iter().filter_map(|line| line.track_group.as_ref());
+                self.say_track_groups(Block::Route, groups, sink);
+                Value::Routes(routes)
             }
             Lines::Rules | Lines::StaticRules => {
                 let fixed = lines == Lines::StaticRules;
-                Value::Rules(each(&readable, |words| {
-                    rule::parse(words, fixed, names, sink)
-                }))
+                let rules = each(&readable, |words| rule::parse(words, fixed, names, sink));
+                let groups = rules.iter().filter_map(|line| line.track_group.as_ref());
+                self.say_track_groups(Block::Rule, groups, sink);
+                Value::Rules(rules)
             }
             Lines::Peers => Value::Peers(each(&readable, |words| peer::parse(words, sink))),
             Lines::Linkbeat => {
@@ -270,6 +272,21 @@ impl Reader {
             }
         }
         Value::Addresses(lines)
+    }
+
+    /// Notes the groups that lines of a list follow.
+    fn say_track_groups<'t>(
+        &mut self,
+        block: Block,
+        groups: impl Iterator<Item = &'t Token>,
+        sink: &mut Sink,
+    ) {
+        let Some(keyword) = find(block, "track_group") else {
+            return;
+        };
+        for group in groups {
+            self.say(keyword, group.span, sink);
+        }
     }
 
     /// Notes a keyword that does not do what it says. The reason why what it

@@ -3,7 +3,11 @@
 //! is bad is refused whole and changes nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+
+use nix::ifaddrs::getifaddrs;
 
 use crate::config::diff::{self, Change, Difference, Lists};
 use crate::config::effective::{effective, text};
@@ -49,7 +53,8 @@ impl Source {
             keep_statements: true,
             ..Reading::of_host(self.id.as_deref())
         };
-        let loaded = config::load_with(&self.path, reading)?;
+        let mut loaded = config::load_with(&self.path, reading)?;
+        find_interfaces(&mut loaded.configuration, carrier_of);
         let remark = |problem: &config::Problem| Remark {
             severity: problem.severity(),
             headline: problem.headline(),
@@ -61,6 +66,44 @@ impl Source {
             configuration: loaded.configuration,
         })
     }
+}
+
+/// Gives instances their interface that name none: the one that carries
+/// `unicast_src_ip`.
+fn find_interfaces(
+    configuration: &mut Configuration,
+    carrier_of: impl Fn(IpAddr) -> Option<String>,
+) {
+    for instance in &mut configuration.instances {
+        if !instance.interface.is_empty() || instance.unusable.is_some() {
+            continue;
+        }
+        let Some(source) = instance.source else {
+            continue;
+        };
+        match carrier_of(source) {
+            Some(name) => instance.interface = name,
+            None => {
+                instance.unusable = Some(format!(
+                    "no interface here carries {source} (unicast_src_ip); name one in `interface`"
+                ));
+            }
+        }
+    }
+}
+
+/// The interface of this host that has an address.
+fn carrier_of(address: IpAddr) -> Option<String> {
+    let all = getifaddrs().ok()?;
+    let mut carriers = all.filter(|one| {
+        let Some(held) = &one.address else {
+            return false;
+        };
+        let v4 = held.as_sockaddr_in().map(|held| IpAddr::V4(held.ip()));
+        let v6 = held.as_sockaddr_in6().map(|held| IpAddr::V6(held.ip()));
+        v4.or(v6) == Some(address)
+    });
+    carriers.next().map(|one| one.interface_name)
 }
 
 /// What there is to say about a file.
@@ -306,6 +349,12 @@ fn told(difference: &Difference, new: &Instance) -> String {
         moved(lists, "")
     } else if let Difference::Excluded(lists) = difference {
         moved(lists, " (not in adverts)")
+    } else if let Difference::Routes(lists) = difference {
+        come_and_go(lists, "route")
+    } else if let Difference::Rules(lists) = difference {
+        come_and_go(lists, "rule")
+    } else if let Difference::TrackInterfaces(lists) = difference {
+        come_and_go(lists, "tracked interface")
     } else if matches!(difference, Difference::Auth(_) | Difference::Hmac(_)) {
         format!("{difference}; the old one is still accepted, not sent, for 10m")
     } else if refused_by_others(difference, new) {
@@ -320,6 +369,20 @@ fn told(difference: &Difference, new: &Instance) -> String {
 fn refused_by_others(difference: &Difference, new: &Instance) -> bool {
     matches!(difference, Difference::Version(_))
         || matches!(difference, Difference::Interval(_)) && new.version == Version::V2
+}
+
+/// What comes with the addresses and goes with them.
+fn come_and_go<T: fmt::Display>(lists: &Lists<T>, what: &str) -> String {
+    let each = |verb: &str, list: &[T]| -> Vec<String> {
+        let parts = list.iter().map(|one| format!("{verb} {what} {one}"));
+        parts.collect()
+    };
+    let mut parts = each("adds", &lists.added);
+    parts.extend(each("removes", &lists.removed));
+    if lists.reordered {
+        parts.push(format!("orders each {what} anew"));
+    }
+    parts.join(", ")
 }
 
 fn moved(lists: &Lists, what: &str) -> String {
@@ -369,6 +432,26 @@ mod tests {
     }
 
     #[test]
+    fn an_instance_with_peers_is_where_its_source_is() {
+        let text = SEED.replace(
+            "interface eth0",
+            "unicast_src_ip 192.0.2.7\n    unicast_peer {\n        192.0.2.8\n    }",
+        );
+        let of = |carrier: Option<&str>| {
+            let mut configuration = config::parse(&text, "t").configuration;
+            find_interfaces(&mut configuration, |source| {
+                assert_eq!(source, IpAddr::from([192, 0, 2, 7]));
+                carrier.map(str::to_owned)
+            });
+            configuration.instances.remove(0)
+        };
+        let found = of(Some("eth5"));
+        assert_eq!((found.interface.as_str(), found.unusable), ("eth5", None));
+        assert!(of(None).unusable.is_some());
+        assert_eq!(carrier_of([127, 0, 0, 1].into()).as_deref(), Some("lo"));
+    }
+
+    #[test]
     fn an_address_more_is_no_change_of_state() {
         let more = SEED.replace(
             "192.168.8.100/24",
@@ -382,6 +465,26 @@ mod tests {
         assert_eq!(
             planned(&other, Standing::Active),
             ["(VI_1) adds 192.168.8.101/24, removes 192.168.8.100/24, no change of state"]
+        );
+    }
+
+    #[test]
+    fn routes_and_what_is_tracked_are_no_change_of_state() {
+        let plain = SEED.replace(
+            "priority 100",
+            "priority 100\n    virtual_routes {\n        10.1.0.0/16 via 192.168.8.7 dev eth0\n    }",
+        );
+        assert_eq!(
+            planned(&plain, Standing::Active),
+            ["(VI_1) adds route 10.1.0.0/16 via 192.168.8.7 dev eth0, no change of state"]
+        );
+        let tracked = SEED.replace(
+            "priority 100",
+            "priority 100\n    track_interface {\n        eth1 weight -20\n    }",
+        );
+        assert_eq!(
+            planned(&tracked, Standing::Active),
+            ["(VI_1) adds tracked interface eth1 weight -20, no change of state"]
         );
     }
 

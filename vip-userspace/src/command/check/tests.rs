@@ -464,3 +464,121 @@ fn many_instances_are_compared_at_once() {
     assert_eq!(disagreements(&[&a, &b]), Vec::<String>::new());
     assert_eq!(disagreements(&[&a, &a]).len(), 200);
 }
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+const OTHER: &str = "fedcba9876543210fedcba9876543210";
+
+#[test]
+fn signed_adverts_are_read_by_who_has_the_key() {
+    let node = |priority, lines: &str| {
+        let block = if lines.is_empty() {
+            String::new()
+        } else {
+            format!("auth_hmac {{\n{lines}\n}}")
+        };
+        instance("A", 1, &format!("priority {priority}\n{block}"))
+    };
+    let said = |a: &str, b: &str| {
+        let said = disagreements(&[&node(100, a), &node(90, b)]);
+        said.iter()
+            .map(|line| {
+                line.split_once("`A`: ")
+                    .map_or("", |(_, said)| said)
+                    .to_owned()
+            })
+            .collect::<Vec<_>>()
+    };
+    let one = format!("key 1 {KEY}");
+    let nothing = Vec::<String>::new();
+    assert_eq!(said(&one, &one), nothing);
+    // On the way from one key to the next, and from none to signed adverts.
+    let both = format!("key 1 {KEY}\nkey 2 {OTHER}\nactive_key 2");
+    let prepared = format!("key 1 {KEY}\nkey 2 {OTHER}\nactive_key 1");
+    assert_eq!(said(&prepared, &one), nothing);
+    assert_eq!(said(&prepared, &both), nothing);
+    let hears = format!("{one}\nmode receive-only");
+    assert_eq!(said(&hears, ""), nothing);
+    let permissive = format!("{one}\nmode permissive");
+    assert_eq!(said(&permissive, &hears), nothing);
+    for (a, b, begins) in [
+        (one.as_str(), "", "the other node signs its adverts"),
+        (&both, &one, "the other node signs with key 2"),
+        (
+            &one,
+            &format!("key 1 {OTHER}"),
+            "key 1 of auth_hmac is another one",
+        ),
+        (&hears, &one, "the other node does not sign its adverts"),
+    ] {
+        let said = said(a, b);
+        assert!(said[0].starts_with(begins), "{a} {b}: {said:?}");
+    }
+}
+
+#[test]
+fn a_virtual_mac_on_one_side_is_worth_a_word() {
+    let node = |priority, lines: &str| instance("A", 1, &format!("priority {priority}\n{lines}"));
+    assert_eq!(
+        disagreements(&[&node(100, "use_vmac"), &node(90, "use_vmac other")]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        disagreements(&[&node(100, "use_vmac"), &node(90, "")]),
+        ["b:1:15: note: `A`: only the other node has a virtual MAC (use_vmac)"]
+    );
+    assert_eq!(
+        disagreements(&[&node(100, "use_vmac 02:00:00:00:01"), &node(90, "use_vmac")]),
+        [
+            "b:5:1: warning: `A`: the virtual MAC is 00:00:5e:00:01:01 here and 02:00:00:00:01:01 on the other node"
+        ]
+    );
+}
+
+#[test]
+fn what_goes_along_with_the_address_is_on_all_nodes() {
+    let node = |priority, lines: &str| instance("A", 1, &format!("priority {priority}\n{lines}"));
+    let route = |device: &str| format!("virtual_routes {{\n10.1.0.0/16 dev {device}\n}}");
+    assert_eq!(
+        disagreements(&[&node(100, &route("eth0")), &node(90, &route("ens3"))]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        disagreements(&[&node(100, &route("eth0")), &node(90, "no_accept")]),
+        [
+            "b:1:15: warning: `A`: virtual_routes differs in 1 of its lines",
+            "b:5:1: warning: `A`: accept is off here and on on the other node"
+        ]
+    );
+}
+
+#[test]
+fn sync_groups_hold_the_same_instances_together() {
+    let node = |priority: u8, groups: &str| {
+        let lines = format!("priority {priority}");
+        ["A", "B", "C"]
+            .iter()
+            .zip(1..)
+            .map(|(name, vrid)| instance(name, vrid, &lines))
+            .collect::<String>()
+            + groups
+    };
+    let group = |members: &str| format!("vrrp_sync_group G {{\ngroup {{\n{members}\n}}\n}}\n");
+    let both = group("A\nB");
+    assert_eq!(
+        disagreements(&[&node(100, &both), &node(90, &group("B\nA"))]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        disagreements(&[&node(100, &both), &node(90, &group("A\nB\nC"))]),
+        [
+            "b:27:1: warning: `A`: goes with B, C here and goes with B on the other node (vrrp_sync_group)"
+        ]
+    );
+    assert_eq!(
+        disagreements(&[&node(100, &both), &node(90, "")]),
+        [
+            "b:1:15: warning: `A`: goes alone here and goes with B on the other node (vrrp_sync_group)",
+            "b:9:15: warning: `B`: goes alone here and goes with A on the other node (vrrp_sync_group)"
+        ]
+    );
+}

@@ -64,8 +64,14 @@ impl<'a> Written<'a> {
             "down_timer_adverts" => "vrrp_down_timer_adverts",
             _ => "",
         };
+        let otherwise = match keyword {
+            "accept" => "no_accept",
+            "mcast_src_ip" => "unicast_src_ip",
+            _ => "",
+        };
         let setting = self
             .setting(instance, keyword)
+            .or_else(|| self.setting(instance, otherwise))
             .or_else(|| self.global(in_all));
         let sources = &self.loaded.sources;
         let Some(setting) = setting else {

@@ -118,8 +118,9 @@ pub(super) const REAL_TIME: &str = "the engine takes a real-time priority by its
 pub(super) const LOCKED: &str = "the engine locks its memory by itself";
 pub(super) const UNLIMITED: &str = "nothing ends the engine for running long";
 pub(super) const OWN_BUFFERS: &str = "vip sizes its own buffers";
-pub(super) const NO_DUMPS: &str = "nothing is dumped to files; `vip status` shows it";
-pub(super) const NO_FIREWALL: &str = "vip makes no firewall rules";
+pub(super) const NO_DUMPS: &str =
+    "dumps lie in the runtime directory, under names that do not change";
+pub(super) const NO_FIREWALL: &str = "what `no_accept` needs is in an nftables table of vip's own";
 pub(super) const NO_MAIL: &str = "no mail is sent";
 pub(super) const NO_SNMP: &str = "there is no SNMP agent";
 pub(super) const NO_DBUS: &str = "there is no D-Bus service";

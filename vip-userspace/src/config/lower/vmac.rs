@@ -32,10 +32,13 @@ pub(super) struct Vmacs {
 }
 
 impl Vmacs {
-    /// `vrrp.VRID`, `vrrp6.VRID`, or `vrrpN.VRID` where that is taken, as in
-    /// keepalived.
+    /// `vrrp.VRID`; where that is taken, `vrrp6.VRID` for IPv6, and then `vrrpN.VRID`,
+    /// as in keepalived.
     fn name(&mut self, prefix: &str, ipv6: bool, vrid: Vrid) -> String {
-        let mut name = format!("{prefix}{}.{vrid}", if ipv6 { "6" } else { "" });
+        let mut name = format!("{prefix}.{vrid}");
+        if ipv6 && self.names.contains(&name) {
+            name = format!("{prefix}6.{vrid}");
+        }
         let mut number = 0_u32;
         while name.len() > LONGEST || !self.names.insert(name.clone()) {
             number += 1;

@@ -283,6 +283,18 @@ fn rules_without_a_preference_get_keepalives() {
 }
 
 #[test]
+fn a_group_that_static_routes_would_follow_is_told() {
+    let text =
+        "static_routes {\n10.1.0.0/16 dev eth1 track_group G\n}\n".to_owned() + &instance("");
+    let said = headlines(&parse(&text, "t"));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("t:2:34: warning: `track_group` is not supported yet"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn names_of_tables_are_the_hosts() {
     let text = instance("virtual_routes {\n10.1.0.0/16 dev eth1 table dmz\n}");
     let files = [("/etc/iproute2/rt_tables", "77 dmz\n")];

@@ -1,7 +1,7 @@
 //! Interfaces and addresses: whether those are here that a file speaks of.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
@@ -63,7 +63,7 @@ pub(super) fn judge(
         let help = "it is FAULT until the cable or the switch is there";
         report.of(Severity::Warning, first, "interface", message, help);
     }
-    if !multicasts(name) {
+    if !multicasts(name) && instances.iter().any(|one| one.unicast.is_none()) {
         let message = format!("{name} does not multicast, and adverts are multicast");
         let help = "take an Ethernet interface; `lo`, tunnels and NOARP devices cannot";
         report.of(Severity::Error, first, "interface", message, help);
@@ -71,6 +71,7 @@ pub(super) fn judge(
     let ours = ours(instances);
     speaks(report, link, instances, &ours);
     for instance in instances {
+        tracks(report, instance, links);
         for address in instance.addresses.iter().chain(&instance.excluded) {
             comes_home(report, instance, address, link, links, &ours);
             if !served && instance.priority != Priority::OWNER {
@@ -95,31 +96,68 @@ fn ours(instances: &[&Instance]) -> HashSet<IpAddr> {
 fn own<'a>(
     link: &'a Link,
     ours: &'a HashSet<IpAddr>,
-) -> impl Iterator<Item = (Ipv4Addr, u8)> + use<'a> {
-    link.ipv4()
-        .filter(|(address, _)| !ours.contains(&IpAddr::V4(*address)))
+) -> impl Iterator<Item = (IpAddr, u8)> + use<'a> {
+    let all = link.addresses.iter().copied();
+    all.filter(|(address, _)| !ours.contains(address))
+}
+
+/// Whether an address is one that an instance may speak from: of IPv6 a link-local
+/// one, except to peers.
+fn may_speak(instance: &Instance, address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => !instance.is_ipv6(),
+        IpAddr::V6(v6) => {
+            instance.is_ipv6() && (instance.unicast.is_some() || v6.is_unicast_link_local())
+        }
+    }
 }
 
 /// Whether there is an address to speak from.
 fn speaks(report: &mut Report<'_>, link: &Link, instances: &[&Instance], ours: &HashSet<IpAddr>) {
-    let has_own = own(link, ours).next().is_some();
-    let mut said = false;
+    let mut said = HashSet::new();
     for instance in instances {
+        let mut usable = own(link, ours).filter(|(own, _)| may_speak(instance, *own));
         match instance.source {
-            None if !has_own && !said && !instance.is_ipv6() => {
-                said = true;
-                let message = format!("{} has no IPv4 address to speak from", link.name);
+            None if usable.next().is_none() && said.insert(instance.is_ipv6()) => {
+                let what = match (instance.is_ipv6(), &instance.unicast) {
+                    (false, _) => "IPv4",
+                    (true, None) => "link-local IPv6",
+                    (true, Some(_)) => "IPv6",
+                };
+                let message = format!("{} has no {what} address to speak from", link.name);
                 let help =
                     "give it one of its own besides the virtual ones; it is FAULT until then";
                 report.of(Severity::Error, instance, "interface", message, help);
             }
-            Some(IpAddr::V4(source)) if !own(link, ours).any(|(own, _)| own == source) => {
-                let message = format!("mcast_src_ip {source} is not an address of {}", link.name);
+            Some(source) if !own(link, ours).any(|(own, _)| own == source) => {
+                let keyword = if instance.unicast.is_some() {
+                    "unicast_src_ip"
+                } else {
+                    "mcast_src_ip"
+                };
+                let message = format!("{keyword} {source} is not an address of {}", link.name);
                 let help = "adverts would come from an address that is not here";
-                report.of(Severity::Warning, instance, "mcast_src_ip", message, help);
+                report.of(Severity::Warning, instance, keyword, message, help);
             }
             _ => {}
         }
+    }
+}
+
+/// Whether the interfaces are here that it watches.
+fn tracks(report: &mut Report<'_>, instance: &Instance, links: &[Link]) {
+    for tracked in &instance.track_interfaces {
+        let name = &tracked.interface;
+        if links.iter().any(|link| link.name == *name) {
+            continue;
+        }
+        let message = format!("interface `{name}`, which is tracked, does not exist here");
+        let help = if tracked.weight.value == 0 {
+            "the instance is FAULT until it appears"
+        } else {
+            "it counts as down until it appears"
+        };
+        report.of(Severity::Error, instance, "track_interface", message, help);
     }
 }
 
@@ -147,10 +185,15 @@ fn comes_home(
             }
         },
     };
-    let IpAddr::V4(virtual_address) = address.address else {
+    let virtual_address = address.address;
+    if matches!(virtual_address, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
         return;
+    }
+    let same_family = |own: &(IpAddr, u8)| match own.0 {
+        IpAddr::V4(_) => virtual_address.is_ipv4(),
+        IpAddr::V6(v6) => virtual_address.is_ipv6() && !v6.is_unicast_link_local(),
     };
-    let subnets: Vec<(Ipv4Addr, u8)> = own(link, ours).collect();
+    let subnets: Vec<(IpAddr, u8)> = own(link, ours).filter(same_family).collect();
     if subnets.is_empty() || subnets.iter().any(|net| contains(*net, virtual_address)) {
         return;
     }
@@ -163,14 +206,28 @@ fn comes_home(
         link.name,
         known.join(", ")
     );
-    let help = "neighbours there do not look for it by ARP; is it the right address and interface?";
-    report.of_address(Severity::Warning, instance, address.address, message, help);
+    let how = if virtual_address.is_ipv4() {
+        "by ARP"
+    } else {
+        "by neighbour discovery"
+    };
+    let help = format!(
+        "neighbours there do not look for it {how}; is it the right address and interface?"
+    );
+    report.of_address(Severity::Warning, instance, address.address, message, &help);
 }
 
 /// Whether an address is in the subnet of another one.
-fn contains((own, prefix): (Ipv4Addr, u8), address: Ipv4Addr) -> bool {
-    let hosts = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
-    (own.to_bits() ^ address.to_bits()) & !hosts == 0
+fn contains((own, prefix): (IpAddr, u8), address: IpAddr) -> bool {
+    let same = |own: u128, address: u128, bits: u32| {
+        let hosts = bits.saturating_sub(prefix.into());
+        (own ^ address).checked_shr(hosts).unwrap_or(0) == 0
+    };
+    match (own, address) {
+        (IpAddr::V4(own), IpAddr::V4(one)) => same(own.to_bits().into(), one.to_bits().into(), 32),
+        (IpAddr::V6(own), IpAddr::V6(one)) => same(own.to_bits(), one.to_bits(), 128),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
 }
 
 /// An address that is on this host while no daemon is.
@@ -317,6 +374,40 @@ mod tests {
         assert_eq!(
             said(&lines, &fine, false),
             ["warning: mcast_src_ip 192.0.2.8 is not an address of absent0"]
+        );
+    }
+
+    #[test]
+    fn ipv6_speaks_from_the_link() {
+        let lines = "virtual_ipaddress {\nfe80::1/64\n2001:db8::1/64\n}";
+        let mut six = link("absent0", &[([192, 0, 2, 7], 24)]);
+        assert_eq!(
+            said(lines, &six, false),
+            ["error: absent0 has no link-local IPv6 address to speak from"]
+        );
+        six.addresses.push(("fe80::7".parse().unwrap(), 64));
+        assert_eq!(said(lines, &six, false), Vec::<String>::new());
+        six.addresses.push(("2001:db8:1::7".parse().unwrap(), 64));
+        assert_eq!(
+            said(lines, &six, false),
+            ["warning: 2001:db8::1 is in no subnet of absent0 (2001:db8:1::7/64)"]
+        );
+        let peers = "unicast_peer {\n2001:db8:1::8\n}\nvirtual_ipaddress {\n2001:db8:1::1/64\n}";
+        assert_eq!(said(peers, &six, false), Vec::<String>::new());
+        let source = format!("unicast_src_ip 2001:db8:1::9\n{peers}");
+        assert_eq!(
+            said(&source, &six, false),
+            ["warning: unicast_src_ip 2001:db8:1::9 is not an address of absent0"]
+        );
+    }
+
+    #[test]
+    fn an_interface_that_is_tracked_and_not_here() {
+        let fine = link("absent0", &[([192, 0, 2, 7], 24)]);
+        let lines = format!("track_interface {{\neth77\n}}\n{ADDRESS}");
+        assert_eq!(
+            said(&lines, &fine, false),
+            ["error: interface `eth77`, which is tracked, does not exist here"]
         );
     }
 
