@@ -67,21 +67,33 @@ impl Host {
             .switch
             .run(move || if_nametoindex(port.as_str()))?
             .map_err(LabError::system("find the port of the switch"))?;
+        self.set_up()
+    }
+
+    /// Sets the NIC up with the host's own addresses, of which those of IPv6 go
+    /// when it is set down, and waits for carrier.
+    ///
+    /// # Errors
+    /// When there is no NIC, or no carrier comes.
+    pub fn set_up(&self) -> Result<(), LabError> {
         self.inside.ip_batch(&self.own_addresses())?;
-        self.inside.ip_batch(&["link set eth0 up"])?;
         self.wait_for_carrier("eth0")
     }
 
-    /// The lines of `ip` that add its own addresses.
+    /// The lines of `ip` that set the NIC up with its own addresses.
     fn own_addresses(&self) -> Vec<String> {
-        let mut lines = vec![format!(
-            "addr add {}/{} dev eth0",
-            self.address, self.prefix
-        )];
+        let mut lines = Vec::new();
         if self.ipv6 {
             lines.push("link set eth0 addrgenmode none".into());
-            for (address, length) in [(self.link_local(), 64), (self.address6(), 64)] {
-                lines.push(format!("addr add {address}/{length} dev eth0 nodad"));
+        }
+        lines.push("link set eth0 up".into());
+        lines.push(format!(
+            "addr replace {}/{} dev eth0",
+            self.address, self.prefix
+        ));
+        if self.ipv6 {
+            for address in [self.link_local(), self.address6()] {
+                lines.push(format!("addr replace {address}/64 dev eth0 nodad"));
             }
         }
         lines
@@ -92,7 +104,7 @@ impl Host {
     /// duplicates or listening to routers.
     ///
     /// # Errors
-    /// When it has it already.
+    /// When `ip` fails.
     pub fn enable_ipv6(&mut self) -> Result<(), LabError> {
         self.run(|| {
             // None of its own making, which would be there before the setting is.
@@ -110,9 +122,7 @@ impl Host {
         })?
         .map_err(LabError::system("switch IPv6 on"))?;
         self.ipv6 = true;
-        let lines = self.own_addresses();
-        // The IPv4 address is there.
-        self.inside.ip_batch(lines.get(1..).unwrap_or_default())
+        self.set_up()
     }
 
     /// Its link-local address once it has IPv6.
@@ -284,9 +294,8 @@ impl Host {
         self.run(empty_run)?
             .map_err(LabError::system("empty /run"))?;
         self.inside.ip_batch(&["addr flush dev eth0"])?;
-        self.inside.ip_batch(&self.own_addresses())?;
         self.mend()?;
-        self.wait_for_carrier("eth0")
+        self.set_up()
     }
 
     /// Waits until `interface` is up and has carrier.
