@@ -175,6 +175,8 @@ pub struct Announced {
     pub contested: Option<MonoTime>,
     /// When those are reminded who did not take the last burst in.
     pub reminder: Option<MonoTime>,
+    /// When another claimant was last answered with a single round.
+    answered: Option<MonoTime>,
     /// When the next refresh is due.
     pub refresh: Option<MonoTime>,
 }
@@ -185,6 +187,8 @@ impl Announced {
     const CONTESTED: Duration = Duration::from_millis(1100);
     /// Bursts that somebody else can provoke are at least this far apart.
     const BURST_PAUSE: Duration = Duration::from_secs(1);
+    /// Single rounds too, but sooner: somebody may wait for one.
+    const ANSWER_PAUSE: Duration = Duration::from_millis(50);
 
     pub(super) fn begun(now: MonoTime, garp: &Garp) -> Self {
         Self {
@@ -192,6 +196,7 @@ impl Announced {
             again: Self::after(now, garp.repeat, garp.delay),
             contested: None,
             reminder: None,
+            answered: None,
             refresh: Self::period(garp).map(|period| now + period),
         }
     }
@@ -208,6 +213,17 @@ impl Announced {
         let allowed = now >= self.last + Self::BURST_PAUSE;
         if allowed {
             self.last = now;
+        }
+        allowed
+    }
+
+    /// A single round for another claimant that was answered: it keeps the
+    /// addresses until it sees that we have them. Whether it may be sent now.
+    pub(super) fn take_answer(&mut self, now: MonoTime, garp: &Garp) -> bool {
+        let last = self.answered.map_or(self.last, |at| at.max(self.last));
+        let allowed = garp.lower_prio_repeat > 0 && now >= last + Self::ANSWER_PAUSE;
+        if allowed {
+            self.answered = Some(now);
         }
         allowed
     }

@@ -87,14 +87,15 @@ impl VirtualRouter {
                     return self.give_way(now, heard, interval, why);
                 }
                 let silent = self.params.lower_prio_no_advert && !priority.is_resign();
-                if !silent && active.take_answer(now, &self.counted) {
+                let answers = !silent && active.take_answer(now, &self.counted);
+                if answers {
                     if priority.is_resign() {
                         active.next_advert = now + self.counted.adver_interval.span();
                     }
                     self.advertise();
                 }
                 // Whoever leaves was Active as well until now.
-                self.contested(now);
+                self.contested(now, answers);
                 self.report(if priority.is_resign() {
                     Report::ResignHeard { source }
                 } else {
@@ -105,12 +106,28 @@ impl VirtualRouter {
     }
 
     /// Somebody else has claimed the role: who listened to it is told again.
-    pub(super) fn contested(&mut self, now: MonoTime) {
+    pub(super) fn contested(&mut self, now: MonoTime, answers: bool) {
+        let State::Active(active) = &mut self.state else {
+            return;
+        };
+        let Addresses::Installed(announced) = &mut active.addresses else {
+            return;
+        };
+        if announced.take_provoked(now, &self.params.garp) {
+            self.announce(self.params.garp.lower_prio_repeat);
+        } else if answers {
+            self.tell_again(now);
+        }
+    }
+
+    /// Another one has had the addresses as well, because the network was
+    /// split, and keeps them until it sees that they are here.
+    fn tell_again(&mut self, now: MonoTime) {
         if let State::Active(active) = &mut self.state
             && let Addresses::Installed(announced) = &mut active.addresses
-            && announced.take_provoked(now, &self.params.garp)
+            && announced.take_answer(now, &self.params.garp)
         {
-            self.announce(self.params.garp.lower_prio_repeat);
+            self.announce(1);
         }
     }
 

@@ -44,8 +44,9 @@ impl LettingGo {
     pub const GRACE: Duration = Duration::from_millis(100);
 
     /// A successor that has had the addresses all along, because the network
-    /// was split, does not announce them until it hears us.
-    const PROVOKE: Duration = Duration::from_millis(50);
+    /// was split, does not announce them until it hears us. One that has just
+    /// taken over has announced them by then.
+    const PROVOKE: Duration = Duration::from_millis(10);
 
     /// Having left: nobody has come yet.
     pub(super) fn left(now: MonoTime, interval: Centis, returns: bool, waits: bool) -> Self {
@@ -68,7 +69,7 @@ impl LettingGo {
         Self {
             successor: Some(to),
             reported: true,
-            provoke: Some(now + interval.span() + Self::PROVOKE),
+            provoke: Some(now + Self::PROVOKE),
             ..Self::left(now, interval, false, waits)
         }
     }

@@ -124,7 +124,7 @@ impl VirtualRouter {
             }
             Input::Taken { priority } => self.taken(now, priority),
             Input::Untaken => self.untaken(),
-            Input::SiblingContested => self.contested(now),
+            Input::SiblingContested => self.contested(now, false),
             Input::GroupOrdered { order } => self.ordered(now, order),
             Input::ShutDown => {
                 self.standing.left = true;

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// With an answer to another claimant.
+const ONCE_MORE: Action = Action::Announce { rounds: 1 };
+
 fn lower(source: IpAddr, priority: u8) -> Action {
     let priority = prio(priority);
     Action::Report(Report::LowerPriorityHeard { source, priority })
@@ -141,7 +144,7 @@ fn ties_are_decided_by_every_byte_of_the_address() {
             let source = IpAddr::V4(Ipv4Addr::from(other));
             let actions = rig.hear(since + 100, source, 128);
             if stays {
-                assert_eq!(actions, [advert(128), lower(source, 128)]);
+                assert_eq!(actions, [advert(128), ONCE_MORE, lower(source, 128)]);
             } else {
                 assert_eq!(
                     actions,
@@ -237,7 +240,7 @@ fn lower_priority_from_before_we_became_active_is_ignored() {
     assert_eq!(rig.hear_late(since + 100, since - 1, THEIRS, 127), []);
     assert_eq!(rig.hear_late(since + 100, since - 1, THEIRS, 0), []);
     let answered = rig.hear_late(since + 100, since, THEIRS, 127);
-    assert_eq!(answered, [advert(128), lower(THEIRS, 127)]);
+    assert_eq!(answered, [advert(128), ONCE_MORE, lower(THEIRS, 127)]);
 }
 
 /// A flood is not amplified: one answer per half interval, and the last one
@@ -248,7 +251,7 @@ fn answers_are_at_least_half_an_interval_apart() {
     let now = since + 100;
     assert_eq!(
         rig.hear(now, THEIRS, 127),
-        [advert(128), lower(THEIRS, 127)]
+        [advert(128), ONCE_MORE, lower(THEIRS, 127)]
     );
     assert_eq!(rig.hear(now + 1, THEIRS, 127), [lower(THEIRS, 127)]);
     assert_eq!(rig.hear(now + 400, THEIRS, 127), [lower(THEIRS, 127)]);
@@ -282,9 +285,11 @@ fn a_contested_address_is_announced_once_more_after_a_second() {
 fn answers_to_priority_zero_are_bounded_too() {
     let (mut rig, since) = Rig::serving(params(128));
     let resigned = Action::Report(Report::ResignHeard { source: THEIRS });
-    assert_eq!(rig.hear(since + 100, THEIRS, 0), [advert(128), resigned]);
+    // Who leaves has had the addresses too, and waits for word of them.
+    let answer = [advert(128), ONCE_MORE, resigned];
+    assert_eq!(rig.hear(since + 100, THEIRS, 0), answer);
     assert_eq!(rig.hear(since + 599, THEIRS, 0), [resigned]);
-    assert_eq!(rig.hear(since + 600, THEIRS, 0), [advert(128), resigned]);
+    assert_eq!(rig.hear(since + 600, THEIRS, 0), answer);
     assert_eq!(rig.as_active().next_advert, at(since + 1600));
 }
 
