@@ -7,6 +7,7 @@ pub mod dice;
 pub mod field;
 pub mod matrix;
 pub mod peer;
+pub mod pulse;
 pub mod reloads;
 pub mod scene;
 

@@ -10,6 +10,7 @@ use vip::lab::pair::{ADDRESS_A, ADDRESS_B, VIRTUAL, VRID};
 use vip::lab::{Capture, Host, Lab, LabError, PATIENCE, Process, now};
 use vip_common::time::MonoTime;
 
+use crate::pulse::{Pulse, Run};
 use crate::scene::{last_state_lines, up, wait_for_address};
 
 const FILE: &str = "/run/reloads.conf";
@@ -30,8 +31,11 @@ pub struct Report {
     pub adverts: usize,
     /// The longest time between two of them at the backup's port.
     pub longest: Duration,
-    /// How many came later than 1.5 intervals after the one before.
-    pub late: usize,
+    /// Those that came later than 1.5 intervals after the one before, what the
+    /// machine did not let run not counted.
+    pub late: Vec<String>,
+    /// For how long the machine did not let urgent threads run.
+    pub stalled: Duration,
     /// The adverts of the backup: none.
     pub of_the_backup: usize,
     /// The changes of state that a daemon has logged: none.
@@ -42,7 +46,7 @@ impl Report {
     /// Whether nothing changed state, nothing was refused and nothing was late.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.is_calm() && self.late == 0
+        self.is_calm() && self.late.is_empty()
     }
 
     /// The same without the clock.
@@ -56,18 +60,22 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "interval {:?}: {} reloads, {} adverts, at most {:?} apart, {} later than {:?}, {} of the backup, {} changes of state, {} refused",
+            "interval {:?}: {} reloads, {} adverts, at most {:?} apart, {} later than {:?}, {} of the backup, {} changes of state, {} refused; the machine stalled for {:?} in all",
             self.interval,
             self.reloads,
             self.adverts,
             self.longest,
-            self.late,
+            self.late.len(),
             self.interval * 3 / 2,
             self.of_the_backup,
             self.changes.len(),
-            self.refused.len()
+            self.refused.len(),
+            self.stalled
         )?;
-        for line in self.changes.iter().chain(&self.refused) {
+        for line in [&self.late, &self.changes, &self.refused]
+            .into_iter()
+            .flatten()
+        {
             writeln!(f, "  {line}")?;
         }
         Ok(())
@@ -83,6 +91,7 @@ pub fn run(program: &Path, interval: Duration, count: u32) -> Result<Report, Lab
     let a = lab.host("A", ADDRESS_A, 24)?;
     let b = lab.host("B", ADDRESS_B, 24)?;
     let capture = lab.capture()?;
+    let pulse = Pulse::start()?;
     let on_b = start(&b, program, &text(90, interval, 0))?;
     let on_a = start(&a, program, &text(100, interval, 0))?;
     wait_for_address(&a, VIRTUAL, true)?;
@@ -91,9 +100,11 @@ pub fn run(program: &Path, interval: Duration, count: u32) -> Result<Report, Lab
 
     let begin = now();
     let mut refused = Vec::new();
+    let mut asked = Vec::new();
     for number in 1..=count {
         let (host, priority) = if number % 2 == 1 { (&a, 100) } else { (&b, 90) };
         host.write(FILE, &text(priority, interval, number))?;
+        asked.push((now(), number, host.name()));
         let said = host.output([
             &*program.to_string_lossy(),
             "reload",
@@ -118,7 +129,10 @@ pub fn run(program: &Path, interval: Duration, count: u32) -> Result<Report, Lab
     });
     let gaps: Vec<_> = heard
         .windows(2)
-        .map(|pair| pair[1].stamp.since(pair[0].stamp))
+        .map(|pair| Run {
+            from: pair[0].stamp,
+            to: pair[1].stamp,
+        })
         .collect();
     let spoken = capture.since(begin, |frame| {
         frame.is_from(port) && frame.advert(VRID).is_some()
@@ -135,8 +149,21 @@ pub fn run(program: &Path, interval: Duration, count: u32) -> Result<Report, Lab
         reloads: count,
         refused,
         adverts: heard.len(),
-        longest: gaps.iter().max().copied().unwrap_or_default(),
-        late: gaps.iter().filter(|gap| **gap > interval * 3 / 2).count(),
+        longest: gaps.iter().map(|gap| gap.span()).max().unwrap_or_default(),
+        late: gaps
+            .iter()
+            .filter(|gap| gap.span() > interval * 3 / 2 + pulse.missed(**gap))
+            .map(|gap| {
+                let before = asked.iter().rev().find(|(at, ..)| *at < gap.to);
+                let (at, number, name) = before.copied().unwrap_or((begin, 0, "nobody"));
+                format!(
+                    "{:?} without advert, ended {:?} after reload {number} was asked of {name}",
+                    gap.span(),
+                    gap.to.since(at)
+                )
+            })
+            .collect(),
+        stalled: pulse.total(),
         of_the_backup: spoken.len(),
         changes,
     })

@@ -71,12 +71,11 @@ fn without_numbers(line: &str) -> String {
             number.chars().all(|c| c.is_ascii_digit()) && rest.trim_start().starts_with("eth")
         })
         .map_or(line, |(_, rest)| rest.trim_start());
-    match line.split_once("@if") {
-        Some((name, rest)) => {
-            name.to_owned() + rest.trim_start_matches(|c: char| c.is_ascii_digit())
-        }
-        None => line.to_owned(),
-    }
+    let words = line.split_whitespace().map(|word| {
+        // Columns are as wide as the name with its number.
+        word.split_once("@if").map_or(word, |(name, _)| name)
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Settings, sockets and files. Runs inside the host.

@@ -8,7 +8,9 @@ use std::time::Duration;
 use vip::lab::LabError;
 use vip_common::time::MonoTime;
 
-use super::line::{Line, Run, runs};
+use crate::pulse::Run;
+
+use super::line::{Line, runs};
 use super::{ADDRESSES, Chaos, HOSTS, PRIORITY_SWING};
 
 /// Beyond the protocol's own time.
@@ -152,6 +154,11 @@ impl Chaos<'_> {
 
     fn judge(&self, address: IpAddr, begin: MonoTime, end: MonoTime, report: &mut Report) {
         let had: Vec<Line> = self.nodes.iter().map(|node| node.had(address)).collect();
+        if had.iter().all(|line| line.moments().next().is_none()) {
+            report
+                .wrong
+                .push(format!("{address} was on no host at all"));
+        }
         let lines = had.iter().flat_map(Line::moments);
         let mut moments: Vec<_> = lines
             .chain(self.nodes.iter().flat_map(super::node::Node::moments))

@@ -1,8 +1,8 @@
 //! What is true of a host over time, and how long combinations of it lasted.
 
-use std::time::Duration;
-
 use vip_common::time::MonoTime;
+
+use crate::pulse::Run;
 
 /// Something that is true or not, with the moments at which it changed.
 #[derive(Debug, Clone, Default)]
@@ -31,23 +31,6 @@ impl Line {
     }
 }
 
-/// A time during which something was true without a break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// Since when.
-    pub from: MonoTime,
-    /// Until when.
-    pub to: MonoTime,
-}
-
-impl Run {
-    /// How long.
-    #[must_use]
-    pub fn span(self) -> Duration {
-        self.to.since(self.from)
-    }
-}
-
 /// The runs of `holds` between the first of `moments` and the last. It is asked
 /// at each of them and does not change between two.
 pub(super) fn runs(moments: &[MonoTime], holds: impl Fn(MonoTime) -> bool) -> Vec<Run> {
@@ -67,6 +50,8 @@ pub(super) fn runs(moments: &[MonoTime], holds: impl Fn(MonoTime) -> bool) -> Ve
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn at(ms: u64) -> MonoTime {

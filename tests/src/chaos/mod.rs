@@ -14,7 +14,6 @@ mod footprint;
 mod judge;
 mod line;
 mod node;
-mod pulse;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,9 +26,10 @@ use vip::lab::{ForgedAdvert, Host, Lab, LabError, PATIENCE, Prober, Wire, now};
 use vip_common::time::MonoTime;
 
 use crate::dice::Rng;
+use crate::peer::VIRTUAL6;
+use crate::pulse::Pulse;
 use line::Line;
 use node::Node;
-use pulse::Pulse;
 
 pub use fault::Fault;
 pub use footprint::Footprint;
@@ -37,7 +37,13 @@ pub use judge::{Breach, Report};
 
 const RUNTIME_DIR: &str = "/run/vip";
 /// The addresses that are watched.
-const ADDRESSES: [IpAddr; 1] = [IpAddr::V4(VIRTUAL)];
+const ADDRESSES: [IpAddr; 3] = [
+    IpAddr::V4(VIRTUAL),
+    IpAddr::V4(BY_VIRTUAL_MAC),
+    IpAddr::V6(VIRTUAL6),
+];
+/// The address of the instance with an interface of its own.
+const BY_VIRTUAL_MAC: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 101);
 /// How often the client asks.
 const QUESTION: Duration = Duration::from_millis(5);
 const HOSTS: [(&str, Ipv4Addr, u8); 3] = [
@@ -114,7 +120,9 @@ impl<'a> Chaos<'a> {
         let lab = Lab::new()?;
         let mut nodes = Vec::new();
         for (name, address, priority) in HOSTS {
-            nodes.push(Node::new(lab.host(name, address, 24)?, priority)?);
+            let mut host = lab.host(name, address, 24)?;
+            host.enable_ipv6()?;
+            nodes.push(Node::new(host, priority)?);
         }
         let client = lab.host("client", ADDRESS_CLIENT, 24)?;
         Ok(Self {
@@ -299,10 +307,8 @@ impl<'a> Chaos<'a> {
                 let host = &self.nodes[which].host;
                 if fault == Fault::Cut {
                     host.mend()?;
-                } else {
-                    host.ip(&["link set eth0 up"])?;
                 }
-                host.wait_for_carrier("eth0")?;
+                host.set_up()?;
                 self.nodes[which].connected.set(now(), true);
             }
             Fault::Unplug => {
@@ -391,7 +397,7 @@ impl<'a> Chaos<'a> {
                 ..good.clone()
             },
             ForgedAdvert {
-                vrid: VRID + 1,
+                vrid: VRID + 9,
                 ..good
             },
         ];

@@ -4,14 +4,15 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use vip::lab::pair::{VIRTUAL, VRID};
+use vip::lab::pair::{ADDRESS_CLIENT, VIRTUAL, VRID};
 use vip::lab::{AddressWatch, Host, LabError, PATIENCE, Process, now};
 use vip_common::time::MonoTime;
 
 use super::fault::Fault;
 use super::footprint::Footprint;
 use super::line::Line;
-use super::{ADDRESSES, RUNTIME_DIR};
+use super::{ADDRESSES, BY_VIRTUAL_MAC, RUNTIME_DIR};
+use crate::peer::VIRTUAL6;
 use crate::scene::up;
 
 const FILE: &str = "/run/chaos.conf";
@@ -202,24 +203,39 @@ impl Node {
     }
 }
 
+/// Three instances, with all that may be left behind: addresses of both
+/// families, a route, a rule, an interface of its own, a firewall table.
 fn text(shape: Shape, interval: f64) -> String {
     let Shape {
         priority,
         more,
         repeats,
     } = shape;
+    let common = format!(
+        "version 3\n    \
+         state BACKUP\n    \
+         interface eth0\n    \
+         priority {priority}\n    \
+         advert_int {interval}\n    \
+         garp_master_repeat {repeats}\n"
+    );
     let more: String = (0..more)
         .map(|number| format!("        192.168.8.{}/24\n", 110 + number))
         .collect();
     format!(
-        "vrrp_instance VI_1 {{\n    \
-         version 3\n    \
-         state BACKUP\n    \
-         interface eth0\n    \
+        "vrrp_instance VI_1 {{\n    {common}    \
          virtual_router_id {VRID}\n    \
-         priority {priority}\n    \
-         advert_int {interval}\n    \
-         garp_master_repeat {repeats}\n    \
-         virtual_ipaddress {{\n        {VIRTUAL}/24\n{more}    }}\n}}\n"
+         virtual_ipaddress {{\n        {VIRTUAL}/24\n{more}    }}\n    \
+         virtual_routes {{\n        10.77.0.0/16 via {ADDRESS_CLIENT} dev eth0\n    }}\n    \
+         virtual_rules {{\n        from {VIRTUAL} lookup 77\n    }}\n}}\n\
+         vrrp_instance VI_2 {{\n    {common}    \
+         virtual_router_id {}\n    \
+         use_vmac\n    \
+         no_accept\n    \
+         virtual_ipaddress {{\n        {BY_VIRTUAL_MAC}/24\n    }}\n}}\n\
+         vrrp_instance VI_3 {{\n    {common}    \
+         virtual_router_id {VRID}\n    \
+         virtual_ipaddress {{\n        {VIRTUAL6}/64\n    }}\n}}\n",
+        VRID + 1
     )
 }

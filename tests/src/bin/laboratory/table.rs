@@ -109,9 +109,11 @@ fn print(rows: &[Row], done: &BTreeMap<String, Vec<(Event, Cell)>>) {
 /// Three and five routers.
 fn crowds(program: &Path) -> bool {
     const KEEPALIVED: Make = Make::Keepalived;
-    const CROWDS: [(&[Make], Way); 3] = [
+    const CROWDS: [(&[Make], Way); 5] = [
         (&[KEEPALIVED, Make::Vip, Make::Frr], Way::V3),
         (&[Make::Vip, KEEPALIVED, Make::Vip], Way::V2Password),
+        (&[Make::Vip, KEEPALIVED, Make::Frr], Way::V3Ipv6),
+        (&[KEEPALIVED, Make::Vip, Make::Vip], Way::Unicast),
         (
             &[Make::Vip, KEEPALIVED, Make::Vip, KEEPALIVED, Make::Vip],
             Way::V3,

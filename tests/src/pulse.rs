@@ -1,6 +1,5 @@
 //! Whether the machine let anybody run.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -8,8 +7,7 @@ use std::time::Duration;
 
 use vip::engine::rt::become_real_time;
 use vip::lab::{LabError, now};
-
-use super::line::Run;
+use vip_common::time::MonoTime;
 
 /// More urgent than ordinary programs, less than the daemons: what it misses,
 /// they may have missed.
@@ -18,27 +16,42 @@ const BEAT: Duration = Duration::from_millis(2);
 /// Later than this is a stall.
 const LATE: Duration = Duration::from_millis(3);
 
-/// A thread for each processor that wants to run every 2 ms and notes when it
-/// could not.
-pub(super) struct Pulse {
+/// A time during which something was true without a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Since when.
+    pub from: MonoTime,
+    /// Until when.
+    pub to: MonoTime,
+}
+
+impl Run {
+    /// How long.
+    #[must_use]
+    pub fn span(self) -> Duration {
+        self.to.since(self.from)
+    }
+}
+
+/// A thread that wants to run every 2 ms and notes when it could not.
+pub struct Pulse {
     stalls: Arc<Mutex<Vec<Run>>>,
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Pulse {
-    pub(super) fn start() -> Result<Self, LabError> {
+    /// Begins at once.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn start() -> Result<Self, LabError> {
         let stalls = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
-        let beat = || {
-            let (stalls, stop) = (Arc::clone(&stalls), Arc::clone(&stop));
-            thread::Builder::new()
-                .name("lab pulse".into())
-                .spawn(move || watch(&stalls, &stop))
-        };
-        let threads = [beat()]
-            .into_iter()
-            .collect::<io::Result<Vec<_>>>()
+        let (theirs, quit) = (Arc::clone(&stalls), Arc::clone(&stop));
+        let thread = thread::Builder::new()
+            .name("lab pulse".into())
+            .spawn(move || watch(&theirs, &quit))
             .map_err(|source| LabError::System {
                 step: "start a thread",
                 source,
@@ -46,12 +59,13 @@ impl Pulse {
         Ok(Self {
             stalls,
             stop,
-            threads,
+            thread: Some(thread),
         })
     }
 
     /// For how long the machine stalled within `run`.
-    pub(super) fn missed(&self, run: Run) -> Duration {
+    #[must_use]
+    pub fn missed(&self, run: Run) -> Duration {
         let stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
         stalls
             .iter()
@@ -60,7 +74,8 @@ impl Pulse {
     }
 
     /// For how long it stalled in all.
-    pub(super) fn total(&self) -> Duration {
+    #[must_use]
+    pub fn total(&self) -> Duration {
         let stalls = self.stalls.lock().unwrap_or_else(PoisonError::into_inner);
         stalls.iter().map(|stall| stall.span()).sum()
     }
@@ -69,7 +84,7 @@ impl Pulse {
 impl Drop for Pulse {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
+        if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
