@@ -74,10 +74,31 @@ impl Host {
     /// when it is set down, and waits for carrier.
     ///
     /// # Errors
-    /// When there is no NIC, or no carrier comes.
+    /// When there is no NIC, no carrier comes, or the switch does not take it.
     pub fn set_up(&self) -> Result<(), LabError> {
         self.inside.ip_batch(&self.own_addresses())?;
-        self.wait_for_carrier("eth0")
+        self.wait_for_carrier("eth0")?;
+        self.wait_for_switch()
+    }
+
+    /// Waits until the switch forwards what the host sends. It hears of a carrier
+    /// later than the host where one went and came within a second.
+    fn wait_for_switch(&self) -> Result<(), LabError> {
+        const FORWARDING: &str = "3";
+        let state = format!("/sys/class/net/p-{}/brport/state", self.name());
+        self.switch.run(move || {
+            let end = Instant::now() + PATIENCE;
+            while !fs::read_to_string(&state).is_ok_and(|now| now.trim() == FORWARDING) {
+                if Instant::now() > end {
+                    return Err(LabError::TooLate {
+                        what: format!("{state} to be {FORWARDING}"),
+                        bound: PATIENCE,
+                    });
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        })?
     }
 
     /// The lines of `ip` that set the NIC up with its own addresses.
