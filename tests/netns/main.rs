@@ -9,6 +9,7 @@ mod leaving;
 mod lock;
 mod maintenance;
 mod neighbours;
+mod receipt;
 mod refusals;
 mod reload;
 mod reloads;
