@@ -265,10 +265,14 @@ impl Plan {
             slots[at] = same.filter(|slot| taken.insert(*slot));
         }
         for (slot, router) in self.routers.iter().enumerate() {
-            plan.routers.push(RouterPlan {
+            // Out of its group, whose number means another one now.
+            let mut leaving = RouterPlan {
                 vacant: true,
+                group_of: None,
                 ..router.clone()
-            });
+            };
+            leaving.params.grouped = false;
+            plan.routers.push(leaving);
             if router.vacant && !taken.contains(&slot) && is_free(slot) {
                 let new = slots.iter_mut().find(|slot| slot.is_none());
                 if let Some(new) = new {
@@ -293,6 +297,7 @@ impl Plan {
                 }
             }
         }
+        plan.keep_vmacs(self);
         plan.form_groups(configuration, &placed);
         plan.statics = plan.lay_out_statics(configuration);
         plan.set_paces(configuration);
@@ -319,6 +324,17 @@ impl Plan {
             });
             self.ports.len() - 1
         })
+    }
+
+    /// What was made for those that leave is there until they have left.
+    fn keep_vmacs(&mut self, before: &Self) {
+        let leaving = self.routers.iter().filter(|router| router.vacant);
+        let ports: Vec<usize> = leaving.flat_map(RouterPlan::ports).collect();
+        for port in ports {
+            if self.ports[port].vmac.is_none() {
+                self.ports[port].vmac = before.ports[port].vmac.clone();
+            }
+        }
     }
 
     /// Until when no part is taken after the start.

@@ -27,6 +27,16 @@ impl Announcement {
         }
     }
 
+    /// The same where the MAC is a virtual one, which other routers have too: so
+    /// that none of them answers.
+    #[must_use]
+    pub fn by_virtual_mac(mac: MacAddr, address: IpAddr, router: bool) -> Self {
+        match address {
+            IpAddr::V4(v4) => Self::of(&arp::gratuitous_reply(mac, v4)),
+            IpAddr::V6(v6) => ndisc::unsolicited(mac, v6, router),
+        }
+    }
+
     /// The question who answers for `address`, asked in the name of `source`, an
     /// address of our own, so that nobody takes it for a claim. `None` if they
     /// are not of one family.

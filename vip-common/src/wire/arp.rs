@@ -3,7 +3,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::{HEAD, array, eth, word};
+use super::{HEAD, array, eth, put, word};
 use crate::ids::MacAddr;
 
 /// Length of a frame, without Ethernet padding.
@@ -13,6 +13,7 @@ pub const FRAME_LEN: usize = eth::LEN + 28;
 const ETHERNET_IPV4: [u8; 6] = [0x00, 0x01, 0x08, 0x00, 6, 4];
 
 const REQUEST: u16 = 1;
+const REPLY: u16 = 2;
 
 /// Offsets in the packet.
 mod field {
@@ -82,6 +83,22 @@ pub fn gratuitous(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_LEN] {
     request(mac, address.octets(), MacAddr::BROADCAST, address)
 }
 
+/// The same as a reply, which nobody answers: for a virtual MAC. A router that still
+/// holds the address would answer a request by the very MAC, and switches would send
+/// the traffic back to it (keepalived's interfaces take packets from addresses of
+/// their own).
+#[must_use]
+pub fn gratuitous_reply(mac: MacAddr, address: Ipv4Addr) -> [u8; FRAME_LEN] {
+    // What Linux takes for a gratuitous reply names the same MAC twice.
+    let mut frame = request(mac, address.octets(), mac, address);
+    put(
+        &mut frame,
+        eth::LEN + field::OPERATION,
+        &REPLY.to_be_bytes(),
+    );
+    frame
+}
+
 /// The question who answers for `address`, asked in the name of `source`, an
 /// address of our own, so that nobody takes it for a claim (as a probe would
 /// be, RFC 5227 section 2.1.1).
@@ -134,6 +151,19 @@ mod tests {
         frame[28..32].copy_from_slice(&sender);
         frame[38..42].copy_from_slice(&target);
         parse(&head(&frame)).unwrap()
+    }
+
+    #[test]
+    fn a_gratuitous_reply_claims_and_asks_nothing() {
+        let mac = MacAddr([0, 0, 0x5e, 0, 1, 7]);
+        let frame = gratuitous_reply(mac, Ipv4Addr::new(192, 0, 2, 7));
+        let said = parse(&crate::wire::head(&frame)).unwrap();
+        assert!(!said.request);
+        assert_eq!(said.sender_mac, mac);
+        assert_eq!(said.claims(), Some([192, 0, 2, 7]));
+        assert_eq!(said.asks_for(), None);
+        assert_eq!(frame[..6], [0xff; 6]);
+        assert_eq!(frame[32..38], mac.0);
     }
 
     #[test]

@@ -384,7 +384,7 @@ fn follow_links(
             let mut here = plan.routers[*slot]
                 .all_addresses()
                 .filter(|one| one.port == port && !one.line.no_track);
-            if installed && !here.all(|one| link.has(one.address)) {
+            if installed && !plan.routers[*slot].vacant && !here.all(|one| link.has(one.address)) {
                 news.send_patiently(LinkNews::AddressMissing { slot: *slot });
             }
         }

@@ -39,15 +39,24 @@ impl Engine {
         }
         for (slot, (then, now)) in before.routers.iter().zip(&plan.routers).enumerate() {
             match (then.vacant, now.vacant) {
-                (false, true) => self.input(slot, Input::ShutDown),
+                (false, true) => {
+                    self.replan(slot, then, now);
+                    self.input(slot, Input::ShutDown);
+                }
                 (false, false) => self.replan(slot, then, now),
                 (true, _) => {}
             }
         }
         for (port, planned) in plan.ports.iter().enumerate() {
             let was_needed = before.ports.get(port).is_some_and(|port| port.is_needed());
-            if planned.is_needed() && !was_needed && self.ports[port].link.is_none() {
+            if !planned.is_needed() || was_needed {
+                continue;
+            }
+            if self.ports[port].link.is_none() {
                 self.ask(Request::Look { port });
+            } else {
+                // It was only tracked so far.
+                self.attach(port);
             }
         }
         for slot in 0..plan.routers.len() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use vip_common::election::{Fault, Input, State};
 
-use super::{ATTACH_RETRY, AttachedPort, EAR, Engine, LinkFacts, OwnedEar, Request, rt};
+use super::{ATTACH_RETRY, AttachedPort, EAR, Engine, LinkFacts, OwnedEar, Port, Request, rt};
 use crate::dataplane::Ear;
 use crate::kernel::hands::Attached;
 use crate::plan::Plan;
@@ -182,10 +182,11 @@ impl Engine {
             let attached = ports.get(port).and_then(|port| port.attached.as_ref());
             attached.map(|attached| attached.facts)
         };
+        let is_virtual = |port: usize| plan.ports.get(port).is_some_and(|one| one.vmac.is_some());
         let before = (router.built_for.is_some(), router.mac);
         let able = able.and_then(|primary| {
             if router.built_for != face {
-                let built = router.build(&plan.routers[slot], primary, facts_of);
+                let built = router.build(&plan.routers[slot], primary, facts_of, is_virtual);
                 router.built_for = face;
                 built.map_err(|_| Fault::Unusable)?;
             }
@@ -225,7 +226,14 @@ impl Engine {
             return Err(Fault::Unusable);
         }
         let port = &self.ports[plan.port];
-        let link = port.link.ok_or(Fault::NoInterface)?;
+        let absent = |port: &Port| {
+            if port.looked_at {
+                Fault::NoInterface
+            } else {
+                Fault::Starting
+            }
+        };
+        let link = port.link.ok_or_else(|| absent(port))?;
         if !link.running && !plan.dont_track_primary {
             return Err(Fault::LinkDown);
         }
@@ -255,7 +263,7 @@ impl Engine {
             let missing = if is_made {
                 Fault::Starting
             } else {
-                Fault::NoInterface
+                absent(port)
             };
             let link = port.link.ok_or(missing)?;
             match &port.attached {

@@ -132,6 +132,7 @@ impl Router {
         plan: &RouterPlan,
         source: IpAddr,
         facts_of: impl Fn(usize) -> Option<LinkFacts>,
+        is_virtual: impl Fn(usize) -> bool,
     ) -> Result<(), Unencodable> {
         self.adverts.clear();
         let mac_of = |port| facts_of(port).map(|facts| facts.mac);
@@ -178,7 +179,12 @@ impl Router {
         for one in plan.all_addresses() {
             // An interface that is being looked at has its turn later.
             if let Some(facts) = facts_of(one.port) {
-                let frame = Announcement::new(facts.mac, one.address, facts.forwards_v6);
+                let (mac, forwards) = (facts.mac, facts.forwards_v6);
+                let frame = if is_virtual(one.port) {
+                    Announcement::by_virtual_mac(mac, one.address, forwards)
+                } else {
+                    Announcement::new(mac, one.address, forwards)
+                };
                 self.announcements.push((one.port, frame));
                 self.announced.push(one.address);
             }

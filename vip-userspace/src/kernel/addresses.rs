@@ -501,6 +501,14 @@ impl Kernel for NetlinkKernel {
         self.unmake_vmac(name);
     }
 
+    fn hush_vmac(&mut self, name: &str) {
+        self.set_vmac_down(name);
+    }
+
+    fn wake_vmac(&mut self, name: &str, families: &[Family]) {
+        self.set_vmac_up(name, families);
+    }
+
     fn promote_secondaries(&mut self, interface: &str) -> io::Result<()> {
         self.promote(interface)
     }

@@ -103,6 +103,15 @@ pub trait Kernel: Send {
     /// it; nobody else's interface of that name.
     fn remove_vmac(&mut self, name: &str);
 
+    /// Sets the interface of a virtual MAC down, before its IPv6 addresses are
+    /// removed. Else the kernel would report from it, by the MAC that the Active
+    /// Router has now, that it leaves their groups (MLD), and switches would send
+    /// the addresses' traffic here.
+    fn hush_vmac(&mut self, name: &str);
+
+    /// Sets it up again.
+    fn wake_vmac(&mut self, name: &str, families: &[Family]);
+
     /// The next address of a subnet takes the place of its first when that goes, on
     /// this interface, until [`Kernel::stop_promoting`].
     ///

@@ -268,6 +268,29 @@ impl NetlinkKernel {
     }
 
     /// Names it, sets it up, and lets it reach its IPv6 neighbours without an address of its own.
+    /// As [`Kernel::hush_vmac`](super::Kernel::hush_vmac).
+    pub(super) fn set_vmac_down(&mut self, name: &str) {
+        let up = libc::IFF_UP.cast_unsigned();
+        if let Ok(Some(found)) = self.macvlan(name)
+            && self.is_ours(&found)
+        {
+            let down = Request::new(RTM_SETLINK, 0, &link_header(found.index, 0, up));
+            if let Err(refusal) = self.one(&down) {
+                log::warn!("cannot set {name} down: {}", refusal.error);
+            }
+        }
+    }
+
+    /// As [`Kernel::wake_vmac`](super::Kernel::wake_vmac).
+    pub(super) fn set_vmac_up(&mut self, name: &str, families: &[Family]) {
+        if let Ok(Some(found)) = self.macvlan(name)
+            && self.is_ours(&found)
+            && let Err(refusal) = self.raise(found.index, families)
+        {
+            log::warn!("cannot set {name} up: {}", refusal.error);
+        }
+    }
+
     fn raise(&mut self, index: u32, families: &[Family]) -> Result<(), Refusal> {
         let up = libc::IFF_UP.cast_unsigned();
         let alias = self.alias();

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use vip_common::ids::Family;
+
 use super::{Hands, Note, Outcome};
 use crate::config;
 use crate::kernel::{Assignment, Placed};
@@ -111,10 +113,39 @@ impl Hands {
         if gone.addresses.is_empty() {
             return;
         }
+        let quiet = self.to_be_quiet(&gone);
+        for (name, _) in &quiet {
+            self.kernel.hush_vmac(name);
+        }
         if let Err(error) = self.kernel.remove(&gone.addresses) {
             let why = error.to_string();
             (self.tell)(Note::Addresses { slot, why });
         }
+        for (name, families) in &quiet {
+            self.kernel.wake_vmac(name, families);
+        }
+    }
+
+    /// The interfaces with a virtual MAC that lose their last addresses, IPv6 ones
+    /// among them.
+    fn to_be_quiet(&self, gone: &Estate) -> Vec<(String, Vec<Family>)> {
+        let mut quiet = Vec::new();
+        for (port, name) in &self.made {
+            let (Some(planned), Some(held)) = (self.plan.ports.get(*port), &self.held[*port])
+            else {
+                continue;
+            };
+            let here = |one: &&Assignment| one.ifindex == held.link.index;
+            let mut going = gone.addresses.iter().filter(here);
+            let mut others = self.installed.iter().flat_map(|kept| &kept.addresses);
+            if going.any(|one| one.address.is_ipv6())
+                && !others.any(|one| here(&one))
+                && let Some(made) = &planned.vmac
+            {
+                quiet.push((name.clone(), made.families.clone()));
+            }
+        }
+        quiet
     }
 
     /// Puts what is always there onto the interfaces that there are, and takes off
