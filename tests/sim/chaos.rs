@@ -21,9 +21,12 @@ fn anybody(rng: &mut Rng) -> Vec<Vec<(Params, IpAddr)>> {
     let (mut hosts, _) = any_pack(rng);
     let preempt = rng.pick(&[1000, 1000, 500, 0]);
     let equals = rng.per_mille(200);
-    let own_intervals = rng.per_mille(300);
-    let down = rng.pick(&[3, 3, 3, 1, 2, 6]);
     let options = rng.per_mille(400);
+    // Where a loser has a last word that nobody answers, others learn its
+    // interval from it: with another one than the winner's that has no end, in
+    // keepalived as here.
+    let own_intervals = !options && rng.per_mille(300);
+    let down = rng.pick(&[3, 3, 3, 1, 2, 6]);
     for (params, _) in &mut hosts {
         params.preempt = rng.per_mille(preempt);
         params.down_timer_adverts = down;
@@ -58,10 +61,15 @@ fn anybody(rng: &mut Rng) -> Vec<Vec<(Params, IpAddr)>> {
 }
 
 /// Another configuration that anybody might want: the same in some ways.
-fn another(rng: &mut Rng, params: &Params) -> Params {
-    let mut params = *params;
+fn another(rng: &mut Rng, world: &World, host: usize) -> Params {
+    let mut params = world.hosts[host].params;
+    let terse = |host: &Host| {
+        let params = &host.params;
+        params.owner_ignore_adverts || params.lower_prio_no_advert || params.higher_prio_send_advert
+    };
+    let plain = params.version == Version::V3 && !world.hosts.iter().any(terse);
     match rng.between(0, 4) {
-        0 if params.version == Version::V3 => {
+        0 if plain => {
             params.adver_interval = Centis::new(rng.pick(&[10, 25, 100, 300])).unwrap();
         }
         1 if !params.is_owner() => {
@@ -111,7 +119,7 @@ fn anything(rng: &mut Rng, world: &World, unit: Duration) -> Change {
         16 => Change::Untake(host),
         17 => Change::Track(host, priority),
         18 => Change::Sleep(host),
-        19..=21 => Change::Reconfigure(host, another(rng, &world.hosts[host].params)),
+        19..=21 => Change::Reconfigure(host, another(rng, world, host)),
         _ => Change::Weather(storm(rng, unit)),
     }
 }

@@ -62,6 +62,7 @@ pub(crate) struct Host {
     pub(super) last_arrivals: Vec<MonoTime>,
     pub(super) hands_free: MonoTime,
     pub(super) jobs: u32,
+    pub(super) proving: bool,
     pub(super) paused: Option<MonoTime>,
     /// When the last pause ended, or will.
     pub(super) resumed: MonoTime,
@@ -111,6 +112,7 @@ impl Host {
             last_arrivals: vec![now; count],
             hands_free: now,
             jobs: 0,
+            proving: false,
             paused: None,
             resumed: now,
             deaf: false,
@@ -131,7 +133,7 @@ impl Host {
     pub(super) fn start(&mut self, now: MonoTime) {
         self.cut();
         self.router = Some(VirtualRouter::new(self.params));
-        (self.hands_free, self.jobs) = (now, 0);
+        (self.hands_free, self.jobs, self.proving) = (now, 0, false);
     }
 
     /// Power cut.

@@ -460,7 +460,12 @@ impl World {
                     self.hand_over(host, Job::Remove(generation));
                 }
                 Action::Withhold { on } => self.hosts[host].withheld = on,
-                Action::ProveEar => self.hand_over(host, Job::ProveEar),
+                // One question at a time, as the engine asks.
+                Action::ProveEar => {
+                    if !std::mem::replace(&mut self.hosts[host].proving, true) {
+                        self.hand_over(host, Job::ProveEar);
+                    }
+                }
                 Action::Announce { rounds } => {
                     if rounds == 0 || self.hosts[host].kernel.is_none() {
                         self.fail("announced what is not there");
@@ -553,6 +558,7 @@ impl World {
             return;
         }
         it.jobs -= 1;
+        it.proving &= !matches!(job, Job::ProveEar);
         let input = match job {
             Job::Install(generation) => {
                 if self.rng.per_mille(self.weather.failures) {

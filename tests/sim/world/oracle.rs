@@ -128,7 +128,10 @@ impl World {
                 }
                 let params = it.counted();
                 // One that was to be replaced may be one to follow by now.
-                let followed = it.lower.filter(|frame| frame.priority >= params.priority);
+                let follows = !params.preempts();
+                let followed = it
+                    .lower
+                    .filter(|frame| follows || frame.priority >= params.priority);
                 let latest = [it.respected, followed].into_iter().flatten();
                 let respected = latest
                     .max_by_key(|frame| frame.stamp)

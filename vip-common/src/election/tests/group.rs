@@ -354,6 +354,18 @@ fn the_bound_holds_in_a_group_too() {
     assert_eq!(pair.timeout(5600, 1)[1][0], REMOVE);
 }
 
+/// Adverts that were read before the group was asked do not hide the fall.
+#[test]
+fn a_fall_is_not_forgotten() {
+    let mut pair = Pair::serving();
+    for millis in [4500, 4501] {
+        pair.members[0].hear(millis, THEIRS, 200);
+    }
+    let mut actions = [Vec::new(), Vec::new()];
+    pair.settle(4501, &mut actions);
+    pair.expect(StateName::Backup);
+}
+
 /// Whoever is Active too on one LAN may be so on the other: both announce.
 #[test]
 fn a_contest_concerns_both() {
