@@ -2,8 +2,8 @@
 
 use vip_common::ids::{Family, Vrid};
 use vip_common::layout::{AddressEntry, AddressKey, Octets, RouterKey};
-use vip_common::wire::admit::{self, Kind};
 use vip_common::wire::HEAD;
+use vip_common::wire::admit::{self, Kind};
 use vip_common::wire::neighbour::{self, Notice};
 
 use crate::maps::{ADDRESSES, ROUTERS};

@@ -115,9 +115,7 @@ fn is_ordinary(kind: [u8; 2], byte: impl Fn(usize) -> Option<u8>) -> bool {
         IPV4 => !matches!(byte(PROTOCOL_V4), Some(VRRP | AH) | None),
         IPV6 => match byte(PROTOCOL_V6) {
             Some(VRRP | AH) | None => false,
-            Some(ICMPV6) => {
-                !matches!(byte(ICMP_TYPE), Some(SOLICITATION | ADVERTISEMENT) | None)
-            }
+            Some(ICMPV6) => !matches!(byte(ICMP_TYPE), Some(SOLICITATION | ADVERTISEMENT) | None),
             Some(_) => true,
         },
         ARP => false,
