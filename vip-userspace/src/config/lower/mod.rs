@@ -79,10 +79,23 @@ pub(super) fn lower(
     for draft in &mut drafts {
         draft.note_vmacs(&mut around.vmacs, sink);
     }
-    let mut instances: Vec<_> = drafts
-        .into_iter()
-        .map(|draft| draft.finish(&globals, &mut around, sink))
-        .collect();
+    // In the order of the file: it numbers rules that give no preference.
+    let mut drafts = drafts.into_iter().peekable();
+    let mut instances = Vec::with_capacity(drafts.len());
+    let mut static_rules = Vec::new();
+    for setting in settings {
+        if setting.keyword.name == "static_rules" {
+            static_rules.extend(company::rules(
+                [setting].into_iter(),
+                &around.resolver,
+                sink,
+            ));
+        } else if let Some(section) = setting.value.section()
+            && let Some(draft) = drafts.next_if(|draft| std::ptr::eq(draft.section, section))
+        {
+            instances.push(draft.finish(&globals, &mut around, sink));
+        }
+    }
     if instances.is_empty() {
         sink.add(
             // keepalived starts with such a file.
@@ -102,7 +115,7 @@ pub(super) fn lower(
         sync_groups: groups::sync_groups(settings, &mut instances, sink),
         static_addresses: groups::static_addresses(lists("static_ipaddress"), &globals),
         static_routes: company::routes(lists("static_routes"), &around.resolver, sink),
-        static_rules: company::rules(lists("static_rules"), &around.resolver, sink),
+        static_rules,
         startup_delay: globals.startup_delay,
         delay_after_boot: globals.delay_after_boot,
         garp_groups: groups::garp_groups(settings),

@@ -276,10 +276,18 @@ fn routes_and_rules_are_plain_data() {
 #[test]
 fn rules_without_a_preference_get_keepalives() {
     let text = "static_rules {\nfrom 10.1.0.0/16 table 100\nfrom 10.2.0.0/16 table 100\nfrom 2001:db8::/32 table 100\n}\n";
-    let loaded = parse(&(text.to_owned() + &instance("")), "t");
-    let found = loaded.configuration.static_rules.iter();
-    let found: Vec<u32> = found.map(|rule| rule.preference).collect();
-    assert_eq!(found, [16384, 16383, 16384]);
+    let own = instance("virtual_rules {\nfrom 10.3.0.0/16 table 100\n}");
+    for (text, fixed, moving) in [
+        (text.to_owned() + &own, [16384, 16383, 16384], 16382),
+        // In the order of the file.
+        (own.clone() + text, [16383, 16382, 16384], 16384),
+    ] {
+        let configuration = parse(&text, "t").configuration;
+        let found = configuration.static_rules.iter();
+        let found: Vec<u32> = found.map(|rule| rule.preference).collect();
+        assert_eq!(found, fixed);
+        assert_eq!(configuration.instances[0].rules[0].preference, moving);
+    }
 }
 
 #[test]
