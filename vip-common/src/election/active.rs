@@ -187,8 +187,9 @@ impl Announced {
     const CONTESTED: Duration = Duration::from_millis(1100);
     /// Bursts that somebody else can provoke are at least this far apart.
     const BURST_PAUSE: Duration = Duration::from_secs(1);
-    /// Single rounds too, but sooner: somebody may wait for one.
-    const ANSWER_PAUSE: Duration = Duration::from_millis(50);
+    /// Single rounds too, but sooner: somebody may wait for one, and nobody
+    /// gets one without an answer.
+    const ANSWER_PAUSE: Duration = Duration::from_millis(10);
 
     pub(super) fn begun(now: MonoTime, garp: &Garp) -> Self {
         Self {
