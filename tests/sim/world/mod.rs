@@ -308,6 +308,8 @@ impl World {
                 }
                 self.command(host, Input::Slept);
             }
+            // Whoever stands still does not read it.
+            Change::Reconfigure(host, _) if self.hosts[host].paused.is_some() => {}
             Change::Reconfigure(host, params) => {
                 let now = self.now;
                 for mate in self.mates(host) {

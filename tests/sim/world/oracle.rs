@@ -151,6 +151,10 @@ impl World {
                     self.fail(&format!("{host} took over from a live router: {why:?}"));
                 }
             }
+            // Nobody was heard on this LAN.
+            (StateName::Active, _) if matches!(why, Why::GroupFellBack) => {
+                it.listening_since = now;
+            }
             (StateName::Active, _) => it.listening_since = MonoTime::ZERO,
             _ => {}
         }

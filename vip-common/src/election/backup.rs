@@ -33,6 +33,9 @@ pub struct Backup {
     silence: MonoTime,
     /// When we last found that we had not run.
     slept: Option<MonoTime>,
+    /// The timer does not end before this one, which was running for a better
+    /// router.
+    least: Option<MonoTime>,
     /// In a sync group: the timer ended, and the others are waited for.
     wants: bool,
     /// In a sync group: the role is wanted without waiting for the timer.
@@ -74,6 +77,7 @@ impl Backup {
             preempt_at: None,
             silence,
             slept: None,
+            least: None,
             wants: false,
             summoned: None,
             fell: false,
@@ -92,11 +96,20 @@ impl Backup {
         let (since, stamp) = (self.since, heard.stamp);
         // Whoever is as good as we are ends the wait to preempt a worse one.
         let worse = heard.priority < params.priority;
+        // The last word of a router that yields to the one we follow is not to
+        // make us miss that one: its interval may be much shorter.
+        let followed = self.accepted.filter(|followed| {
+            let outranks = (followed.priority, followed.source) > (heard.priority, heard.source);
+            outranks && followed.source != heard.source
+        });
+        let least = followed.map(|_| self.deadline);
         *self = Self {
             preempt_at: self.preempt_at.filter(|_| worse),
             fell: self.fell,
+            least,
             ..Self::silent_since(since, stamp, interval, Some(heard), params)
         };
+        self.deadline = self.deadline.max(least.unwrap_or(MonoTime::ZERO));
     }
 
     /// Whether a lower priority is left alone for now: from the first one heard
@@ -152,6 +165,7 @@ impl Backup {
         let interval = self.active_adver_interval;
         let before = self.deadline;
         self.deadline = self.silence + params.active_down_interval(interval);
+        self.deadline = self.deadline.max(self.least.unwrap_or(MonoTime::ZERO));
         if let Some(resign) = self.accepted.filter(|heard| heard.priority.is_resign()) {
             let skewed = resign.stamp + params.skew_time(interval);
             self.deadline = self.deadline.min(skewed);

@@ -150,10 +150,10 @@ impl VirtualRouter {
                     // The group says when.
                 } else if now >= backup.deadline && backup.believes(now) {
                     if self.params.grouped {
-                        backup.want();
-                    } else {
-                        self.take_over(now);
+                        // Perhaps it keeps what it is about to let go of.
+                        return backup.want();
                     }
+                    self.take_over(now);
                 } else if backup.asks(now) {
                     backup.ear = Ear::Asked { at: now };
                     self.actions.push(Action::ProveEar);

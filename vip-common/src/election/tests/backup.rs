@@ -310,3 +310,30 @@ fn the_owner_as_backup() {
     assert_eq!(rig.timeout(3504).first(), Some(&advert(255)));
     assert_eq!(rig.state(), StateName::Active);
 }
+
+/// The last word of one that yields to the router we follow, with a much shorter
+/// interval, does not make us miss the better one; if it is the one that stays,
+/// its second advert counts.
+#[test]
+fn the_last_word_of_a_loser_does_not_shorten_the_timer() {
+    let mut params = params(128);
+    params.preempt = false;
+    let mut rig = Rig::backup(params);
+    rig.hear(1000, THEIRS, 200);
+    rig.hear_interval(1010, 1010, OTHERS, 100, centis(1));
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+    let priority = prio(64);
+    rig.input(1015, Input::PriorityChanged { priority });
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+    rig.hear_interval(1020, 1020, OTHERS, 100, centis(1));
+    let down = crate::time::active_down_interval(Version::V3, priority, centis(1), 3);
+    assert_eq!(rig.router.deadline(), Some(at(1020) + down));
+    // A better one counts at once, and so does one that follows a leave.
+    rig.hear_interval(1030, 1030, THEIRS, 200, centis(2));
+    let down = crate::time::active_down_interval(Version::V3, priority, centis(2), 3);
+    assert_eq!(rig.router.deadline(), Some(at(1030) + down));
+    rig.hear(1035, THEIRS, 0);
+    rig.hear_interval(1036, 1036, OTHERS, 100, centis(1));
+    let down = crate::time::active_down_interval(Version::V3, priority, centis(1), 3);
+    assert_eq!(rig.router.deadline(), Some(at(1036) + down));
+}

@@ -354,6 +354,24 @@ fn the_bound_holds_in_a_group_too() {
     assert_eq!(pair.timeout(5600, 1)[1][0], REMOVE);
 }
 
+/// Both due when we wake up late: what is kept is kept for the takeover.
+#[test]
+fn a_takeover_of_a_group_finds_what_it_keeps() {
+    let mut pair = Pair::serving();
+    pair.hear(4500, 0, THEIRS, 200);
+    for member in 0..2 {
+        pair.input(20_000, member, Input::EarProven);
+    }
+    for member in 0..2 {
+        pair.members[member].timeout(20_001);
+    }
+    let mut actions = [Vec::new(), Vec::new()];
+    pair.settle(20_001, &mut actions);
+    pair.expect(StateName::Active);
+    assert_eq!(pair.members[0].router.generation(), 1);
+    assert_eq!(pair.members[1].router.generation(), 1);
+}
+
 /// Adverts that were read before the group was asked do not hide the fall.
 #[test]
 fn a_fall_is_not_forgotten() {
