@@ -201,6 +201,20 @@ impl Host {
         self.router.as_ref()?.poll_timeout()
     }
 
+    /// Another priority: one that was to be replaced may be one to follow.
+    pub(super) fn reconsider(&mut self) {
+        let params = self.counted();
+        if let Some(lower) = self.lower
+            && (lower.priority >= params.priority || !params.preempts())
+        {
+            self.lower = None;
+            let later = |known: Frame| known.stamp <= lower.stamp;
+            if self.respected.is_none_or(later) {
+                self.respected = Some(lower);
+            }
+        }
+    }
+
     /// For the oracle, whatever the router makes of it.
     pub(super) fn note_arrival(&mut self, sound: Sound) {
         let params = self.counted();

@@ -376,7 +376,9 @@ impl World {
         for &mate in &mates {
             while let Some(input) = self.hosts[mate].inbox.pop_front() {
                 self.input(mate, input);
+                self.hosts[mate].reconsider();
             }
+            self.hosts[mate].reconsider();
         }
         self.coordinate(&mates);
         for turn in 0.. {

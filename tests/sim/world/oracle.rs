@@ -148,7 +148,10 @@ impl World {
                     params.active_down_interval(params.learned(heard))
                 };
                 if now < from + wait {
-                    self.fail(&format!("{host} took over from a live router: {why:?}"));
+                    let heard = format!("{respected:?}, {wait:?} to wait");
+                    self.fail(&format!(
+                        "{host} took over from a live router: {why:?}; {heard}"
+                    ));
                 }
             }
             // Nobody was heard on this LAN.
