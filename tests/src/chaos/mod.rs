@@ -314,7 +314,7 @@ impl<'a> Chaos<'a> {
             Fault::Unplug => {
                 self.nodes[which].host.connect()?;
                 if self.isolated_until.is_some() {
-                    self.set_isolated(which, true)?;
+                    self.set_isolated(&[which], true)?;
                 }
                 self.nodes[which].connected.set(now(), true);
             }
@@ -344,14 +344,12 @@ impl<'a> Chaos<'a> {
         if on {
             self.isolated.set(now(), true);
         }
-        for which in 0..self.nodes.len() {
-            let unplugged = self.nodes[which]
-                .trouble
-                .is_some_and(|(fault, _)| fault == Fault::Unplug);
-            if !unplugged {
-                self.set_isolated(which, on)?;
-            }
-        }
+        let plugged = |which: &usize| {
+            let trouble = self.nodes[*which].trouble;
+            trouble.is_none_or(|(fault, _)| fault != Fault::Unplug)
+        };
+        let hosts: Vec<_> = (0..self.nodes.len()).filter(plugged).collect();
+        self.set_isolated(&hosts, on)?;
         if !on {
             self.isolated.set(now(), false);
             self.done.push((now(), "end of isolate".into()));
@@ -359,12 +357,16 @@ impl<'a> Chaos<'a> {
         Ok(())
     }
 
-    fn set_isolated(&self, which: usize, on: bool) -> Result<(), LabError> {
-        let name = self.nodes[which].host.name();
+    /// All of them at once, as a switch that comes or goes does it.
+    fn set_isolated(&self, hosts: &[usize], on: bool) -> Result<(), LabError> {
         let how = if on { "on" } else { "off" };
-        self.lab.switch_ip(&[&format!(
-            "link set p-{name} type bridge_slave isolated {how}"
-        )])
+        let line = |which: &usize| {
+            let name = self.nodes[*which].host.name();
+            format!("link set p-{name} type bridge_slave isolated {how}")
+        };
+        let lines: Vec<_> = hosts.iter().map(line).collect();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        self.lab.switch_ip(&lines)
     }
 
     /// Adverts that nobody may believe, in the name of a host.
