@@ -141,7 +141,8 @@ mod tests {
         assert_eq!(without_numbers("3:\teth0"), "eth0");
         assert_eq!(
             without_numbers("32766: from all lookup main"),
-            "from all lookup main"
+            "32766: from all lookup main",
+            "a rule's number is its preference"
         );
         assert_eq!(
             without_numbers("default via 10.0.0.1"),
