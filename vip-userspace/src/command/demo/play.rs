@@ -1,7 +1,7 @@
 //! The parts of the demo, one after the other.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use vip_common::ids::{MacAddr, Version};
@@ -167,6 +167,11 @@ impl<'a> Play<'a> {
             true,
             &format!("{m} is MASTER and {b} is BACKUP, as `vip status` on each says"),
         );
+        // Who has handed over serves on for a moment, until the successor is known.
+        let end = Instant::now() + GRACE;
+        while backup.has(VIRTUAL)? && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let only = master.has(VIRTUAL)? && !backup.has(VIRTUAL)?;
         tell.check(
             only,
