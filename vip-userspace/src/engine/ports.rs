@@ -104,6 +104,17 @@ impl Engine {
             });
             return;
         };
+        let before = port.attached.take();
+        let before = before.filter(|before| before.facts.ifindex == ifindex);
+        let Some(sender) = sender.or(before.map(|before| before.sender)) else {
+            // We have let go of it in between: from the start, then.
+            port.retry_at = Some(rt::now() + ATTACH_RETRY);
+            self.ask(Request::Detach {
+                port: index,
+                ifindex,
+            });
+            return;
+        };
         port.attached = Some(AttachedPort {
             facts: LinkFacts {
                 ifindex,

@@ -143,11 +143,16 @@ impl Hands {
             .ok_or_else(|| format!("{name} has gone"))?;
         let own = own_addresses(&plan, port, &link);
         let others = others(&plan, port, &link);
-        let sender =
-            FrameSender::open(ifindex).map_err(|error| format!("{name}: cannot send: {error}"))?;
         let before = self.held[port]
             .take()
             .filter(|held| held.link.index == ifindex);
+        let sender = match &before {
+            Some(_) => None,
+            None => {
+                let sender = FrameSender::open(ifindex);
+                Some(sender.map_err(|error| format!("{name}: cannot send: {error}"))?)
+            }
+        };
         let mac = link.mac;
         let mut held = match before {
             Some(held) => Held { link, own, ..held },

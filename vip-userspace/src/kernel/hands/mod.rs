@@ -177,8 +177,10 @@ pub struct Attached {
     pub own: Own,
     /// As [`LinkFacts::others`].
     pub others: u64,
-    /// How to speak on it.
-    pub sender: FrameSender,
+    /// How to speak on it, where it was not attached before: who has a sender keeps
+    /// it, since closing a packet socket waits for the whole kernel (tens of
+    /// milliseconds), which the engine must not.
+    pub sender: Option<FrameSender>,
     /// The ear, where it is one of the port's own.
     pub ear: Option<Box<dyn Ear>>,
 }
