@@ -2,6 +2,8 @@
 //! same for engine, hands and services, never changed while they run. A reload
 //! makes [another plan](Plan::after), in which what goes on keeps its place.
 
+mod tracked;
+
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,6 +18,7 @@ use vip_common::wire::vrrp::{ChecksumDialect, Expect};
 use crate::config::estate::OldChecksum;
 use crate::config::{self, Configuration, Instance};
 use crate::kernel::{Assignment, LinkEvent};
+pub use tracked::{Tracked, TrackerPlan};
 
 /// Everything.
 #[derive(Debug, Default)]
@@ -30,6 +33,10 @@ pub struct Plan {
     pub statics: Statics,
     /// Groups of interfaces with a least time between two announcements.
     pub paces: Vec<PacePlan>,
+    /// What is watched beside interfaces.
+    pub trackers: Vec<TrackerPlan>,
+    /// The number of the next tracker that is new.
+    next_tracker: u32,
     /// When the daemon started.
     pub started: MonoTime,
 }
@@ -162,8 +169,8 @@ pub struct RouterPlan {
     pub transmit_from_base: bool,
     /// Which bytes the checksums cover that it sends.
     pub dialect: ChecksumDialect,
-    /// What else must be up: interfaces and what they count.
-    pub tracked: Vec<(usize, config::estate::Weight)>,
+    /// What else it goes by, and what that counts.
+    pub tracked: Vec<(Tracked, config::estate::Weight)>,
     /// Whether it takes part although its own interface is down.
     pub dont_track_primary: bool,
     /// Index of its sync group.
@@ -253,8 +260,11 @@ impl Plan {
             groups: Vec::new(),
             statics: Statics::default(),
             paces: Vec::new(),
+            trackers: Vec::with_capacity(configuration.trackers.len()),
+            next_tracker: 0,
             started: self.started,
         };
+        plan.number_trackers(self, configuration);
         let instances = &configuration.instances;
         let mut slots: Vec<Option<usize>> = vec![None; instances.len()];
         let mut taken = HashSet::new();
@@ -265,12 +275,14 @@ impl Plan {
             slots[at] = same.filter(|slot| taken.insert(*slot));
         }
         for (slot, router) in self.routers.iter().enumerate() {
-            // Out of its group, whose number means another one now.
+            // Out of its group, and by no tracker, whose numbers mean others now.
             let mut leaving = RouterPlan {
                 vacant: true,
                 group_of: None,
                 ..router.clone()
             };
+            let is_interface = |(what, _): &(Tracked, _)| matches!(what, Tracked::Port(_));
+            leaving.tracked.retain(is_interface);
             leaving.params.grouped = false;
             plan.routers.push(leaving);
             if router.vacant && !taken.contains(&slot) && is_free(slot) {
@@ -345,41 +357,6 @@ impl Plan {
         }
         // The clock counts from the boot on, but for the time asleep.
         until.max(MonoTime::ZERO + configuration.delay_after_boot)
-    }
-
-    /// Who belongs together, and what is tracked for whole groups.
-    fn form_groups(&mut self, configuration: &Configuration, slots: &[usize]) {
-        for group in &configuration.sync_groups {
-            let member = |name: &String| {
-                let instances = &configuration.instances;
-                let at = instances.iter().position(|one| one.name == *name)?;
-                slots.get(at).copied()
-            };
-            let members: Vec<usize> = group.members.iter().filter_map(member).collect();
-            let own = group.track_interfaces.iter();
-            let mut tracked: Vec<_> = own
-                .map(|one| (self.port(&one.interface), one.weight))
-                .collect();
-            // Where weights count in a group, they count for all of its members.
-            if group.weights {
-                let theirs = members.iter().flat_map(|slot| &self.routers[*slot].tracked);
-                tracked.extend(theirs.copied());
-            }
-            tracked.sort_by_key(|(port, weight)| (*port, weight.value, weight.reverse));
-            tracked.dedup();
-            for slot in &members {
-                let router = &mut self.routers[*slot];
-                router.group_of = Some(self.groups.len());
-                router.params.grouped = true;
-                let all = tracked.iter().filter(|one| !router.tracked.contains(one));
-                let all: Vec<_> = all.copied().collect();
-                router.tracked.extend(all);
-            }
-            self.groups.push(GroupPlan {
-                name: group.name.clone(),
-                members,
-            });
-        }
     }
 
     /// Interfaces that are spaced out, together or each for itself.
@@ -475,10 +452,7 @@ impl Plan {
             Some(vmac) => self.vmac_port(port, family, vmac),
             None => port,
         };
-        let tracked = instance.track_interfaces.iter();
-        let tracked = tracked
-            .map(|one| (self.port(&one.interface), one.weight))
-            .collect();
+        let tracked = self.lay_out_tracked(&instance.track_interfaces, &instance.trackers);
         let params = Params {
             preempt: instance.preempt,
             preempt_delay: instance.preempt_delay,
@@ -570,8 +544,10 @@ impl Plan {
             for port in needed {
                 self.ports[port].needed_by.push(slot);
             }
-            for (port, _) in &router.tracked {
-                self.ports[*port].tracked_by.push(slot);
+            for (tracked, _) in &router.tracked {
+                if let Tracked::Port(port) = tracked {
+                    self.ports[*port].tracked_by.push(slot);
+                }
             }
         }
     }

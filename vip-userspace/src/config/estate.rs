@@ -403,6 +403,10 @@ pub struct SyncGroup {
     pub weights: bool,
     /// Interfaces that must be up for all of its members.
     pub track_interfaces: Vec<TrackedInterface>,
+    /// What else all of its members go by.
+    pub trackers: Vec<super::trackers::Tracked>,
+    /// What it runs when it changes as a whole.
+    pub notify: super::reaction::Notify,
 }
 
 /// `garp_group`: interfaces whose gratuitous ARP and neighbour advertisements are

@@ -20,11 +20,13 @@ pub mod keywords;
 pub mod lex;
 pub mod lists;
 mod lower;
+pub mod reaction;
 pub mod reading;
 pub mod section;
 mod shown;
 pub mod source;
 mod told;
+pub mod trackers;
 pub mod tree;
 pub mod value;
 
@@ -86,6 +88,12 @@ pub struct Configuration {
     pub garp_interval: Duration,
     /// `vrrp_gna_interval`: the same for neighbour advertisements.
     pub gna_interval: Duration,
+    /// What is watched beside interfaces, and somebody goes by.
+    pub trackers: Vec<trackers::Tracker>,
+    /// How scripts are run.
+    pub scripts: reaction::ScriptRules,
+    /// Pipes that take every change of state.
+    pub telling: reaction::Telling,
 }
 
 /// One `vrrp_instance`, complete: defaults and corrections are in.
@@ -146,8 +154,12 @@ pub struct Instance {
     pub promote_secondaries: bool,
     /// Interfaces that must be up, beside its own.
     pub track_interfaces: Vec<TrackedInterface>,
+    /// What else it goes by; each is one of the configuration's.
+    pub trackers: Vec<trackers::Tracked>,
     /// Its own interface need not be up.
     pub dont_track_primary: bool,
+    /// What it runs when it changes.
+    pub notify: reaction::Notify,
     /// When gratuitous ARP is sent.
     pub garp: Garp,
     /// Gratuitous ARP on interfaces that carry addresses and no adverts.

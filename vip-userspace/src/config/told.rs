@@ -3,8 +3,9 @@
 
 use std::fmt;
 
-use super::estate::{Network, NextHop, Route, Rule, RuleAction, TrackedInterface};
+use super::estate::{Network, NextHop, Route, Rule, RuleAction, TrackedInterface, Weight};
 use super::lists::route::RouteType;
+use super::trackers::Tracked;
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,11 +82,23 @@ impl fmt::Display for Rule {
 
 impl fmt::Display for TrackedInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.interface)?;
-        if self.weight.value != 0 {
-            write!(f, " weight {}", self.weight.value)?;
+        write!(f, "{}{}", self.interface, self.weight)
+    }
+}
+
+impl fmt::Display for Tracked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.kind.keyword(), self.name, self.weight)
+    }
+}
+
+/// As it stands behind a name; nothing where a failure is FAULT.
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.value != 0 {
+            write!(f, " weight {}", self.value)?;
         }
-        if self.weight.reverse {
+        if self.reverse {
             f.write_str(" reverse")?;
         }
         Ok(())

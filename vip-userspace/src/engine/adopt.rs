@@ -26,6 +26,14 @@ impl Engine {
             self.ports.push(Port::default());
             self.ask(Request::Look { port });
         }
+        let verdict = |id| {
+            let at = before.tracker(id)?;
+            self.verdicts.get(at).copied()
+        };
+        let kept = plan.trackers.iter();
+        self.verdicts = kept
+            .map(|one| verdict(one.id).unwrap_or_default())
+            .collect();
         self.paces.resize(plan.paces.len(), Pace::default());
         self.ears.reserve(plan.ports.len() + 1);
         // All are there before any group is asked what follows for it.

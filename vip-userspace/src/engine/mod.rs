@@ -38,7 +38,7 @@ use crate::dataplane::{AddressNote, Ear, EarEvent, Left};
 use crate::kernel::hands::{Outcome, Request};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
-pub use news::{Command, LinkFacts, LinkNews, Own, Report};
+pub use news::{Command, LinkFacts, LinkNews, Own, Report, Verdict};
 use pace::Pace;
 use published::Published;
 use queue::{Receiver, Sender, Wake};
@@ -113,6 +113,8 @@ pub struct Engine {
     planned: Option<MonoTime>,
     /// By how much it woke later than that: it, or the host, did not run.
     overslept: Duration,
+    /// How what is watched stands, as the plan has it.
+    verdicts: Vec<Verdict>,
     /// The groups of interfaces that announcements are spaced out on.
     paces: Vec<Pace>,
     /// Whether any router keeps addresses for a successor.
@@ -146,6 +148,7 @@ impl Engine {
             ports: plan.ports.iter().map(|_| Port::default()).collect(),
             ears: Vec::with_capacity(plan.ports.len() + 1),
             paces: vec![Pace::default(); plan.paces.len()],
+            verdicts: vec![Verdict::Unknown; plan.trackers.len()],
             plan,
             links,
             published,
@@ -428,6 +431,7 @@ impl Engine {
                 self.input_to_group(slot, Input::Taken { priority });
             }
             Command::Untake { slot } => self.input_to_group(slot, Input::Untaken),
+            Command::Judge { tracker, verdict } => self.judged(tracker, verdict),
         }
     }
 

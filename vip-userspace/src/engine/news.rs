@@ -97,6 +97,27 @@ pub enum Command {
         /// The router.
         slot: usize,
     },
+    /// What a tracker has found.
+    Judge {
+        /// Its number in the plan ([`TrackerPlan::id`](crate::plan::TrackerPlan)).
+        tracker: u32,
+        /// What.
+        verdict: Verdict,
+    },
+}
+
+/// How something that is watched stands.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Verdict {
+    /// Nothing is known yet.
+    #[default]
+    Unknown,
+    /// It is well.
+    Well,
+    /// It has failed.
+    Failed,
+    /// The number in a file.
+    Number(i32),
 }
 
 /// What a person may want to know: plain data, put into words by services.
@@ -148,6 +169,13 @@ pub enum Report {
         /// Who.
         mac: MacAddr,
     },
+    /// What is tracked has made another priority of a router's own.
+    Priority {
+        /// The router.
+        slot: usize,
+        /// The priority that counts now.
+        priority: Priority,
+    },
     /// An advert could not be sent; told once until one can be again.
     NotSent {
         /// The router.
@@ -181,6 +209,7 @@ impl Report {
             ),
             Self::Announced { .. }
             | Self::NotSent { .. }
+            | Self::Priority { .. }
             | Self::Up
             | Self::Adopted
             | Self::NotAdopted => false,

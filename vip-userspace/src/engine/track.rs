@@ -1,19 +1,52 @@
-//! What else must be up: interfaces that a router's priority, or its part, depends
-//! on.
+//! What else must be well: interfaces and trackers that a router's priority, or its
+//! part, depends on.
 
 use vip_common::election::{Fault, State};
 use vip_common::ids::Priority;
 
-use super::{Engine, Input};
+use super::{Engine, Input, Report, Verdict};
+use crate::config::estate::Weight;
+use crate::plan::Tracked;
+
+/// What one thing makes of a router.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Effect {
+    /// Its priority changes by this.
+    Adds(i32),
+    /// It takes no part.
+    Bars,
+    /// Nothing is known yet.
+    Unknown,
+}
 
 impl Engine {
+    /// A tracker has found something.
+    pub(super) fn judged(&mut self, tracker: u32, verdict: Verdict) {
+        // It may come from one of before a reload.
+        let Some(at) = self.plan.tracker(tracker) else {
+            return;
+        };
+        if std::mem::replace(&mut self.verdicts[at], verdict) == verdict {
+            return;
+        }
+        let plan = std::sync::Arc::clone(&self.plan);
+        for slot in plan.tracked_by(at) {
+            self.settle_router(&plan, slot);
+        }
+    }
+
     /// Tells a router what is tracked makes of its priority, if that is news.
     pub(super) fn settle_priority(&mut self, slot: usize) {
+        // Who leaves goes by no tracker any more.
+        if self.plan.routers[slot].vacant {
+            return;
+        }
         let Ok(priority) = self.tracked_priority(slot) else {
             return;
         };
         let router = &mut self.routers[slot];
         if std::mem::replace(&mut router.told_priority, priority) != priority {
+            self.report(Report::Priority { slot, priority });
             self.input(slot, Input::PriorityChanged { priority });
         }
     }
@@ -23,32 +56,120 @@ impl Engine {
     /// reload brought it, changes nothing for a router that takes part.
     ///
     /// # Errors
-    /// [`Fault::Tracked`] where something is down that it cannot do without, and
+    /// [`Fault::Tracked`] where something has failed that it cannot do without, and
     /// [`Fault::Starting`] where that is not known yet.
     pub(super) fn tracked_priority(&self, slot: usize) -> Result<Priority, Fault> {
         let plan = &self.plan.routers[slot];
         let state = self.routers[slot].election.state();
         let takes_part = !matches!(state, State::Initialize(_));
         let mut sum = i32::from(plan.params.priority.get());
-        for (port, weight) in &plan.tracked {
-            let port = &self.ports[*port];
-            if port.link.is_none() && !port.looked_at {
-                if takes_part {
-                    continue;
-                }
-                return Err(Fault::Starting);
+        let mut is_unknown = false;
+        for (tracked, weight) in &plan.tracked {
+            match self.effect(*tracked, *weight) {
+                Effect::Adds(points) => sum = sum.saturating_add(points),
+                Effect::Bars => return Err(Fault::Tracked),
+                Effect::Unknown => is_unknown |= !takes_part,
             }
-            let is_up = port.link.is_some_and(|link| link.running) != weight.reverse;
-            match (is_up, weight.value) {
-                (false, 0) => return Err(Fault::Tracked),
-                (true, value @ 1..) | (false, value @ ..0) => sum += i32::from(value),
-                (true, ..=0) | (false, 1..) => {}
-            }
+        }
+        if is_unknown {
+            return Err(Fault::Starting);
         }
         if plan.params.is_owner() {
             return Ok(Priority::OWNER);
         }
         let priority = u8::try_from(sum.clamp(1, 254)).unwrap_or(u8::MAX - 1);
         Priority::new(priority).ok_or(Fault::Unusable)
+    }
+
+    fn effect(&self, tracked: Tracked, weight: Weight) -> Effect {
+        match tracked {
+            Tracked::Port(port) => {
+                let port = &self.ports[port];
+                if port.link.is_none() && !port.looked_at {
+                    return Effect::Unknown;
+                }
+                let is_up = port.link.is_some_and(|link| link.running);
+                stands(is_up, weight)
+            }
+            Tracked::Tracker(at) => match self.verdicts.get(at).copied().unwrap_or_default() {
+                Verdict::Well => stands(true, weight),
+                Verdict::Failed => stands(false, weight),
+                Verdict::Number(number) => counts(number, weight),
+                Verdict::Unknown => Effect::Unknown,
+            },
+        }
+    }
+}
+
+/// What is well or has failed: a weight above 0 is added for the one, below 0 for
+/// the other; without one a failure bars.
+fn stands(is_well: bool, weight: Weight) -> Effect {
+    match (is_well != weight.reverse, weight.value) {
+        (false, 0) => Effect::Bars,
+        (true, value @ 1..) | (false, value @ ..0) => Effect::Adds(value.into()),
+        (true, ..=0) | (false, 1..) => Effect::Adds(0),
+    }
+}
+
+/// What the number in a file counts: itself times the weight, and -254 or less bars.
+/// Without a weight every number but 0 does.
+fn counts(number: i32, weight: Weight) -> Effect {
+    if weight.value == 0 {
+        return if (number == 0) == weight.reverse {
+            Effect::Bars
+        } else {
+            Effect::Adds(0)
+        };
+    }
+    let value = i64::from(weight.value) * if weight.reverse { -1 } else { 1 };
+    match i64::from(number) * value {
+        ..=-254 => Effect::Bars,
+        points => Effect::Adds(i32::try_from(points.min(253)).unwrap_or(253)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn weight(value: i16, reverse: bool) -> Weight {
+        Weight { value, reverse }
+    }
+
+    #[test]
+    fn a_failure_takes_off_adds_nothing_or_bars() {
+        for (is_well, value, reverse, effect) in [
+            (true, 0, false, Effect::Adds(0)),
+            (false, 0, false, Effect::Bars),
+            (true, 0, true, Effect::Bars),
+            (false, 0, true, Effect::Adds(0)),
+            (true, 5, false, Effect::Adds(5)),
+            (false, 5, false, Effect::Adds(0)),
+            (true, -5, false, Effect::Adds(0)),
+            (false, -5, false, Effect::Adds(-5)),
+            (true, -5, true, Effect::Adds(-5)),
+            (false, 5, true, Effect::Adds(5)),
+        ] {
+            assert_eq!(stands(is_well, weight(value, reverse)), effect);
+        }
+    }
+
+    #[test]
+    fn a_number_counts_times_its_weight() {
+        for (number, value, reverse, effect) in [
+            (0, 0, false, Effect::Adds(0)),
+            (3, 0, false, Effect::Bars),
+            (0, 0, true, Effect::Bars),
+            (3, 0, true, Effect::Adds(0)),
+            (3, 10, false, Effect::Adds(30)),
+            (-3, 10, false, Effect::Adds(-30)),
+            (3, 10, true, Effect::Adds(-30)),
+            (-253, 1, false, Effect::Adds(-253)),
+            (-254, 1, false, Effect::Bars),
+            (i32::MAX, 254, false, Effect::Adds(253)),
+            (i32::MIN, 254, false, Effect::Bars),
+        ] {
+            assert_eq!(counts(number, weight(value, reverse)), effect);
+        }
     }
 }

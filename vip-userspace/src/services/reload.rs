@@ -355,6 +355,8 @@ fn told(difference: &Difference, new: &Instance) -> String {
         come_and_go(lists, "rule")
     } else if let Difference::TrackInterfaces(lists) = difference {
         come_and_go(lists, "tracked interface")
+    } else if let Difference::Trackers(lists) = difference {
+        come_and_go(lists, "tracker")
     } else if matches!(difference, Difference::Auth(_) | Difference::Hmac(_)) {
         format!("{difference}; the old one is still accepted, not sent, for 10m")
     } else if refused_by_others(difference, new) {

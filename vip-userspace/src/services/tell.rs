@@ -139,6 +139,10 @@ impl Services {
                     &format!("an advert could not be sent: {error}"),
                 );
             }
+            Report::Priority { slot, priority } => {
+                let text = format!("priority {priority}, by what it tracks");
+                self.say(slot, Level::Info, &text);
+            }
             Report::Adopted => self.adopted(state, true),
             Report::NotAdopted => self.adopted(state, false),
             Report::Up => {

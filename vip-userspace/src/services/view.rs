@@ -199,9 +199,9 @@ fn priority_reason(services: &Services, router: &RouterPlan, seen: &Snapshot) ->
     if order.is_some_and(|order| order.what == What::Taken) {
         return Some("taken".into());
     }
-    let tracked = router.tracked.iter().map(|(port, _)| *port);
+    let tracked = router.tracked.iter().map(|(what, _)| *what);
     let names: Vec<&str> = tracked
-        .filter_map(|port| Some(services.plan.ports.get(port)?.name.as_str()))
+        .map(|what| services.plan.tracked_name(what))
         .collect();
     (!names.is_empty()).then(|| format!("it tracks {}", names.join(", ")))
 }

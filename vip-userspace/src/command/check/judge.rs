@@ -103,6 +103,8 @@ pub(super) fn judge(difference: &Difference, first: &Instance, other: &Instance)
         | Difference::Switch(..)
         | Difference::Unicast(_)
         | Difference::TrackInterfaces(_)
+        | Difference::Trackers(_)
+        | Difference::Notify(_)
         | Difference::Garp(_)
         | Difference::GarpExtraIf(_)
         | Difference::Unusable(_) => None,

@@ -17,6 +17,8 @@ use vip_common::time::Centis;
 use vip_common::wire::vrrp::{Auth, ChecksumDialect};
 
 use super::estate::{ExtraGarp, GarpGroup, Hmac, Unicast, Vmac};
+use super::reaction::{Notify, ScriptRules, Telling};
+use super::trackers::{Kind, Tracked, Tracker};
 use super::{Configuration, Instance, Route, Rule, SyncGroup, TrackedInterface, VirtualAddress};
 
 /// One value in two configurations.
@@ -43,12 +45,25 @@ pub enum Change {
     StaticRoutes(Lists<Route>),
     /// The rules do.
     StaticRules(Lists<Rule>),
+    /// What is watched differs, or only one of both watches it.
+    Tracker {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// What it is in each.
+        sides: Box<Sides<Option<Tracker>>>,
+    },
+    /// How scripts are run.
+    Scripts(Box<Sides<ScriptRules>>),
+    /// The pipes that take every change of state.
+    Telling(Box<Sides<Telling>>),
     /// A sync group differs, or only one of both has it.
     SyncGroup {
         /// Its name.
         group: String,
         /// What it is in each.
-        sides: Sides<Option<SyncGroup>>,
+        sides: Box<Sides<Option<SyncGroup>>>,
     },
     /// An instance that only the second has.
     Added {
@@ -116,6 +131,10 @@ pub enum Difference {
     Vmac(Box<Sides<Option<Vmac>>>),
     /// The interfaces that must be up.
     TrackInterfaces(Lists<TrackedInterface>),
+    /// What else it goes by.
+    Trackers(Lists<Tracked>),
+    /// What it runs when it changes.
+    Notify(Box<Sides<Notify>>),
     /// Gratuitous ARP on interfaces without adverts.
     GarpExtraIf(Sides<Option<ExtraGarp>>),
     /// Why it cannot run.
@@ -157,6 +176,11 @@ pub fn diff(old: &Configuration, new: &Configuration) -> Vec<Change> {
     changes.extend(addresses.map(Change::StaticAddresses));
     changes.extend(routes(&old.static_routes, &new.static_routes).map(Change::StaticRoutes));
     changes.extend(rules(&old.static_rules, &new.static_rules).map(Change::StaticRules));
+    changes.extend(trackers(old, new));
+    let scripts = sides(&old.scripts, &new.scripts).map(Box::new);
+    changes.extend(scripts.map(Change::Scripts));
+    let telling = sides(&old.telling, &new.telling).map(Box::new);
+    changes.extend(telling.map(Change::Telling));
     changes.extend(groups(old, new));
     let by_name: HashMap<&str, &Instance> = named(new).collect();
     for (name, before) in named(old) {
@@ -188,6 +212,29 @@ fn named(configuration: &Configuration) -> impl Iterator<Item = (&str, &Instance
     instances.map(|instance| (instance.name.as_str(), instance))
 }
 
+/// What differs between the trackers, by kind and name.
+fn trackers(old: &Configuration, new: &Configuration) -> Vec<Change> {
+    let key = |one: &Tracker| (one.watch.kind(), one.name.clone());
+    let by_key = |configuration: &Configuration| -> HashMap<_, Tracker> {
+        let all = configuration.trackers.iter();
+        all.map(|one| (key(one), one.clone())).collect()
+    };
+    let (before, after) = (by_key(old), by_key(new));
+    let come = new.trackers.iter().map(key);
+    let come = come.filter(|key| !before.contains_key(key));
+    let all = old.trackers.iter().map(key).chain(come);
+    all.filter_map(|key| {
+        let sides = sides(&before.get(&key).cloned(), &after.get(&key).cloned())?;
+        let (kind, name) = key;
+        Some(Change::Tracker {
+            kind,
+            name,
+            sides: Box::new(sides),
+        })
+    })
+    .collect()
+}
+
 /// What differs between the sync groups, by name.
 fn groups(old: &Configuration, new: &Configuration) -> Vec<Change> {
     let find = |groups: &[SyncGroup], name: &str| {
@@ -203,7 +250,7 @@ fn groups(old: &Configuration, new: &Configuration) -> Vec<Change> {
             let sides = sides(&find(&old.sync_groups, name), &find(&new.sync_groups, name))?;
             Some(Change::SyncGroup {
                 group: name.clone(),
-                sides,
+                sides: Box::new(sides),
             })
         })
         .collect()
@@ -238,6 +285,13 @@ pub fn differences(old: &Instance, new: &Instance) -> Vec<Difference> {
             .map(Box::new)
             .map(Difference::Vmac),
         tracked(&old.track_interfaces, &new.track_interfaces).map(Difference::TrackInterfaces),
+        lists(&old.trackers, &new.trackers, |one| {
+            (one.kind, one.name.clone())
+        })
+        .map(Difference::Trackers),
+        sides(&old.notify, &new.notify)
+            .map(Box::new)
+            .map(Difference::Notify),
         sides(&old.garp, &new.garp).map(Difference::Garp),
         sides(&old.garp_extra_if, &new.garp_extra_if).map(Difference::GarpExtraIf),
         sides(&old.down_timer_adverts, &new.down_timer_adverts).map(Difference::DownTimerAdverts),

@@ -9,6 +9,8 @@ use vip_common::wire::vrrp::{Auth, ChecksumDialect};
 use super::super::estate::{
     AntiReplay, ExtraGarp, GarpGroup, Hmac, HmacMode, OldChecksum, Unicast, Vmac,
 };
+use super::super::reaction::{Notify, Telling};
+use super::super::trackers::Tracked;
 use super::super::{Route, Rule, SyncGroup, TrackedInterface, VirtualAddress};
 use super::{Change, Difference, Lists, Sides};
 
@@ -39,6 +41,8 @@ impl Difference {
             Self::Rules(_) => "virtual_rules",
             Self::Vmac(_) => "use_vmac",
             Self::TrackInterfaces(_) => "track_interface",
+            Self::Trackers(_) => "trackers",
+            Self::Notify(_) => "notify",
             Self::GarpExtraIf(_) => "garp_extra_if",
             Self::Unusable(_) => "usable",
         }
@@ -64,7 +68,9 @@ impl Difference {
             | Self::Excluded(_)
             | Self::Routes(_)
             | Self::Rules(_)
-            | Self::TrackInterfaces(_) => None,
+            | Self::TrackInterfaces(_)
+            | Self::Trackers(_) => None,
+            Self::Notify(sides) => Some(sides.each(reactions)),
             Self::PreemptDelay(sides) => Some(sides.each(|delay| seconds(*delay))),
             Self::Switch(_, sides) => Some(sides.each(|on| switch(*on))),
             Self::Hmac(sides) => Some(sides.each(|hmac| hmac.as_ref().map_or_else(none, signed))),
@@ -193,16 +199,85 @@ fn garp(garp: &Garp) -> String {
     )
 }
 
+/// What is run at a change.
+fn reactions(notify: &Notify) -> String {
+    let Notify {
+        master,
+        backup,
+        fault,
+        stop,
+        deleted,
+        any,
+        master_rx_lower_pri,
+        priority_changes,
+    } = notify;
+    let scripts = [
+        ("notify_master", master.as_ref()),
+        ("notify_backup", backup.as_ref()),
+        ("notify_fault", fault.as_ref()),
+        ("notify_stop", stop.as_ref()),
+        ("notify_deleted", deleted.as_ref().and_then(Option::as_ref)),
+        ("notify", any.as_ref()),
+        ("notify_master_rx_lower_pri", master_rx_lower_pri.as_ref()),
+    ];
+    let scripts = scripts.into_iter();
+    let mut parts: Vec<String> = scripts
+        .filter_map(|(word, command)| Some(format!("{word} {}", command?)))
+        .collect();
+    if *deleted == Some(None) {
+        parts.push("notify_deleted".into());
+    }
+    if *priority_changes {
+        parts.push("notify_priority_changes".into());
+    }
+    if parts.is_empty() {
+        none()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn pipes(telling: &Telling) -> String {
+    let Telling {
+        fifos,
+        states_on_reload,
+    } = telling;
+    let mut parts: Vec<String> = fifos
+        .iter()
+        .map(|fifo| {
+            let reader = fifo.script.as_ref();
+            let reader = reader.map_or_else(String::new, |script| format!(" read by {script}"));
+            format!("{}{reader}", fifo.path)
+        })
+        .collect();
+    if *states_on_reload {
+        parts.push("states after a reload".into());
+    }
+    if parts.is_empty() {
+        none()
+    } else {
+        parts.join(", ")
+    }
+}
+
 fn group(group: &SyncGroup) -> String {
     let SyncGroup {
         name: _,
         members,
         weights,
         track_interfaces,
+        trackers,
+        notify,
     } = group;
     let mut text = members.join(" ");
     for tracked in track_interfaces {
         text.push_str(&format!(", tracks {tracked}"));
+    }
+    for tracked in trackers {
+        text.push_str(&format!(", tracks {tracked}"));
+    }
+    if *notify != Notify::default() {
+        text.push_str(&format!(", {}", reactions(notify)));
     }
     if *weights {
         text.push_str(", with weights");
@@ -258,6 +333,12 @@ impl Entry for TrackedInterface {
     }
 }
 
+impl Entry for Tracked {
+    fn brief(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl<T: Entry> fmt::Display for Lists<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -289,6 +370,7 @@ impl fmt::Display for Difference {
             Self::Routes(lists) => Some(lists),
             Self::Rules(lists) => Some(lists),
             Self::TrackInterfaces(lists) => Some(lists),
+            Self::Trackers(lists) => Some(lists),
             Self::Interface(_)
             | Self::Vrid(_)
             | Self::Version(_)
@@ -303,6 +385,7 @@ impl fmt::Display for Difference {
             | Self::Source(_)
             | Self::Dialect(_)
             | Self::Vmac(_)
+            | Self::Notify(_)
             | Self::Garp(_)
             | Self::GarpExtraIf(_)
             | Self::DownTimerAdverts(_)
@@ -338,6 +421,19 @@ impl fmt::Display for Change {
             Self::StaticAddresses(lists) => write!(f, "static_ipaddress: {lists}"),
             Self::StaticRoutes(lists) => write!(f, "static_routes: {lists}"),
             Self::StaticRules(lists) => write!(f, "static_rules: {lists}"),
+            Self::Tracker { kind, name, sides } => {
+                let what = match (&sides.old, &sides.new) {
+                    (None, _) => "added",
+                    (_, None) => "removed",
+                    (Some(_), Some(_)) => "another one",
+                };
+                write!(f, "{} {name}: {what}", kind.keyword())
+            }
+            Self::Scripts(_) => f.write_str("script_user, enable_script_security: others"),
+            Self::Telling(sides) => {
+                let (old, new) = sides.each(pipes);
+                write!(f, "notify_fifo: {old} -> {new}")
+            }
             Self::SyncGroup { group: name, sides } => {
                 let (old, new) = sides.each(|one| one.as_ref().map_or_else(none, group));
                 write!(f, "sync group {name}: {old} -> {new}")

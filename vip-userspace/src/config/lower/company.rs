@@ -40,6 +40,11 @@ pub(super) fn duration(section: &Section, name: &str) -> Option<Duration> {
     given(section, name).and_then(Value::duration)
 }
 
+/// A whole number, where it is given.
+pub(super) fn number(section: &Section, name: &str) -> Option<u32> {
+    given(section, name).and_then(Value::whole)
+}
+
 /// Which bytes the checksums of its adverts cover.
 pub(super) fn dialect(version: Version, ipv6: bool, as_v2: bool) -> ChecksumDialect {
     if version == Version::V3 && !ipv6 && as_v2 {

@@ -9,7 +9,9 @@ use vip_common::time::Centis;
 use super::super::diag::{Finding, Sink, quoted};
 use super::super::estate::TrackedInterface;
 use super::super::source::Span;
+use super::super::trackers::Tracked;
 use super::super::value::{Value, decimal};
+use super::Around;
 use super::company::{duration, given, given_at, switch, tracked};
 use super::globals::{Globals, rounds};
 use super::instance::Draft;
@@ -272,6 +274,28 @@ impl Draft<'_> {
             let interface = quoted(&one.interface);
             let message = format!("{interface} is not tracked: {why}, as in keepalived");
             sink.add(Finding::warning(*span, message).help("remove the line"));
+            false
+        });
+        kept.into_iter().map(|(one, _)| one).collect()
+    }
+
+    /// What else it goes by. A weight means nothing to priority 255, a failure that
+    /// is FAULT does.
+    pub(super) fn trackers(
+        &self,
+        owner: bool,
+        around: &Around<'_>,
+        sink: &mut Sink,
+    ) -> Vec<Tracked> {
+        let mut kept = around.defined.tracked(self.section, sink);
+        kept.retain(|(one, span)| {
+            if !owner || one.weight.value == 0 {
+                return true;
+            }
+            let name = quoted(&one.name);
+            let message =
+                format!("{name} is not tracked: priority 255 stays what it is, as in keepalived");
+            sink.add(Finding::warning(*span, message).help("remove the line, or its weight"));
             false
         });
         kept.into_iter().map(|(one, _)| one).collect()

@@ -12,9 +12,10 @@ use super::super::estate::{GarpGroup, SyncGroup, VirtualAddress, Weight};
 use super::super::keywords::Block;
 use super::super::lex::Token;
 use super::super::section::{Section, Setting};
+use super::super::source::Span;
 use super::company::{duration, tracked};
 use super::globals::Globals;
-use super::sections;
+use super::{Around, reaction, sections};
 
 /// The interface of static addresses where nothing names another, as in keepalived.
 const DEFAULT_INTERFACE: &str = "eth0";
@@ -23,6 +24,7 @@ const DEFAULT_INTERFACE: &str = "eth0";
 pub(super) fn sync_groups(
     settings: &[Setting],
     instances: &mut [Instance],
+    around: &Around<'_>,
     sink: &mut Sink,
 ) -> Vec<SyncGroup> {
     let mut by_name: HashMap<String, &mut Instance> = instances
@@ -50,17 +52,18 @@ pub(super) fn sync_groups(
         let mut own = Vec::new();
         for (mut tracked, span) in tracked(section, sink) {
             if owner && tracked.weight.value != 0 {
-                let interface = quoted(&tracked.interface);
-                sink.add(
-                    Finding::warning(
-                        span,
-                        format!("the weight of {interface} is ignored: a member has priority 255"),
-                    )
-                    .help("as in keepalived, a failure is FAULT for all of the group"),
-                );
+                sink.add(of_owner(&tracked.interface, span));
                 tracked.weight = Weight::default();
             }
             own.push(tracked);
+        }
+        let mut trackers = Vec::new();
+        for (mut tracked, span) in around.defined.tracked(section, sink) {
+            if owner && tracked.weight.value != 0 {
+                sink.add(of_owner(&tracked.name, span));
+                tracked.weight = Weight::default();
+            }
+            trackers.push(tracked);
         }
         for member in &mut members {
             if !weights {
@@ -72,29 +75,41 @@ pub(super) fn sync_groups(
             members: members.into_iter().map(|one| one.name.clone()).collect(),
             weights,
             track_interfaces: own,
+            trackers,
+            notify: reaction::notify(section, around.priority_changes),
         });
     }
     groups
 }
 
+fn of_owner(tracked: &str, span: Span) -> Finding {
+    let message = format!(
+        "the weight of {} is ignored: a member has priority 255",
+        quoted(tracked)
+    );
+    Finding::warning(span, message)
+        .help("as in keepalived, a failure is FAULT for all of the group")
+}
+
 /// What a member tracks has no weight in its group, as in keepalived.
 fn without_weights(member: &mut Instance, group: &Token, sink: &mut Sink) {
-    for tracked in &mut member.track_interfaces {
-        if tracked.weight.value == 0 {
+    let interfaces = member.track_interfaces.iter_mut();
+    let interfaces = interfaces.map(|one| (&one.interface, &mut one.weight));
+    let others = member.trackers.iter_mut();
+    let others = others.map(|one| (&one.name, &mut one.weight));
+    for (name, weight) in interfaces.chain(others) {
+        if weight.value == 0 {
             continue;
         }
-        let interface = quoted(&tracked.interface);
-        sink.add(
-            Finding::warning(
-                group.span,
-                format!(
-                    "the weight of {interface} in `{}` is ignored in its sync group",
-                    member.name
-                ),
-            )
-            .help("a failure is FAULT for all of the group; `sync_group_tracking_weight` lets weights count"),
+        let message = format!(
+            "the weight of {} in `{}` is ignored in its sync group",
+            quoted(name),
+            member.name
         );
-        tracked.weight = Weight::default();
+        sink.add(Finding::warning(group.span, message).help(
+            "a failure is FAULT for all of the group; `sync_group_tracking_weight` lets weights count",
+        ));
+        *weight = Weight::default();
     }
 }
 

@@ -16,6 +16,7 @@ use super::super::value::Value;
 use super::Around;
 use super::company::{dialect, routes, rules};
 use super::globals::{Globals, extra, group, repeat, version};
+use super::reaction;
 
 /// An instance as its lines say it, before defaults and corrections.
 pub(super) struct Draft<'s> {
@@ -271,7 +272,9 @@ impl<'s> Draft<'s> {
             accept: self.accept(strict, version, owner, sink),
             promote_secondaries: flag("promote_secondaries"),
             track_interfaces: self.track_interfaces(owner, sink),
+            trackers: self.trackers(owner, around, sink),
             dont_track_primary: flag("dont_track_primary"),
+            notify: reaction::notify(section, around.priority_changes),
             garp: self.garp(strict, globals, sink),
             garp_extra_if: ["garp_extra_if", "vmac_garp_intvl"]
                 .into_iter()

@@ -13,7 +13,9 @@ mod groups;
 mod hmac;
 mod instance;
 mod peers;
+mod reaction;
 mod references;
+mod trackers;
 mod vmac;
 
 use std::collections::HashMap;
@@ -24,6 +26,8 @@ use vip_common::ids::Vrid;
 use self::estate::Resolver;
 use self::globals::Globals;
 use self::instance::Draft;
+use self::reaction::Reactions;
+use self::trackers::Defined;
 use self::vmac::Vmacs;
 use super::Configuration;
 use super::diag::{Finding, Severity, Sink, quoted};
@@ -42,6 +46,10 @@ struct Around<'a> {
     vmacs: Vmacs,
     /// Those that addresses of a router share on another interface.
     shared: HashMap<(String, bool, Vrid), Vmac>,
+    /// What can be tracked beside interfaces.
+    defined: Defined,
+    /// Whether changes of priorities are written where nothing else is said.
+    priority_changes: bool,
 }
 
 /// Lowers everything that a configuration says. `never` is a reason for which
@@ -53,9 +61,11 @@ pub(super) fn lower(
     sink: &mut Sink,
 ) -> Configuration {
     let mut globals = Globals::default();
+    let mut reactions = Reactions::default();
     let mut never = never.map(str::to_owned);
     for section in sections(settings, Block::Global) {
         globals.read(section, sink);
+        reactions.read(section);
         never = never.or_else(|| section.never.clone());
     }
     let instances = first_of_each_name(settings, Block::Instance, "instance", sink);
@@ -75,6 +85,8 @@ pub(super) fn lower(
         resolver: Resolver::new(files, &globals),
         vmacs: Vmacs::default(),
         shared: HashMap::new(),
+        defined: Defined::read(settings),
+        priority_changes: reactions.priority_changes,
     };
     for draft in &mut drafts {
         draft.note_vmacs(&mut around.vmacs, sink);
@@ -111,8 +123,14 @@ pub(super) fn lower(
             .iter()
             .filter(move |setting| setting.keyword.name == name)
     };
+    let sync_groups = groups::sync_groups(settings, &mut instances, &around, sink);
+    let of_groups = sync_groups.iter().flat_map(|group| &group.trackers);
+    let used = instances.iter().flat_map(|one| &one.trackers);
     Configuration {
-        sync_groups: groups::sync_groups(settings, &mut instances, sink),
+        trackers: around.defined.used(used.chain(of_groups)),
+        scripts: reactions.scripts.clone(),
+        telling: reactions.telling(),
+        sync_groups,
         static_addresses: groups::static_addresses(lists("static_ipaddress"), &globals),
         static_routes: company::routes(lists("static_routes"), &around.resolver, sink),
         static_rules,

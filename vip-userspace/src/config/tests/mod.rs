@@ -2,6 +2,7 @@ mod estate;
 mod field;
 mod hostile;
 mod language;
+mod reaction;
 mod rendered;
 mod slips;
 
@@ -63,6 +64,8 @@ fn the_seed_pair_is_read_as_it_is() {
                 track_interfaces: vec![],
                 dont_track_primary: false,
                 garp: Garp::default(),
+                trackers: Vec::new(),
+                notify: Default::default(),
                 garp_extra_if: None,
                 down_timer_adverts: 3,
                 unusable: None,
