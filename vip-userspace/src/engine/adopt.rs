@@ -9,6 +9,7 @@ use super::pace::Pace;
 use super::router::Router;
 use super::trust;
 use super::{Engine, Port, Report, Request};
+use crate::kernel::hands::Spent;
 use crate::plan::{Plan, RouterPlan};
 
 impl Engine {
@@ -41,7 +42,10 @@ impl Engine {
         for (slot, now) in plan.routers.iter().enumerate() {
             match before.routers.get(slot) {
                 None => self.routers.push(Router::new(now)),
-                Some(then) if then.vacant && !now.vacant => self.routers[slot] = Router::new(now),
+                Some(then) if then.vacant && !now.vacant => {
+                    let gone = std::mem::replace(&mut self.routers[slot], Router::new(now));
+                    self.spent.extend(gone.to_peers.map(Spent::ToPeers));
+                }
                 Some(_) => {}
             }
         }

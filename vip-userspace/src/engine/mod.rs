@@ -35,7 +35,7 @@ use vip_common::time::MonoTime;
 use vip_common::wire::vrrp::{self, ChecksumDialect};
 
 use crate::dataplane::{AddressNote, Ear, EarEvent, Left};
-use crate::kernel::hands::{Outcome, Request};
+use crate::kernel::hands::{Outcome, Request, Spent, ToPeers};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
 pub use news::{Command, LinkFacts, LinkNews, Own, Report, Verdict};
@@ -104,6 +104,8 @@ pub struct Engine {
     routers: Vec<Router>,
     ports: Vec<Port>,
     ears: Vec<OwnedEar>,
+    /// What is to be closed, which others do.
+    spent: Vec<Spent>,
     links: Links,
     published: Arc<Published>,
     epoll: Epoll,
@@ -147,6 +149,7 @@ impl Engine {
             routers: plan.routers.iter().map(Router::new).collect(),
             ports: plan.ports.iter().map(|_| Port::default()).collect(),
             ears: Vec::with_capacity(plan.ports.len() + 1),
+            spent: Vec::new(),
             paces: vec![Pace::default(); plan.paces.len()],
             verdicts: vec![Verdict::Unknown; plan.trackers.len()],
             plan,
@@ -208,10 +211,12 @@ impl Engine {
                 self.tell_active(slot);
                 self.forget_gone(slot);
             }
+            self.hand_back();
             if let Some(relief) = &relief {
                 relief.expect(self.planned);
             }
         }
+        // Nobody waits for this thread any more, so that it may close what it has.
         let _ = self.links.hands.send_patiently(Request::Stop);
         Ok(())
     }
@@ -222,6 +227,15 @@ impl Engine {
                 TIMER => self.timer.acknowledge(),
                 WAKE => self.links.wake.clear(),
                 _ => {}
+            }
+        }
+    }
+
+    /// What is spent goes to the hands; what they have no room for waits.
+    fn hand_back(&mut self) {
+        while let Some(spent) = self.spent.pop() {
+            if let Err(Request::Close(back)) = self.links.hands.send(Request::Close(spent)) {
+                return self.spent.push(back);
             }
         }
     }
@@ -353,6 +367,7 @@ impl Engine {
         let router = &mut self.routers[slot];
         if self.plan.routers[slot].vacant && !router.forgotten && !router.election.is_letting_go() {
             router.forgotten = true;
+            self.spent.extend(router.to_peers.take().map(Spent::ToPeers));
             self.ask(Request::Forget { slot });
         }
     }
@@ -458,7 +473,12 @@ impl Engine {
             } => {
                 let router = &mut self.routers[slot];
                 router.lacks_source = missing;
-                router.to_peers = to_peers;
+                let old = match to_peers {
+                    ToPeers::AsBefore => None,
+                    ToPeers::Nothing => router.to_peers.take(),
+                    ToPeers::Now(sender) => router.to_peers.replace(sender),
+                };
+                self.spent.extend(old.map(Spent::ToPeers));
                 self.settle_router(&Arc::clone(&self.plan), slot);
             }
             Outcome::Hears { port, ear } => self.hear_by(port, ear),
@@ -475,7 +495,7 @@ impl Engine {
                 }
             }
             Outcome::Deaf { port } => {
-                self.ears.retain(|owned| owned.port != Some(port));
+                self.take_ears_out(port);
                 self.ports[port].proving = false;
                 self.ports[port].deaf = true;
                 self.settle(port);

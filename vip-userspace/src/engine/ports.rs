@@ -10,7 +10,7 @@ use vip_common::election::{Fault, Input, State};
 
 use super::{ATTACH_RETRY, AttachedPort, EAR, Engine, LinkFacts, OwnedEar, Port, Request, rt};
 use crate::dataplane::Ear;
-use crate::kernel::hands::Attached;
+use crate::kernel::hands::{Attached, Spent};
 use crate::plan::Plan;
 
 impl Engine {
@@ -65,21 +65,39 @@ impl Engine {
         });
     }
 
-    /// Forgets how a port heard and spoke; its ear closes with it.
+    /// Forgets how a port heard and spoke.
     pub(super) fn detach(&mut self, index: usize) {
         let port = &mut self.ports[index];
-        port.attached = None;
+        let sender = port.attached.take().map(|attached| attached.sender);
+        self.spent.extend(sender.map(Spent::Sender));
         port.proving = false;
         port.deaf = false;
         port.face = port.face.wrapping_add(1);
-        self.ears.retain(|owned| owned.port != Some(index));
+        self.take_ears_out(index);
     }
 
     pub(super) fn listen(&mut self, port: Option<usize>, ear: Box<dyn Ear>) -> io::Result<()> {
-        self.epoll
-            .add(ear.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, EAR))?;
-        self.ears.push(OwnedEar { port, ear });
-        Ok(())
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, EAR);
+        match self.epoll.add(ear.as_fd(), event) {
+            Ok(()) => {
+                self.ears.push(OwnedEar { port, ear });
+                Ok(())
+            }
+            Err(error) => {
+                self.spent.push(Spent::Ear(ear));
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Listens no more by a port's own ears.
+    pub(super) fn take_ears_out(&mut self, index: usize) {
+        let own = |owned: &mut OwnedEar| owned.port == Some(index);
+        for owned in self.ears.extract_if(.., own) {
+            // It stays open for a while, and is not to wake anybody.
+            let _ = self.epoll.delete(owned.ear.as_fd());
+            self.spent.push(Spent::Ear(owned.ear));
+        }
     }
 
     pub(super) fn attached(&mut self, attached: Attached) {
@@ -98,17 +116,23 @@ impl Engine {
         port.asked = None;
         port.deaf = false;
         let Some(link) = port.link.filter(|link| link.ifindex == ifindex) else {
+            self.spent.extend(sender.map(Spent::Sender));
+            self.spent.extend(ear.map(Spent::Ear));
             self.ask(Request::Detach {
                 port: index,
                 ifindex,
             });
             return;
         };
-        let before = port.attached.take();
-        let before = before.filter(|before| before.facts.ifindex == ifindex);
-        let Some(sender) = sender.or(before.map(|before| before.sender)) else {
+        let (sender, old) = match (sender, port.attached.take()) {
+            (None, Some(before)) if before.facts.ifindex == ifindex => (Some(before.sender), None),
+            (sender, before) => (sender, before.map(|before| before.sender)),
+        };
+        self.spent.extend(old.map(Spent::Sender));
+        let Some(sender) = sender else {
             // We have let go of it in between: from the start, then.
             port.retry_at = Some(rt::now() + ATTACH_RETRY);
+            self.spent.extend(ear.map(Spent::Ear));
             self.ask(Request::Detach {
                 port: index,
                 ifindex,
@@ -152,7 +176,11 @@ impl Engine {
 
     /// Listens by an ear of the port's own, in place of the one it had.
     pub(super) fn hear_by(&mut self, index: usize, ear: Box<dyn Ear>) {
-        self.ears.retain(|owned| owned.port != Some(index));
+        self.take_ears_out(index);
+        if self.ports[index].attached.is_none() {
+            // Its interface has gone in between.
+            return self.spent.push(Spent::Ear(ear));
+        }
         if self.listen(Some(index), ear).is_err() {
             self.detach(index);
             self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);

@@ -7,6 +7,7 @@
     reason = "a test ends at what it did not expect"
 )]
 mod addresses;
+mod engine;
 mod links;
 mod packets;
 mod release;

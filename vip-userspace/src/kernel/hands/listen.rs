@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vip_common::ids::Family;
 
-use super::{Attached, Hands, Held, Note, Outcome};
+use super::{Attached, Hands, Held, Note, Outcome, ToPeers};
 use crate::config;
 use crate::dataplane::{Ear, Port};
 use crate::engine::{LinkFacts, Own};
@@ -29,7 +29,7 @@ impl Hands {
             let missing = source.is_none_or(|source| !held.link.has(source));
             let to_peers = match (&router.unicast, source) {
                 (Some(unicast), Some(source)) => self.reach(*slot, unicast, source, &held.link),
-                _ => None,
+                _ => self.cannot_reach(*slot),
             };
             let _ = self.outcomes.send_patiently(Outcome::Source {
                 slot: *slot,
@@ -45,7 +45,7 @@ impl Hands {
         unicast: &config::Unicast,
         source: IpAddr,
         link: &Link,
-    ) -> Option<UnicastSender> {
+    ) -> ToPeers {
         // The kernel's routes lead to a peer, unless it is known on its link only.
         let link_local =
             |address: IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
@@ -55,14 +55,28 @@ impl Hands {
         } else {
             0
         };
+        let same = self.reached.get(&slot) == Some(&(source, ifindex));
+        if same && link.has(source) {
+            return ToPeers::AsBefore;
+        }
         match UnicastSender::open(source, ifindex) {
-            Ok(sender) => Some(sender),
+            // It is an address of this host still, on another interface.
+            Ok(_) if same => ToPeers::AsBefore,
+            Ok(sender) => {
+                self.reached.insert(slot, (source, ifindex));
+                ToPeers::Now(sender)
+            }
             Err(error) => {
                 let why = format!("cannot speak to the peers from {source}: {error}");
                 (self.tell)(Note::Addresses { slot, why });
-                None
+                self.cannot_reach(slot)
             }
         }
+    }
+
+    fn cannot_reach(&mut self, slot: usize) -> ToPeers {
+        self.reached.remove(&slot);
+        ToPeers::Nothing
     }
 
     /// Has the ears hear what the plan wants to be heard on a port: nobody else

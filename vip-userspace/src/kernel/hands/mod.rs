@@ -11,6 +11,7 @@ mod furnish;
 mod listen;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -32,7 +33,7 @@ use estate::Estate;
 pub use listen::{facts, listening, own_addresses};
 
 /// What the engine asks for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Request {
     /// Make a port able to hear and speak, or tell the NIC its new addresses.
     Attach {
@@ -93,8 +94,32 @@ pub enum Request {
         /// The router.
         slot: usize,
     },
+    /// Close something that is not needed any more.
+    Close(Spent),
     /// All done: let go of everything and end.
     Stop,
+}
+
+/// What the engine has no use for any more. It closes nothing itself: for a packet
+/// socket the kernel makes whoever closes it wait until every processor has passed
+/// a point of rest, which takes tens of milliseconds.
+pub enum Spent {
+    /// An ear that another one has taken the place of, or whose interface has gone.
+    Ear(Box<dyn Ear>),
+    /// What sent on an interface.
+    Sender(FrameSender),
+    /// What sent to a router's peers.
+    ToPeers(UnicastSender),
+}
+
+impl fmt::Debug for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ear(_) => "Ear",
+            Self::Sender(_) => "Sender",
+            Self::ToPeers(_) => "ToPeers",
+        })
+    }
 }
 
 /// What has become of a request.
@@ -116,7 +141,7 @@ pub enum Outcome {
         /// Whether the address is missing.
         missing: bool,
         /// For packets to its peers.
-        to_peers: Option<UnicastSender>,
+        to_peers: ToPeers,
     },
     /// A port that was attached before has another ear of its own from now on.
     Hears {
@@ -163,6 +188,17 @@ pub enum Outcome {
         /// Of the request.
         generation: u32,
     },
+}
+
+/// What sends to a router's peers. Who has it keeps it while it can.
+#[derive(Debug)]
+pub enum ToPeers {
+    /// Nothing: it has none, or cannot send from its address.
+    Nothing,
+    /// What has done so far.
+    AsBefore,
+    /// This, from now on.
+    Now(UnicastSender),
 }
 
 /// A port that hears and can speak.
@@ -273,6 +309,9 @@ pub struct Hands {
     refused: BTreeSet<IpAddr>,
     /// Routers that are gone from the plan and have left.
     forgotten: HashSet<usize>,
+    /// From where, and by which interface, the engine can send to the peers of
+    /// which routers.
+    reached: HashMap<usize, (IpAddr, u32)>,
     requests: Receiver<Request>,
     wake: Wake,
     outcomes: Sender<Outcome>,
@@ -309,6 +348,7 @@ impl Hands {
             promoting: BTreeSet::new(),
             refused: BTreeSet::new(),
             forgotten: HashSet::new(),
+            reached: HashMap::new(),
             requests,
             wake,
             outcomes,
@@ -453,10 +493,15 @@ impl Hands {
             Request::Look { port } => Some(self.look(port)),
             Request::Forget { slot } => {
                 self.forgotten.insert(slot);
+                self.reached.remove(&slot);
                 if let Some(router) = self.plan.routers.get(slot) {
                     self.bring_in_line(router.port);
                 }
                 self.furnish();
+                None
+            }
+            Request::Close(spent) => {
+                drop(spent);
                 None
             }
             Request::Stop => None,
@@ -466,7 +511,12 @@ impl Hands {
     /// Goes by another plan, in which slots and ports keep their meaning, or are
     /// vacant.
     fn adopt(&mut self, plan: Arc<Plan>) {
-        self.plan = plan;
+        let before = std::mem::replace(&mut self.plan, plan);
+        // A router that is new in a slot begins with nothing.
+        let was_vacant = |slot: usize| before.routers.get(slot).is_none_or(|then| then.vacant);
+        let now = &self.plan.routers;
+        self.reached
+            .retain(|slot, _| now[*slot].vacant || !was_vacant(*slot));
         self.held.resize_with(self.plan.ports.len(), || None);
         self.installed
             .resize_with(self.plan.routers.len(), Estate::default);
