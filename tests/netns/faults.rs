@@ -1,11 +1,11 @@
 //! Ways to lose a master, and what its host is left with.
 
 use nix::sys::signal::Signal;
-use vip::lab::pair::VIRTUAL;
-use vip::lab::{PATIENCE, What, now};
+use vip::lab::pair::{Pair, VIRTUAL};
+use vip::lab::{Host, LabError, PATIENCE, What, now};
 use vip_common::ids::MacAddr;
 use vip_tests::Tested;
-use vip_tests::scene::{Scene, fast, instance, last_state_lines};
+use vip_tests::scene::{FAST, Scene, fast, instance, last_state_lines, vip_program};
 
 #[test]
 fn killed_alone_it_leaves_the_address_and_a_restart_leaves_one() -> Tested {
@@ -109,7 +109,7 @@ fn the_interface_removed_is_a_fault_that_heals_under_a_new_index() -> Tested {
 
 #[test]
 fn an_interface_that_is_missing_at_the_start_is_a_fault_that_heals() -> Tested {
-    let mut pair = vip::lab::pair::Pair::new(vip_tests::scene::vip_program(), "auto")?;
+    let mut pair = Pair::new(vip_program(), "auto")?;
     pair.a.disconnect()?;
     let on_a = pair.start(&pair.a, &fast(100))?;
     let status = pair.wait_for_state(&pair.a, "FAULT", PATIENCE)?;
@@ -159,5 +159,63 @@ fn another_mac_on_the_masters_interface_is_announced() -> Tested {
                 && matches!(frame.what, What::Arp { mac: said, .. } if said == mac)
         })?;
     assert_eq!(last_state_lines(&scene.on_a, since), [""; 0]);
+    scene.settled()
+}
+
+/// Waits until a host has a route, or has it no more.
+fn wait_for_route(host: &Host, to: &str, there: bool) -> Result<(), LabError> {
+    let end = now() + PATIENCE;
+    while host.output(["ip", "route", "show", to])?.stdout.is_empty() == there {
+        if now() > end {
+            return Err(LabError::TooLate {
+                what: format!("the route to {to} being there: {there}"),
+                bound: PATIENCE,
+            });
+        }
+        std::thread::sleep(FAST / 10);
+    }
+    Ok(())
+}
+
+#[test]
+fn routes_by_another_interface_come_back_with_it() -> Tested {
+    const MOVING: &str = "198.51.100.0/24";
+    const STATIC: &str = "203.0.113.0/24";
+    let pair = Pair::new(vip_program(), "auto")?;
+    let connected = [
+        "link add lan type veth peer name far",
+        "link set far up",
+        "link set lan up",
+        "addr add 10.9.0.1/24 dev lan",
+    ];
+    pair.a.ip(&connected)?;
+    let routes = format!("    virtual_routes {{\n        {MOVING} via 10.9.0.2\n    }}\n");
+    let text = fast(100).replace("    virtual_ipaddress", &(routes + "    virtual_ipaddress"));
+    let text = format!("static_routes {{\n    {STATIC} via 10.9.0.3 dev lan\n}}\n{text}");
+    let scene = Scene::elect_on(pair, &text, &fast(90))?;
+    let a = &scene.pair.a;
+    let settled = now();
+    for to in [MOVING, STATIC] {
+        wait_for_route(a, to, true)?;
+    }
+    // The kernel says nothing of routes that go with their interface.
+    a.ip(&["link set lan down"])?;
+    for to in [MOVING, STATIC] {
+        wait_for_route(a, to, false)?;
+    }
+    a.ip(&["link set lan up"])?;
+    for to in [MOVING, STATIC] {
+        wait_for_route(a, to, true)?;
+    }
+    // The same for one that is made anew.
+    a.ip(&["link del lan"])?;
+    for to in [MOVING, STATIC] {
+        wait_for_route(a, to, false)?;
+    }
+    a.ip(&connected)?;
+    for to in [MOVING, STATIC] {
+        wait_for_route(a, to, true)?;
+    }
+    assert_eq!(last_state_lines(&scene.on_a, settled), [""; 0]);
     scene.settled()
 }

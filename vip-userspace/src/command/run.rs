@@ -14,13 +14,12 @@ use crate::cli::RunArgs;
 use crate::config::{ReadError, Severity};
 use crate::dataplane::{Ear, Ears};
 use crate::engine::published::{Published, Snapshot};
-use crate::engine::queue::{Sender, Wake, queue};
-use crate::engine::{Engine, LinkNews, Links, rt};
+use crate::engine::queue::{Wake, queue};
+use crate::engine::reader::LinkReader;
+use crate::engine::{Engine, Links, rt};
 use crate::error::{Exit, Failure};
-use crate::kernel::hands::{Hands, Note, facts};
-use crate::kernel::{
-    Assignment, Inventory, Link, LinkEvent, Monitor, NetlinkKernel, hold_protocol_112,
-};
+use crate::kernel::hands::{Hands, Note};
+use crate::kernel::{Assignment, Inventory, Link, Monitor, NetlinkKernel, hold_protocol_112};
 use crate::plan::{Current, Plan};
 use crate::privs;
 use crate::services::control::Control;
@@ -285,7 +284,8 @@ fn serve(
         );
         log.line(Level::Warning, &line);
     }
-    let monitor = follow_links(current.clone(), Arc::clone(&published), links, news_in)
+    let mut reader = LinkReader::new(current.clone(), Arc::clone(&published), links, news_in);
+    let monitor = Monitor::start(move |event| reader.read(&event))
         .map_err(|error| failed("cannot follow the interfaces", &error))?;
 
     let services = Services {
@@ -343,50 +343,4 @@ fn start_engine(engine: Engine) -> io::Result<EngineThread> {
         .name("vip-engine".into())
         .spawn(body)?;
     Ok((thread, told.recv().unwrap_or(None)))
-}
-
-/// Follows the interfaces and tells the engine of those that it needs.
-fn follow_links(
-    current: Current,
-    published: Arc<Published>,
-    links: &[Link],
-    mut news: Sender<LinkNews>,
-) -> io::Result<Monitor> {
-    for (port, planned) in current.get().ports.iter().enumerate() {
-        // One with a virtual MAC will be made.
-        if planned.vmac.is_none() && !links.iter().any(|link| link.name == planned.name) {
-            news.send_patiently(LinkNews::Link { port, link: None });
-        }
-    }
-    let port_of = |plan: &Plan, name: &str| plan.ports.iter().position(|port| port.name == name);
-    Monitor::start(move |event| {
-        let plan = current.get();
-        let (port, link) = match &event {
-            LinkEvent::Changed(link) => (port_of(&plan, &link.name), Some(link)),
-            LinkEvent::Gone { name, .. } => (port_of(&plan, name), None),
-            LinkEvent::Resync => (None, None),
-            LinkEvent::RouteGone { .. } | LinkEvent::RuleGone { .. } => {
-                for (slot, router) in plan.routers.iter().enumerate() {
-                    let installed = published.read(slot).is_some_and(|seen| seen.installed);
-                    if installed && router.had(&event) {
-                        news.send_patiently(LinkNews::AddressMissing { slot });
-                    }
-                }
-                return;
-            }
-        };
-        let Some(port) = port else { return };
-        let seen = link.map(|link| facts(&plan, port, link));
-        news.send_patiently(LinkNews::Link { port, link: seen });
-        let Some(link) = link else { return };
-        for slot in &plan.ports[port].needed_by {
-            let installed = published.read(*slot).is_some_and(|seen| seen.installed);
-            let mut here = plan.routers[*slot]
-                .all_addresses()
-                .filter(|one| one.port == port && !one.line.no_track);
-            if installed && !plan.routers[*slot].vacant && !here.all(|one| link.has(one.address)) {
-                news.send_patiently(LinkNews::AddressMissing { slot: *slot });
-            }
-        }
-    })
 }

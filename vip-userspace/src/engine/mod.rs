@@ -14,6 +14,7 @@ mod perform;
 mod ports;
 pub mod published;
 pub mod queue;
+pub mod reader;
 mod relief;
 pub mod router;
 pub mod rt;
@@ -420,6 +421,9 @@ impl Engine {
                     self.put_back(slot);
                 }
                 LinkNews::AddressMissing { .. } => {}
+                LinkNews::RoadsInDoubt => {
+                    self.ask(Request::PlaceRoads);
+                }
             }
         }
         while let Some(outcome) = self.links.outcomes.receive() {

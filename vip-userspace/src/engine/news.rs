@@ -25,6 +25,9 @@ pub enum LinkNews {
         /// The router.
         slot: usize,
     },
+    /// Routes or rules may be gone without a word: an interface that they lead by
+    /// has come back, or events were lost.
+    RoadsInDoubt,
 }
 
 /// An interface, as far as the engine needs it.

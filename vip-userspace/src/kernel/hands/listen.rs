@@ -303,7 +303,8 @@ pub fn facts(plan: &Plan, port: usize, link: &Link) -> LinkFacts {
 
 /// A number that changes with the addresses that are not ours to move, whether
 /// one speaks from them or not.
-fn others(plan: &Plan, port: usize, link: &Link) -> u64 {
+#[must_use]
+pub fn others(plan: &Plan, port: usize, link: &Link) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     for (address, _) in &link.addresses {
         if !is_ours(plan, port, *address) {

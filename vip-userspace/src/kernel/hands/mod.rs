@@ -30,7 +30,7 @@ use crate::kernel::{FrameSender, Inventory, Kernel, Link, Membership, UnicastSen
 use crate::plan::Plan;
 
 use estate::Estate;
-pub use listen::{facts, listening, own_addresses};
+pub use listen::{facts, listening, others, own_addresses};
 
 /// What the engine asks for.
 #[derive(Debug)]
@@ -47,6 +47,10 @@ pub enum Request {
         /// The port.
         port: usize,
     },
+    /// See to it that the routes and rules are there, those of the routers that
+    /// have their addresses and those that are always to be there: some may be
+    /// gone without a word.
+    PlaceRoads,
     /// Forget a port whose interface has gone.
     Detach {
         /// The port.
@@ -452,13 +456,16 @@ impl Hands {
                         (self.tell)(Note::Degraded { why });
                     }
                 }
-                // The kernel forgets routes by a link that goes down.
+                None
+            }
+            Request::PlaceRoads => {
                 for slot in 0..self.installed.len() {
                     if !self.installed[slot].is_empty() {
                         self.place_company(slot);
                     }
                 }
                 self.statics.routes.clear();
+                self.statics.rules.clear();
                 self.place_statics();
                 None
             }
