@@ -27,13 +27,13 @@ impl Announcement {
         }
     }
 
-    /// The same where the MAC is a virtual one, which other routers have too: so
-    /// that none of them answers.
+    /// The same where the MAC is a virtual one, which other routers have too:
+    /// gratuitous ARP is no question then, so that none of them answers.
     #[must_use]
     pub fn by_virtual_mac(mac: MacAddr, address: IpAddr, router: bool) -> Self {
         match address {
             IpAddr::V4(v4) => Self::of(&arp::gratuitous_reply(mac, v4)),
-            IpAddr::V6(v6) => ndisc::unsolicited(mac, v6, router),
+            IpAddr::V6(_) => Self::new(mac, address, router),
         }
     }
 
@@ -89,6 +89,18 @@ mod tests {
         assert_eq!(Announcement::new(SENDER_MAC, address, false).as_bytes(), NA);
         let router = Announcement::new(SENDER_MAC, address, true);
         assert_eq!(router.as_bytes(), NA_ROUTER);
+    }
+
+    #[test]
+    fn by_a_virtual_mac_only_arp_is_another_one() {
+        let arp = Announcement::by_virtual_mac(SENDER_MAC, SENDER.into(), true);
+        assert_eq!(arp.as_bytes(), arp::gratuitous_reply(SENDER_MAC, SENDER));
+        assert_ne!(arp, Announcement::new(SENDER_MAC, SENDER.into(), true));
+        let address = "2001:db8::100".parse().unwrap();
+        for (router, na) in [(false, NA), (true, NA_ROUTER)] {
+            let said = Announcement::by_virtual_mac(SENDER_MAC, address, router);
+            assert_eq!(said.as_bytes(), na);
+        }
     }
 
     #[test]

@@ -174,8 +174,11 @@ fn a_proof_grows_old() {
         router: rig.router.clone(),
     };
     assert!(took_over(&rig.timeout(5100)));
-    assert_eq!(late.timeout(5101), [Action::ProveEar]);
-    assert_eq!(late.as_backup().ear, Ear::Asked { at: at(5101) });
+    // To the nanosecond.
+    let moment = at(5100) + Duration::from_nanos(1);
+    late.router.handle_timeout(moment);
+    assert_eq!(late.drain(), [Action::ProveEar]);
+    assert_eq!(late.as_backup().ear, Ear::Asked { at: moment });
 }
 
 /// With a single advert allowed to be missed, the ear is still asked.
@@ -185,8 +188,11 @@ fn with_a_short_down_interval_the_ear_is_asked_at_the_deadline() {
     params.down_timer_adverts = 1;
     let mut rig = Rig::backup(params);
     rig.hear(1000, THEIRS, 255);
-    assert_eq!(rig.router.poll_timeout(), Some(at(2000) + SECOND * 2 / 256));
-    assert_eq!(rig.timeout(2008), [Action::ProveEar]);
+    let deadline = at(2000) + SECOND * 2 / 256;
+    assert_eq!(rig.router.poll_timeout(), Some(deadline));
+    rig.router.handle_timeout(deadline);
+    assert_eq!(rig.drain(), [Action::ProveEar]);
+    assert_eq!(rig.state(), StateName::Backup);
     assert!(takes_over_when_proven(&mut rig, 2009));
 }
 

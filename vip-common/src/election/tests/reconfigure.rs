@@ -112,6 +112,41 @@ fn a_backup_counts_anew_from_the_same_silence() {
     assert_eq!(rig.state(), StateName::Backup);
 }
 
+/// Where the silence was to be doubted at the deadline, it still is when that
+/// comes earlier, or nobody would doubt it at all.
+#[test]
+fn an_earlier_deadline_is_doubted_too() {
+    let with = |priority| Params {
+        down_timer_adverts: 1,
+        ..params(priority)
+    };
+    // Before, at and after one and a half intervals.
+    for (priority, deadline) in [(64, 2750), (128, 2500), (160, 2375)] {
+        let mut rig = Rig::backup(with(priority));
+        rig.hear(1000, THEIRS, 200);
+        assert_eq!(rig.router.deadline(), Some(at(deadline)));
+        assert_eq!(anew(&mut rig, 1500, with(192)), []);
+        assert_eq!(rig.router.poll_timeout(), Some(at(2250)));
+        assert_eq!(rig.timeout(2250), [Action::ProveEar]);
+        assert_eq!(rig.state(), StateName::Backup);
+    }
+}
+
+/// Who says that it leaves was heard: no doubt at a deadline that another
+/// priority has moved, either.
+#[test]
+fn after_a_leave_another_priority_raises_no_doubt() {
+    for (priority, deadline) in [(64, 2750), (192, 2250)] {
+        let mut rig = Rig::backup(params(128));
+        rig.hear(1000, THEIRS, 200);
+        rig.hear(2000, THEIRS, 0);
+        assert_eq!(anew(&mut rig, 2100, params(priority)), []);
+        assert_eq!(rig.router.poll_timeout(), Some(at(deadline)));
+        rig.timeout(deadline);
+        assert_eq!(rig.state(), StateName::Active, "{priority}");
+    }
+}
+
 /// What was tracked and what was commanded stays.
 #[test]
 fn a_new_configuration_keeps_what_was_told() {
