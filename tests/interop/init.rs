@@ -4,7 +4,7 @@
 use vip::lab::pair::{ADDRESS_B, Pair, VIRTUAL};
 use vip::lab::{Host, LabError, PATIENCE};
 use vip_tests::Tested;
-use vip_tests::peer::keepalived;
+use vip_tests::peer::{keepalived, keepalived_program};
 use vip_tests::scene::{up, vip_program, wait_for_address};
 
 /// What `vip init` on A writes, for A and B.
@@ -34,7 +34,7 @@ fn read(pair: &Pair, path: &str) -> Result<String, LabError> {
 fn keepalived_accepts(host: &Host, text: &str) -> Tested {
     host.write("/run/tried.conf", text)?;
     let tried = host.output([
-        "keepalived",
+        &*keepalived_program().to_string_lossy(),
         "--config-test",
         "--log-console",
         "--log-detail",

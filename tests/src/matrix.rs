@@ -6,6 +6,7 @@ use std::path::Path;
 use vip::lab::pair::VRID;
 use vip::lab::{Frame, LabError, What};
 use vip_common::time::MonoTime;
+use vip_common::wire::vrrp::TRAILER_LEN;
 
 use crate::field::Field;
 use crate::peer::{Make, VIRTUAL_MAC, Way};
@@ -53,8 +54,8 @@ impl Event {
 pub enum Cell {
     /// As it should.
     Passed,
-    /// One of the two can never speak so; why.
-    Impossible(&'static str),
+    /// One of the two cannot speak so; why.
+    Impossible(String),
     /// Otherwise; how.
     Failed(String),
     /// An earlier one has failed.
@@ -97,7 +98,7 @@ impl Row {
         let makes = [self.first, self.second];
         if let Some(why) = makes.iter().find_map(|make| make.impossible(self.way)) {
             return Event::ALL
-                .map(|event| (event, Cell::Impossible(why)))
+                .map(|event| (event, Cell::Impossible(why.clone())))
                 .into();
         }
         let mut cells = Vec::new();
@@ -116,6 +117,9 @@ impl Row {
             .into()
     }
 }
+
+/// A whole version 3 advert for one IPv4 address, from the Ethernet header on.
+const UNSIGNED_LEN: usize = 14 + 20 + 8 + 4;
 
 const A: usize = 0;
 const B: usize = 1;
@@ -192,13 +196,16 @@ fn is_as_wished(field: &Field, which: usize, frame: &Frame) -> bool {
             .any(|other| other.name() != host.name() && to(&other.mac().0)),
         // FRR speaks from the virtual MAC always, the others when told to.
         Way::Vmac => to_group && from_virtual,
-        Way::V2 | Way::V2Password | Way::V3 => to_group,
+        Way::V2 | Way::V2Password | Way::V3 | Way::Signed => to_group,
     };
+    // Nothing but its length tells a signed one from others.
+    let signed = frame.bytes.len() == UNSIGNED_LEN + TRAILER_LEN;
     let from = match source {
         std::net::IpAddr::V4(source) => source == host.address(),
         std::net::IpAddr::V6(source) => source.is_unicast_link_local(),
     };
-    vrid == VRID && version == way.version() && ttl == 255 && destination && from
+    let rightly_signed = signed == (way == Way::Signed);
+    vrid == VRID && version == way.version() && ttl == 255 && destination && from && rightly_signed
 }
 
 /// More than two routers: each in turn loses the one before it, until one is

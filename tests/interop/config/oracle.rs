@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use vip::config::{self, Instance, Loaded, Severity};
 use vip::lab::{Host, Lab, PATIENCE};
+use vip_tests::peer::keepalived_program;
 
 use super::dump;
 use super::facts::Facts;
@@ -94,7 +95,7 @@ impl Oracle {
     pub(super) fn verdict(&self, text: &str) -> Result<(Verdict, String)> {
         self.host.write(FILE, text)?;
         let test = self.host.spawn([
-            "keepalived",
+            &*keepalived_program().to_string_lossy(),
             "--config-test",
             "--log-console",
             "--use-file",
@@ -118,7 +119,7 @@ impl Oracle {
         let daemon = self.host.spawn([
             "env",
             "TMPDIR=/run",
-            "keepalived",
+            &*keepalived_program().to_string_lossy(),
             "--dont-fork",
             "--log-console",
             "--no-syslog",

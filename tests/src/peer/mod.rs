@@ -14,12 +14,14 @@ use vip::lab::{Host, LabError, PATIENCE, Process};
 use vip_common::ids::MacAddr;
 use vip_common::time::Centis;
 
-pub use keepalived::keepalived;
+pub use keepalived::{choose_keepalived, keepalived, keepalived_program, keepalived_says};
 
 /// The virtual address of elections in IPv6.
 pub const VIRTUAL6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 8, 0, 0, 0, 0, 0x100);
 /// The password of those that have one.
 pub const PASSWORD: &str = "1111";
+/// The secret of those that sign, 32 bytes.
+pub const SECRET: &str = "hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 /// The virtual router's own MAC in IPv4.
 pub const VIRTUAL_MAC: MacAddr = MacAddr([0, 0, 0x5e, 0, 1, VRID]);
 /// Where `vip` and keepalived find their configuration.
@@ -30,7 +32,7 @@ const FILE: &str = "/run/node.conf";
 pub enum Make {
     /// The program under test.
     Vip,
-    /// Debian's keepalived.
+    /// keepalived: [`keepalived_program`].
     Keepalived,
     /// FRR's zebra and vrrpd.
     Frr,
@@ -51,17 +53,20 @@ pub enum Way {
     Unicast,
     /// VRRPv3 in IPv4 from the virtual router's own MAC, 100 ms.
     Vmac,
+    /// VRRPv3 in IPv4, signed (`auth_hmac`), 100 ms.
+    Signed,
 }
 
 impl Way {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::V2,
         Self::V2Password,
         Self::V3,
         Self::V3Ipv6,
         Self::Unicast,
         Self::Vmac,
+        Self::Signed,
     ];
 
     /// What it is called in the table.
@@ -74,6 +79,7 @@ impl Way {
             Self::V3Ipv6 => "v3 IPv6",
             Self::Unicast => "unicast",
             Self::Vmac => "vmac",
+            Self::Signed => "auth_hmac",
         }
     }
 
@@ -120,14 +126,16 @@ impl Make {
         }
     }
 
-    /// Why it can never speak so, if it cannot.
+    /// Why it cannot speak so, if it cannot.
     #[must_use]
-    pub fn impossible(self, way: Way) -> Option<&'static str> {
+    pub fn impossible(self, way: Way) -> Option<String> {
         match (self, way) {
             (Self::Frr, Way::V2Password) => {
-                Some("vrrpd has no authentication, it sends and takes type 0 only")
+                Some("vrrpd has no authentication, it sends and takes type 0 only".into())
             }
-            (Self::Frr, Way::Unicast) => Some("vrrpd speaks to the group only"),
+            (Self::Frr, Way::Signed) => Some("vrrpd has no authentication".into()),
+            (Self::Frr, Way::Unicast) => Some("vrrpd speaks to the group only".into()),
+            (Self::Keepalived, Way::Signed) => unsigned(&keepalived_says()),
             _ => None,
         }
     }
@@ -175,6 +183,23 @@ impl Make {
             })?;
         Ok(Participant { process, helper })
     }
+}
+
+/// Why a keepalived that says this of itself ([`keepalived_says`]) cannot sign, if
+/// it cannot.
+#[must_use]
+pub fn unsigned(said: &str) -> Option<String> {
+    let Some((parts, number)) = keepalived::version_of(said) else {
+        return Some(format!(
+            "{}: not a keepalived, it says `{said}`",
+            keepalived_program().display()
+        ));
+    };
+    (parts < vec![2, 4]).then(|| {
+        format!(
+            "not proven against a peer: keepalived {number} has no auth_hmac; name one from 2.4.0 on with --keepalived"
+        )
+    })
 }
 
 /// Starts `vip run` with this configuration on a host.
@@ -226,6 +251,14 @@ impl Wish<'_> {
                 let others: Vec<_> = others.map(|peer| peer.address().to_string()).collect();
                 block("unicast_peer", &others);
             }
+            Way::Signed => block(
+                "auth_hmac",
+                &[
+                    "mode enforce".into(),
+                    format!("key 1 {SECRET}"),
+                    "active_key 1".into(),
+                ],
+            ),
             Way::V2 | Way::V3 | Way::V3Ipv6 | Way::Vmac => {}
         }
         let prefix = if way == Way::V3Ipv6 { 64 } else { 24 };
@@ -236,7 +269,7 @@ impl Wish<'_> {
         match way {
             Way::Unicast => lines.push(format!("unicast_src_ip {}", host.address())),
             Way::Vmac => lines.push("use_vmac".into()),
-            Way::V2 | Way::V2Password | Way::V3 | Way::V3Ipv6 => {}
+            Way::V2 | Way::V2Password | Way::V3 | Way::V3Ipv6 | Way::Signed => {}
         }
         let mut text = "vrrp_instance VI_1 {\n".to_owned();
         for line in lines {

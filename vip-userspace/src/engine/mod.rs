@@ -368,7 +368,8 @@ impl Engine {
         let router = &mut self.routers[slot];
         if self.plan.routers[slot].vacant && !router.forgotten && !router.election.is_letting_go() {
             router.forgotten = true;
-            self.spent.extend(router.to_peers.take().map(Spent::ToPeers));
+            self.spent
+                .extend(router.to_peers.take().map(Spent::ToPeers));
             self.ask(Request::Forget { slot });
         }
     }

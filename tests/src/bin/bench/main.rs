@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use figures::{Column, table};
 use takeover::{Contender, Loss, Measured, Scale};
+use vip_tests::peer::choose_keepalived;
 
 #[derive(Parser)]
 #[command(
@@ -49,6 +50,9 @@ struct Who {
     /// Without keepalived, for a look at a change alone
     #[arg(long)]
     without_keepalived: bool,
+    /// The keepalived to measure beside it [default: the host's own]
+    #[arg(long, value_name = "FILE", env = "KEEPALIVED_PROGRAM")]
+    keepalived: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -141,6 +145,9 @@ fn contenders(arguments: &Who) -> Result<Vec<Contender>> {
             bail!("there is no vip at {}; name one with --vip", path.display())
         }
     };
+    if let Some(keepalived) = &arguments.keepalived {
+        choose_keepalived(keepalived.clone());
+    }
     let mut all = vec![vip("vip", &arguments.vip.clone().map_or_else(built, Ok)?)?];
     if let Some(beside) = &arguments.beside {
         all.push(vip("vip-beside", beside)?);

@@ -14,6 +14,7 @@ use vip::lab::pair::{ADDRESS_A, ADDRESS_B, VIRTUAL, VRID, version_3};
 use vip::lab::{Capture, Frame, Host, Lab, LabError, PATIENCE, Process, now};
 use vip_common::ids::Priority;
 use vip_common::time::{Centis, MonoTime};
+use vip_tests::peer::{keepalived_program, keepalived_says};
 
 /// Of the master.
 pub(crate) const PRIORITY_A: u8 = 150;
@@ -82,10 +83,10 @@ impl Contender {
 
     /// What it says of itself.
     pub(crate) fn version(&self) -> String {
-        let asked = match self {
-            Self::Vip { program, .. } => Command::new(program).arg("--version").output(),
-            Self::Keepalived { .. } => Command::new("keepalived").arg("--version").output(),
+        let Self::Vip { program, .. } = self else {
+            return keepalived_says();
         };
+        let asked = Command::new(program).arg("--version").output();
         let said = asked.map(|output| [output.stdout, output.stderr].concat());
         let said = String::from_utf8_lossy(&said.unwrap_or_default()).into_owned();
         said.lines().next().unwrap_or("unknown").trim().to_owned()
@@ -115,7 +116,7 @@ impl Contender {
                 };
                 host.write(FILE, &(options + &file))?;
                 host.spawn([
-                    "keepalived",
+                    &*keepalived_program().to_string_lossy(),
                     "--dont-fork",
                     "--no-syslog",
                     "--vrrp",

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use vip_tests::peer::choose_keepalived;
 use vip_tests::{chaos, reloads};
 
 #[derive(Parser)]
@@ -24,6 +25,9 @@ struct Cli {
     /// The vip to test [default: the one built beside this program]
     #[arg(long, value_name = "FILE", global = true, env = "VIP_PROGRAM")]
     vip: Option<PathBuf>,
+    /// The keepalived to test with [default: the host's own]
+    #[arg(long, value_name = "FILE", global = true, env = "KEEPALIVED_PROGRAM")]
+    keepalived: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -85,6 +89,9 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Ok(own.with_file_name("vip"))
     };
     let program = cli.vip.clone().map_or_else(built, Ok)?;
+    if let Some(keepalived) = cli.keepalived.clone() {
+        choose_keepalived(keepalived);
+    }
     let good = match &cli.command {
         Command::Matrix(arguments) => table::matrix(&program, &arguments.words),
         Command::Chaos(arguments) => chaos(program, arguments)?,

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use vip_tests::matrix::{Cell, Event, Row, down_and_up};
-use vip_tests::peer::{Make, Way};
+use vip_tests::peer::{Make, Way, keepalived_says};
 
 /// Rows at a time: most of a row is waiting.
 const AT_ONCE: usize = 3;
@@ -20,6 +20,7 @@ pub(crate) fn matrix(program: &Path, words: &[String]) -> bool {
         .into_iter()
         .filter(|row| chosen(&name(*row)))
         .collect();
+    println!("{}", keepalived_says());
     let begin = Instant::now();
     let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || {
@@ -63,7 +64,7 @@ fn failed(cells: &[(Event, Cell)]) -> bool {
 
 fn verdict(cells: &[(Event, Cell)]) -> &'static str {
     match cells.first() {
-        Some((_, Cell::Impossible(_))) => "impossible",
+        Some((_, Cell::Impossible(_))) => "left out",
         _ if failed(cells) => "FAILED",
         _ => "passed",
     }
@@ -92,7 +93,7 @@ fn print(rows: &[Row], done: &BTreeMap<String, Vec<(Event, Cell)>>) {
             print!("{word:>11}");
             match cell {
                 Cell::Impossible(why) if *event == Event::Election => {
-                    notes.push(format!("- {name} is impossible: {why}"));
+                    notes.push(format!("- {name} is left out: {why}"));
                 }
                 Cell::Failed(why) => notes.push(format!("{name}, {}: {why}", event.name())),
                 Cell::Passed | Cell::Impossible(_) | Cell::NotReached => {}
