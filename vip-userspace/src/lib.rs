@@ -17,4 +17,5 @@ pub mod lab;
 pub mod plan;
 pub mod privs;
 pub mod services;
+pub mod watch;
 pub mod words;

@@ -7,6 +7,9 @@ use vip::cli::{Cli, Command};
 use vip::command::{check, config, demo, drain, explain, init, release, reload, run, status, take};
 
 fn main() -> ExitCode {
+    if let Some(code) = vip::watch::launch::take_over() {
+        return code;
+    }
     let done = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

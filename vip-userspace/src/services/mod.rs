@@ -283,7 +283,7 @@ pub fn hold_signals() {
 }
 
 /// Has tokio watch a descriptor for input.
-fn watched<T: AsFd + AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
+pub(crate) fn watched<T: AsFd + AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
     #[expect(unsafe_code, reason = "tokio cannot know that a descriptor stays open")]
     // SAFETY: `T` owns its descriptor, which `AsFd` proves to be open for as
     // long as `T` lives, and gives out the same one at each call.

@@ -1,0 +1,7 @@
+//! What is watched for the sake of the address, and the programs that are run for
+//! it. All of it lives among the services: nothing here can make the engine wait.
+
+pub mod account;
+pub mod child;
+pub mod launch;
+mod pidfd;
