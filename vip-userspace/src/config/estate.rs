@@ -136,7 +136,9 @@ pub struct Route {
     pub table: Option<u32>,
     /// `vrf`: the VRF whose table it stands in.
     pub vrf: Option<String>,
-    /// `protocol`: who made it; none is ours (18, keepalived's).
+    /// `protocol`: who made it; none is vip ([`ROUTE_PROTOCOL`], 118).
+    ///
+    /// [`ROUTE_PROTOCOL`]: crate::kernel::ROUTE_PROTOCOL
     pub protocol: Option<u8>,
     /// How far it reaches, as the kernel numbers it; 0 with IPv6.
     pub scope: u8,
@@ -240,7 +242,9 @@ pub struct Rule {
     pub realms: Option<Realms>,
     /// `preference`: the lowest goes first.
     pub preference: u32,
-    /// `protocol`: who made it; none is ours (18, keepalived's).
+    /// `protocol`: who made it; none is vip ([`ROUTE_PROTOCOL`], 118).
+    ///
+    /// [`ROUTE_PROTOCOL`]: crate::kernel::ROUTE_PROTOCOL
     pub protocol: Option<u8>,
     /// `no_track`: whoever removes it has removed it.
     pub no_track: bool,

@@ -124,7 +124,7 @@ fn routes_come_with_all_they_were_given_and_go() {
                     },
                     Metric {
                         property: Property::Rtt,
-                        value: 20,
+                        value: 2400,
                         locked: false,
                     },
                     Metric {
@@ -180,7 +180,7 @@ fn routes_come_with_all_they_were_given_and_go() {
             "10.9.0.0/16 via 10.0.0.254 dev a0",
             "10.8.0.0/16 tos lowdelay dev a0 scope link src 10.0.0.1",
             "blackhole 10.7.0.0/16",
-            "10.6.0.0/16 via 10.0.0.254 dev a0 realms 3/4 mtu lock 1400 rtt 20ms",
+            "10.6.0.0/16 via 10.0.0.254 dev a0 realms 3/4 mtu lock 1400 rtt 300ms",
             "features ecn quickack 1 congctl reno",
             "nexthop via 10.0.0.254 dev a0 weight 5",
             "10.4.0.0/16 via inet6 2001:db8::fe dev a0",

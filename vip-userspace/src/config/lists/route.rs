@@ -38,7 +38,7 @@ pub struct RouteLine {
     pub table: Option<Number>,
     /// `vrf`: the VRF whose table it stands in.
     pub vrf: Option<Token>,
-    /// `protocol`: who made it; keepalived (18) where nobody is named.
+    /// `protocol`: who made it; vip (118) where nobody is named.
     pub protocol: Option<Number>,
     /// `scope`: how far it reaches.
     pub scope: Option<Number>,

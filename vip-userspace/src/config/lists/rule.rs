@@ -51,7 +51,7 @@ pub struct RuleLine {
     /// `preference`: the lowest goes first; keepalived finds one where none is
     /// given.
     pub preference: Option<u32>,
-    /// `protocol`: who made it; keepalived (18) where nobody is named.
+    /// `protocol`: who made it; vip (118) where nobody is named.
     pub made_by: Option<Number>,
     /// `no_track`: it may be deleted without any consequence.
     pub no_track: bool,

@@ -9,7 +9,7 @@ use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use super::super::ask::Request;
 use super::super::message::{attributes, ip, number};
 use super::{MAIN, ROUTE_PROTOCOL, RTM_NEWROUTE, family_of, octets, realms, write_network};
-use crate::config::estate::{Encap, IpEncap, Metric, NextHop, Order, Preference, Property, Route};
+use crate::config::estate::{Encap, IpEncap, NextHop, Order, Preference, Property, Route};
 
 const RTA_DST: u16 = 1;
 const RTA_SRC: u16 = 2;
@@ -176,7 +176,7 @@ fn metrics(request: &mut Request, route: &Route) {
             inside.number(LOCK, locked);
         }
         for metric in &route.metrics {
-            inside.number(attribute_of(metric.property), value_of(*metric));
+            inside.number(attribute_of(metric.property), metric.value);
         }
         if route.ecn {
             inside.number(FEATURES, ECN);
@@ -204,19 +204,6 @@ fn attribute_of(property: Property) -> u16 {
         Property::QuickAck => 15,
         Property::FastOpenNoCookie => 17,
     }
-}
-
-/// The kernel counts a round trip in eighths of a millisecond, and how much it
-/// varies in quarters.
-fn value_of(metric: Metric) -> u32 {
-    let parts = if metric.property == Property::Rtt {
-        8
-    } else if metric.property == Property::RttVar {
-        4
-    } else {
-        1
-    };
-    metric.value.saturating_mul(parts)
 }
 
 /// What packets are put into on their way.

@@ -65,10 +65,28 @@ fn routes_are_read_as_keepalived_reads_them() {
 }
 
 #[test]
+fn a_time_that_is_too_short_is_raised() {
+    for (text, least, help) in [
+        ("rtt 300", 1600, "without a unit 8 are a millisecond"),
+        ("rtt 199ms", 1600, "as in keepalived"),
+        ("rttvar 20", 800, "without a unit 4 are a millisecond"),
+        ("rto_min 20", 200, "as in keepalived"),
+    ] {
+        let line = format!("192.0.2.0/24 dev eth0 {text}");
+        let what = ["warning: ", "is too short, 200ms counts", help];
+        let line = with(&line, &what).unwrap();
+        assert_eq!(line.metrics[0].value, least, "{text}");
+    }
+    for text in ["rtt 1600", "rtt 200ms", "rttvar 800", "rto_min 200"] {
+        fine(&format!("192.0.2.0/24 dev eth0 {text}"));
+    }
+}
+
+#[test]
 fn a_route_has_its_whole_syntax() {
     let line = fine(
         "192.168.200.0/24 dev p33p1.2 table 6909 tos 0x04 protocol bird scope link priority 12 \
-         mtu lock 1000 hoplimit 100 rtt 20ms rto_min 1.5s realms 3/4 initcwnd 109 vrf blue \
+         mtu lock 1000 hoplimit 100 rtt 300ms rto_min 1.5s realms 3/4 initcwnd 109 vrf blue \
          features ecn congctl lock cubic quickack 1 ttl-propagate enabled append no_track onlink",
     );
     assert_eq!(line.table, Some(Number::Known(6909)));
@@ -86,7 +104,7 @@ fn a_route_has_its_whole_syntax() {
         [
             metric(Property::Mtu, 1000, true),
             metric(Property::HopLimit, 100, false),
-            metric(Property::Rtt, 20, false),
+            metric(Property::Rtt, 2400, false),
             metric(Property::RtoMin, 1500, false),
             metric(Property::InitCwnd, 109, false),
             metric(Property::QuickAck, 1, false),
@@ -221,8 +239,8 @@ fn these_routes_are_left_out() {
             &["from 0 to 255, not `256`"],
         ),
         ("192.168.24.0/24 dev eth0 quickack 2", &["from 0 to 1"]),
-        ("192.168.21.0/24 dev eth0 rtt 20m", &["20ms or 1.5s"]),
-        ("192.168.21.0/24 dev eth0 rtt +2s", &["20ms or 1.5s"]),
+        ("192.168.21.0/24 dev eth0 rtt 20m", &["300ms or 1.5s"]),
+        ("192.168.21.0/24 dev eth0 rtt +2s", &["300ms or 1.5s"]),
         (
             "192.168.59.0/24 dev eth0 metric -1",
             &["from 0 to 4294967295, not `-1`"],
