@@ -280,3 +280,78 @@ fn many_reloads_at_once_end_with_the_last_file() -> Tested {
     wait_for_address(a, OTHER, true)?;
     scene.settled()
 }
+
+/// VI_1 with another address on this interface.
+fn also_on(text: &str, device: &str) -> String {
+    let line = format!("{VIRTUAL}/24");
+    text.replace(&line, &format!("{line}\n        {OTHER}/24 dev {device}"))
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_named_and_moves_nothing() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let a = &scene.pair.a;
+    let since = now();
+    let more = also_on(&fast(100), "extra0");
+    for words in [&["--dry-run"][..], &[]] {
+        let (code, said) = reload(&scene.pair, a, &more, words)?;
+        assert_eq!(code, 4, "{said}");
+        let why = "(VI_1) could not run any more: there is no interface extra0 here, needed for 192.168.8.101; create it first";
+        assert!(said.contains(why), "{said}");
+        assert!(said.contains("nothing was changed"), "{said}");
+    }
+    adverts(&scene, 5, now())?;
+    went_on(&scene, since)?;
+    // With it, it is no change of state.
+    a.output([
+        "ip", "link", "add", "extra0", "type", "veth", "peer", "extra1",
+    ])?
+    .success()?;
+    let (code, said) = reload(&scene.pair, a, &more, &[])?;
+    assert_eq!(code, 0, "{said}");
+    wait_for_address(a, OTHER, true)?;
+    went_on(&scene, since)?;
+    // It goes, and it is this one that is missed, not the instance's own.
+    a.output(["ip", "link", "delete", "extra0"])?.success()?;
+    let status = scene.pair.wait_for_state(a, "FAULT", PATIENCE)?;
+    let reason = instance(&status)["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("extra0 does not exist"), "{reason}");
+    scene.on_a.wait_for_line_after(
+        "entering FAULT state (extra0 does not exist",
+        since,
+        PATIENCE,
+    )?;
+    let (code, said) = reload(&scene.pair, a, &fast(100), &[])?;
+    assert_eq!(code, 0, "{said}");
+    scene.settled()
+}
+
+#[test]
+fn what_is_tracked_and_down_is_foretold() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let a = &scene.pair.a;
+    a.output([
+        "ip", "link", "add", "extra0", "type", "veth", "peer", "extra1",
+    ])?
+    .success()?;
+    let tracked = fast(100).replace(
+        "priority 100",
+        "priority 100\n    track_interface {\n        extra0\n    }",
+    );
+    assert!(tracked.contains("extra0"), "{tracked}");
+    let (code, said) = reload(&scene.pair, a, &tracked, &[])?;
+    assert_eq!(
+        (code, said.as_str()),
+        (
+            0,
+            "(VI_1) adds tracked interface extra0, FAULT at once, since extra0 is down (now MASTER)\n"
+        )
+    );
+    let status = scene.pair.wait_for_state(a, "FAULT", PATIENCE)?;
+    let reason = instance(&status)["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.starts_with("extra0, which is tracked, is down"),
+        "{reason}"
+    );
+    Ok(())
+}

@@ -25,7 +25,8 @@ pub const fn state(standing: Standing) -> &'static str {
     }
 }
 
-/// What keeps a router out, and what ends it.
+/// What keeps a router out, and what ends it; `interface` is the one that it is
+/// about, or the tracker.
 #[must_use]
 pub fn fault(fault: Fault, plan: &RouterPlan, interface: &str) -> String {
     match fault {
@@ -45,7 +46,9 @@ pub fn fault(fault: Fault, plan: &RouterPlan, interface: &str) -> String {
                 "{interface} has no link-local IPv6 address that is ready to speak from; ends when it has one"
             ),
         },
-        Fault::Tracked => "a tracked interface is down; ends when it is up".into(),
+        Fault::Tracked => {
+            format!("{interface}, which is tracked, is down or fails; ends when it is well")
+        }
         Fault::EarDeaf => {
             format!("cannot hear what arrives on {interface}; tried again every few seconds")
         }
@@ -163,7 +166,7 @@ fn cleared(fault: Fault, interface: &str) -> String {
         Fault::NoInterface => format!("{interface} exists"),
         Fault::LinkDown => format!("{interface} is up"),
         Fault::NoAddress => format!("{interface} has an address"),
-        Fault::Tracked => "all tracked interfaces are up".into(),
+        Fault::Tracked => format!("{interface}, which is tracked, is well"),
         Fault::EarDeaf => format!("{interface} can be heard"),
         Fault::AddressesNotInstalled => "the addresses are tried again".into(),
         Fault::StartupDelay => "the delay after the start has passed".into(),

@@ -39,7 +39,7 @@ use crate::dataplane::{AddressNote, Ear, EarEvent, Left};
 use crate::kernel::hands::{Outcome, Request, Spent, ToPeers};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
-pub use news::{Command, LinkFacts, LinkNews, Own, Report, Verdict};
+pub use news::{Command, Hindrance, LinkFacts, LinkNews, Own, Report, Verdict};
 use pace::Pace;
 use published::Published;
 use queue::{Receiver, Sender, Wake};

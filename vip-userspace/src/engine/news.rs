@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use vip_common::election;
+use vip_common::election::{self, Fault};
 use vip_common::ids::{Family, MacAddr, Priority};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Tracked};
 
 /// What the link reader tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,6 +123,36 @@ pub enum Verdict {
     Number(i32),
 }
 
+/// What is in the way of a router's taking part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hindrance {
+    /// What.
+    pub fault: Fault,
+    /// The interface, or the tracker, that it is about, where it is about one.
+    pub about: Option<Tracked>,
+}
+
+impl Hindrance {
+    /// Something about an interface.
+    #[must_use]
+    pub const fn at(port: usize, fault: Fault) -> Self {
+        Self::by(Tracked::Port(port), fault)
+    }
+
+    /// Something about an interface or a tracker.
+    #[must_use]
+    pub const fn by(about: Tracked, fault: Fault) -> Self {
+        let about = Some(about);
+        Self { fault, about }
+    }
+}
+
+impl From<Fault> for Hindrance {
+    fn from(fault: Fault) -> Self {
+        Self { fault, about: None }
+    }
+}
+
 /// What a person may want to know: plain data, put into words by services.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Report {
@@ -132,6 +162,8 @@ pub enum Report {
         slot: usize,
         /// When it was decided.
         at: MonoTime,
+        /// What is in its way, or was until now.
+        about: Option<Tracked>,
         /// What.
         report: election::Report,
     },

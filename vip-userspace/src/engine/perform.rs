@@ -25,9 +25,11 @@ impl Engine {
                     if matches!(report, election::Report::LowerPriorityHeard { .. }) {
                         self.contested(slot, now);
                     }
+                    let about = self.routers[slot].hindered_by;
                     self.report(Report::Election {
                         slot,
                         at: now,
+                        about,
                         report,
                     });
                 }

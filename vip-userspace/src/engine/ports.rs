@@ -8,7 +8,9 @@ use std::sync::Arc;
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use vip_common::election::{Fault, Input, State};
 
-use super::{ATTACH_RETRY, AttachedPort, EAR, Engine, LinkFacts, OwnedEar, Port, Request, rt};
+use super::{
+    ATTACH_RETRY, AttachedPort, EAR, Engine, Hindrance, LinkFacts, OwnedEar, Port, Request, rt,
+};
 use crate::dataplane::Ear;
 use crate::kernel::hands::{Attached, Spent};
 use crate::plan::Plan;
@@ -233,13 +235,16 @@ impl Engine {
         });
         let moved = before.0 && before.1 != router.mac;
         router.told = able;
-        self.input(
-            slot,
-            match able {
-                Ok(primary) => Input::BecameAble { primary },
-                Err(fault) => Input::BecameUnable { fault },
-            },
-        );
+        match able {
+            Ok(primary) => {
+                self.input(slot, Input::BecameAble { primary });
+                self.routers[slot].hindered_by = None;
+            }
+            Err(Hindrance { fault, about }) => {
+                router.hindered_by = about;
+                self.input(slot, Input::BecameUnable { fault });
+            }
+        }
         if moved && self.routers[slot].seen.installed {
             self.announce(slot, plan.routers[slot].params.garp.repeat);
         }
@@ -259,12 +264,13 @@ impl Engine {
     }
 
     /// The address to take part with, or what is in the way.
-    pub(super) fn able(&self, slot: usize) -> Result<IpAddr, Fault> {
+    pub(super) fn able(&self, slot: usize) -> Result<IpAddr, Hindrance> {
         let plan = &self.plan.routers[slot];
         if plan.unusable.is_some() {
-            return Err(Fault::Unusable);
+            return Err(Fault::Unusable.into());
         }
         let port = &self.ports[plan.port];
+        let here = |fault| Hindrance::at(plan.port, fault);
         let absent = |port: &Port| {
             if port.looked_at {
                 Fault::NoInterface
@@ -272,15 +278,15 @@ impl Engine {
                 Fault::Starting
             }
         };
-        let link = port.link.ok_or_else(|| absent(port))?;
+        let link = port.link.ok_or_else(|| here(absent(port)))?;
         if !link.running && !plan.dont_track_primary {
-            return Err(Fault::LinkDown);
+            return Err(here(Fault::LinkDown));
         }
         let own = link.own.of(plan.family);
-        let primary = plan.source.or(own).ok_or(Fault::NoAddress)?;
+        let primary = plan.source.or(own).ok_or(here(Fault::NoAddress))?;
         let router = &self.routers[slot];
         if router.lacks_source {
-            return Err(Fault::NoAddress);
+            return Err(here(Fault::NoAddress));
         }
         // A silence that we cannot vouch for is no ground for a takeover. Who is
         // Active goes on while the next rung is tried.
@@ -288,7 +294,7 @@ impl Engine {
         let is_active = matches!(state, State::Active(_));
         let takes_part = !matches!(state, State::Initialize(_));
         if port.deaf && !is_active {
-            return Err(Fault::EarDeaf);
+            return Err(here(Fault::EarDeaf));
         }
         for index in plan.ports() {
             let port = &self.ports[index];
@@ -304,19 +310,20 @@ impl Engine {
             } else {
                 absent(port)
             };
-            let link = port.link.ok_or(missing)?;
+            let there = |fault| Hindrance::at(index, fault);
+            let link = port.link.ok_or(there(missing))?;
             match &port.attached {
                 // Another MAC or address of the same interface is no reason to
                 // leave: the NIC is being told, and frames are built anew then.
                 Some(attached) if attached.facts.ifindex == link.ifindex => {}
-                _ if port.retry_at.is_some() => return Err(Fault::EarDeaf),
-                _ => return Err(Fault::Starting),
+                _ if port.retry_at.is_some() => return Err(there(Fault::EarDeaf)),
+                _ => return Err(there(Fault::Starting)),
             }
         }
         self.tracked_priority(slot)?;
         // From an address that is not there nothing is sent to a peer.
         if plan.unicast.is_some() && router.to_peers.is_none() {
-            return Err(Fault::NoAddress);
+            return Err(here(Fault::NoAddress));
         }
         Ok(primary)
     }

@@ -12,6 +12,8 @@ use vip_common::ids::{MacAddr, Priority};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
+use crate::plan::Tracked;
+
 /// Routers heard by one of ours that are remembered; the one that was silent
 /// for longest gives way.
 pub const PEERS: usize = 8;
@@ -87,6 +89,10 @@ pub struct Snapshot {
     pub deadline: Option<MonoTime>,
     /// Our own address on the interface.
     pub primary: Option<IpAddr>,
+    /// What is wrong with it, also where it is out for another reason.
+    pub obstacle: Option<Fault>,
+    /// The interface or tracker of the plan that this is about.
+    pub hindered_by: Option<Tracked>,
     /// The Active Router that a Backup follows.
     pub active: Option<(IpAddr, Priority)>,
     /// Its MAC, whose claims of our addresses are no conflict; zero if none.
@@ -121,6 +127,8 @@ impl Snapshot {
             priority,
             deadline: None,
             primary: None,
+            obstacle: None,
+            hindered_by: None,
             active: None,
             active_mac: MacAddr::ZERO,
             installed: false,
@@ -173,6 +181,28 @@ fn fault_number(fault: Fault) -> u64 {
         .map_or(0, |at| at as u64)
 }
 
+/// Set in the number of a tracker.
+const TRACKER: u32 = 1 << 31;
+
+/// Zero is nothing.
+fn tracked_number(what: Option<Tracked>) -> u32 {
+    let number = |at: usize| u32::try_from(at).map_or(0, |at| at.saturating_add(1) & !TRACKER);
+    match what {
+        None => 0,
+        Some(Tracked::Port(port)) => number(port),
+        Some(Tracked::Tracker(at)) => number(at) | TRACKER,
+    }
+}
+
+fn tracked_of(number: u32) -> Option<Tracked> {
+    let at = usize::try_from((number & !TRACKER).checked_sub(1)?).ok()?;
+    Some(if number & TRACKER == 0 {
+        Tracked::Port(at)
+    } else {
+        Tracked::Tracker(at)
+    })
+}
+
 fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
     let mut words = [0; WORDS];
     let standing = match snapshot.standing {
@@ -186,7 +216,9 @@ fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
     words[0] = standing
         | u64::from(snapshot.priority.get()) << 8
         | u64::from(active_priority) << 16
-        | u64::from(snapshot.installed) << 24;
+        | u64::from(snapshot.installed) << 24
+        | snapshot.obstacle.map_or(0, |fault| fault_number(fault) + 1) << 25
+        | u64::from(tracked_number(snapshot.hindered_by)) << 32;
     words[1] = snapshot.since.as_nanos();
     words[2] = time_word(snapshot.deadline);
     [words[3], words[10]] = address_words(snapshot.primary);
@@ -253,6 +285,10 @@ fn decode(words: &[u64; WORDS]) -> Snapshot {
         priority: Priority::from_wire(octet(words[0], 8)),
         deadline: word_time(words[2]),
         primary: words_address([words[3], words[10]]),
+        obstacle: usize::try_from(words[0] >> 25 & 0x7f)
+            .ok()
+            .and_then(|number| Fault::ALL.get(number.checked_sub(1)?).copied()),
+        hindered_by: tracked_of((words[0] >> 32) as u32),
         active: words_address([words[4], words[11]])
             .map(|at| (at, Priority::from_wire(octet(words[0], 16)))),
         active_mac: {
@@ -344,6 +380,7 @@ mod tests {
         snapshot.since = MonoTime::from_nanos(7);
         snapshot.deadline = Some(MonoTime::from_nanos(u64::MAX));
         snapshot.primary = Some(IpAddr::from([192, 168, 8, 6]));
+        snapshot.hindered_by = Some(Tracked::Port(70_000));
         snapshot.active = Some((
             IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1_u16]),
             Priority::OWNER,
@@ -384,6 +421,8 @@ mod tests {
         for fault in Fault::ALL {
             let mut snapshot = busy();
             snapshot.standing = Standing::Initialize(*fault);
+            snapshot.obstacle = Some(*fault);
+            snapshot.hindered_by = Some(Tracked::Tracker(*fault as usize));
             assert_eq!(decode(&encode(&snapshot)), snapshot);
         }
     }

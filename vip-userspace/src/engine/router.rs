@@ -16,13 +16,13 @@ use vip_common::wire::vrrp::{
     Advert, AdvertFrame, ChecksumDialect, FrameSpec, Header, Unencodable,
 };
 
-use super::LinkFacts;
 use super::pace::Owed;
 use super::published::{Peer, Snapshot, Standing};
 use super::trust::{self, Trust};
+use super::{Hindrance, LinkFacts};
 use crate::dataplane::AddressNote;
 use crate::kernel::{FrameSender, UnicastSender};
-use crate::plan::RouterPlan;
+use crate::plan::{RouterPlan, Tracked};
 
 /// How long the password that a reload has replaced is still accepted: time to
 /// reload the other nodes.
@@ -34,7 +34,9 @@ pub struct Router {
     pub election: VirtualRouter,
     /// Why it cannot take part, or the address that it takes part with, as the
     /// election was last told.
-    pub told: Result<IpAddr, Fault>,
+    pub told: Result<IpAddr, Hindrance>,
+    /// What keeps it out, or did until it was told otherwise.
+    pub hindered_by: Option<Tracked>,
     /// What is published of it.
     pub seen: Snapshot,
     /// Whether `seen` has changed since it was published.
@@ -93,7 +95,8 @@ impl Router {
         let addresses = plan.all_addresses().count();
         Self {
             election: VirtualRouter::new(plan.params),
-            told: Err(Fault::Starting),
+            told: Err(Fault::Starting.into()),
+            hindered_by: None,
             seen: Snapshot::new(plan.priority()),
             changed: true,
             active_mac: MacAddr::ZERO,
@@ -391,6 +394,8 @@ impl Router {
         self.seen.priority = self.election.effective_priority();
         self.seen.deadline = self.election.deadline();
         self.seen.primary = self.told.ok();
+        self.seen.obstacle = self.told.err().map(|hindrance| hindrance.fault);
+        self.seen.hindered_by = self.hindered_by;
         self.seen.active = self
             .followed()
             .map(|active| (active.address, active.priority));

@@ -4,7 +4,7 @@
 use vip_common::election::{Fault, State};
 use vip_common::ids::Priority;
 
-use super::{Engine, Input, Report, Verdict};
+use super::{Engine, Hindrance, Input, Report, Verdict};
 use crate::config::estate::Weight;
 use crate::plan::Tracked;
 
@@ -58,27 +58,27 @@ impl Engine {
     /// # Errors
     /// [`Fault::Tracked`] where something has failed that it cannot do without, and
     /// [`Fault::Starting`] where that is not known yet.
-    pub(super) fn tracked_priority(&self, slot: usize) -> Result<Priority, Fault> {
+    pub(super) fn tracked_priority(&self, slot: usize) -> Result<Priority, Hindrance> {
         let plan = &self.plan.routers[slot];
         let state = self.routers[slot].election.state();
         let takes_part = !matches!(state, State::Initialize(_));
         let mut sum = i32::from(plan.params.priority.get());
-        let mut is_unknown = false;
+        let mut unknown = None;
         for (tracked, weight) in &plan.tracked {
             match self.effect(*tracked, *weight) {
                 Effect::Adds(points) => sum = sum.saturating_add(points),
-                Effect::Bars => return Err(Fault::Tracked),
-                Effect::Unknown => is_unknown |= !takes_part,
+                Effect::Bars => return Err(Hindrance::by(*tracked, Fault::Tracked)),
+                Effect::Unknown => unknown = Some(*tracked),
             }
         }
-        if is_unknown {
-            return Err(Fault::Starting);
+        if let Some(tracked) = unknown.filter(|_| !takes_part) {
+            return Err(Hindrance::by(tracked, Fault::Starting));
         }
         if plan.params.is_owner() {
             return Ok(Priority::OWNER);
         }
         let priority = u8::try_from(sum.clamp(1, 254)).unwrap_or(u8::MAX - 1);
-        Priority::new(priority).ok_or(Fault::Unusable)
+        Priority::new(priority).ok_or(Fault::Unusable.into())
     }
 
     fn effect(&self, tracked: Tracked, weight: Weight) -> Effect {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{GroupPlan, Plan};
+use super::{GroupPlan, Plan, RouterPlan};
 use crate::config::estate::Weight;
 use crate::config::trackers::{Kind, Tracked as Named, Tracker};
 use crate::config::{Configuration, TrackedInterface};
@@ -57,6 +57,17 @@ impl Plan {
                 let tracker = self.trackers.get(at);
                 tracker.map_or("", |one| &one.tracker.name)
             }
+        }
+    }
+
+    /// The name of what something about a router is about: of this, where it is
+    /// known, else of the interface that it is heard on.
+    #[must_use]
+    pub fn concerned(&self, router: &RouterPlan, what: Option<Tracked>) -> &str {
+        let own = self.tracked_name(Tracked::Port(router.port));
+        match what.map(|what| self.tracked_name(what)) {
+            None | Some("") => own,
+            Some(name) => name,
         }
     }
 

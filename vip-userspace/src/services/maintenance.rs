@@ -27,6 +27,8 @@ pub(super) struct Member<'a> {
     pub plan: &'a RouterPlan,
     /// The interface it speaks on.
     pub interface: &'a str,
+    /// What keeps it out, an interface or a tracker.
+    pub hindered_by: &'a str,
     /// Where it stands.
     pub seen: &'a Snapshot,
     /// What was ordered of it before.
@@ -156,7 +158,7 @@ pub(super) fn judge_take(members: &[Member<'_>], now: MonoTime) -> Result<(), Ve
             said.push(format!(
                 "({name}) is {}: {}",
                 words::state(member.seen.standing),
-                words::fault(fault, member.plan, member.interface)
+                words::fault(fault, member.plan, member.hindered_by)
             ));
             continue;
         }
@@ -285,6 +287,7 @@ mod tests {
         Member {
             plan: &plan.routers[0],
             interface: "eth0",
+            hindered_by: "eth0",
             seen,
             order,
         }

@@ -6,6 +6,7 @@
 pub mod control;
 mod doubles;
 pub mod dump;
+mod foresight;
 pub mod log;
 mod maintenance;
 mod obey;

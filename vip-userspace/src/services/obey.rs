@@ -397,6 +397,7 @@ impl Services {
             Member {
                 plan,
                 interface: &self.plan.ports[plan.port].name,
+                hindered_by: self.plan.concerned(plan, seen.hindered_by),
                 seen,
                 order: self.orders.of(&plan.name),
             }

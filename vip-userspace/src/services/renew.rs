@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::log::Level;
 use super::obey::{CarriedOver, respond};
 use super::protocol::Answer;
-use super::reload::{self, Candidate, Refused};
+use super::reload::{self, Candidate, Refused, Seen};
 use super::{HeardBy, Services, State};
 use crate::config::{ReadError, Severity};
 use crate::engine::Command;
@@ -328,14 +328,16 @@ impl Services {
                 self.log.line(Level::Warning, &remark.headline);
             }
         }
-        let (old, new) = (&self.running.configuration, &candidate.configuration);
-        let said = reload::plan(old, new, |name| self.standing(name));
+        let said = reload::plan(&self.running, &candidate, |name| self.seen(name));
         Ok((candidate, said))
     }
 
-    fn standing(&self, instance: &str) -> Option<Standing> {
+    fn seen(&self, instance: &str) -> Option<Seen> {
         let mut routers = self.plan.routers.iter();
         let slot = routers.position(|router| !router.vacant && router.name == instance)?;
-        Some(self.published.read(slot)?.standing)
+        Some(Seen {
+            standing: self.published.read(slot)?.standing,
+            order: self.orders.of(instance).map(|order| order.what),
+        })
     }
 }

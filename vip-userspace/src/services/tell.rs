@@ -14,6 +14,7 @@ use crate::dataplane::Wanted;
 use crate::engine::Report;
 use crate::error::{Exit, Failure};
 use crate::kernel::hands::Note;
+use crate::plan::Tracked;
 use crate::words;
 
 /// How many refusals by source and reason are told in a daemon's life: forged
@@ -82,7 +83,12 @@ impl Services {
                 let text = "an address was removed by another program; put back";
                 self.say(slot, Level::Warning, text);
             }
-            Report::Election { slot, at, report } => {
+            Report::Election {
+                slot,
+                at,
+                about,
+                report,
+            } => {
                 if let election::Report::Transition {
                     to: StateName::Active,
                     ..
@@ -90,7 +96,7 @@ impl Services {
                 {
                     state.troubles.remove(&slot);
                 }
-                self.election(slot, at, report);
+                self.election(slot, at, about, report);
                 self.mind_orders(slot, report);
             }
             Report::Announced { slot, .. } => {
@@ -174,9 +180,16 @@ impl Services {
         }
     }
 
-    pub(super) fn election(&self, slot: usize, at: MonoTime, report: election::Report) {
+    /// Says what an election says; `about` is what is, or was, in the way.
+    pub(super) fn election(
+        &self,
+        slot: usize,
+        at: MonoTime,
+        about: Option<Tracked>,
+        report: election::Report,
+    ) {
         let router = &self.plan.routers[slot];
-        let interface = &self.plan.ports[router.port].name;
+        let interface = self.plan.concerned(router, about);
         let seen = self.published.read(slot);
         let ours = seen.map_or(router.priority(), |seen| seen.priority);
         match report {

@@ -139,7 +139,12 @@ fn instance(
         },
         version: router.params.version.get(),
         state: words::state(seen.standing).into(),
-        reason: reason(router, interface, seen, now),
+        reason: reason(
+            router,
+            services.plan.concerned(router, seen.hindered_by),
+            seen,
+            now,
+        ),
         since_ns: nanos(now.since(seen.since)),
         priority: router.priority().get(),
         effective_priority: seen.priority.get(),
@@ -237,8 +242,15 @@ fn reason(router: &RouterPlan, interface: &str, seen: &Snapshot, now: MonoTime) 
                 }
                 _ => String::new(),
             };
+            // Out by order, and not only by that.
+            let besides = match (fault, seen.obstacle) {
+                (Fault::Drained, Some(other)) if other != Fault::Starting => {
+                    format!("; besides, {}", words::fault(other, router, interface))
+                }
+                _ => String::new(),
+            };
             format!(
-                "{}{retry} (for {since})",
+                "{}{besides}{retry} (for {since})",
                 words::fault(fault, router, interface)
             )
         }
@@ -383,7 +395,7 @@ fn until(now: MonoTime, deadline: MonoTime) -> i64 {
 mod tests {
     use super::*;
     use crate::config;
-    use crate::plan::Plan;
+    use crate::plan::{Plan, Tracked};
 
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 8, 4));
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 8, 6));
@@ -470,5 +482,35 @@ mod tests {
             of(&seen),
             "eth0 is down or has no carrier; ends when the link is up (for 1.500 s)"
         );
+        seen.standing = Standing::Initialize(Fault::Drained);
+        seen.installed = false;
+        let drained = "drained: stays out until told otherwise";
+        assert_eq!(of(&seen), format!("{drained} (for 1.500 s)"));
+        seen.obstacle = Some(Fault::LinkDown);
+        assert_eq!(
+            of(&seen),
+            format!(
+                "{drained}; besides, eth0 is down or has no carrier; ends when the link is up (for 1.500 s)"
+            )
+        );
+    }
+
+    #[test]
+    fn the_interface_that_is_in_the_way_is_named() {
+        let text = include_str!("../../../tests/seed/nodeB.conf");
+        let text = text.replace(
+            "priority",
+            "track_interface {\n        eth3\n    }\n    priority",
+        );
+        let plan = Plan::new(&config::parse(&text, "nodeB.conf").configuration);
+        let router = &plan.routers[0];
+        assert_eq!(plan.concerned(router, None), "eth0");
+        let tracked = plan.ports.iter().position(|port| port.name == "eth3");
+        let interface = plan.concerned(router, tracked.map(Tracked::Port));
+        assert_eq!(
+            words::fault(Fault::Tracked, router, interface),
+            "eth3, which is tracked, is down or fails; ends when it is well"
+        );
+        assert_eq!(plan.concerned(router, Some(Tracked::Port(99))), "eth0");
     }
 }
