@@ -258,6 +258,67 @@ fn a_sync_group_moves_whole() -> Tested {
     Ok(())
 }
 
+/// The states of VI_1 and VI_2.
+fn states(status: &Value) -> Vec<&str> {
+    let instances = status["instances"].as_array();
+    instances
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["state"].as_str())
+        .collect()
+}
+
+#[test]
+fn a_drained_sync_group_is_out_whole_also_where_one_member_is_at_fault() -> Tested {
+    let pair = Pair::new(vip_program(), "auto")?;
+    let a = &pair.a;
+    a.output([
+        "ip", "link", "add", "extra0", "type", "veth", "peer", "extra1",
+    ])?
+    .success()?;
+    // VI_2 lacks the carrier of another interface.
+    let second = company(100).replace(
+        "virtual_router_id 52",
+        "virtual_router_id 52\n    track_interface {\n        extra0\n    }",
+    );
+    let on_a = pair.start(a, &second)?;
+    up(&on_a)?;
+    let group = |what: &str, expected: [&'static str; 2]| {
+        pair.wait_for_status(a, what, PATIENCE, |status| states(status) == expected)
+    };
+    group("both at fault", ["FAULT", "FAULT"])?;
+    let (code, said) = ordered(&pair, a, &["drain", "VI_1", "--force"])?;
+    assert_eq!(code, 0, "{said}");
+    let status = group("both drained", ["INIT", "INIT"])?;
+    let reason = status["instances"][1]["reason"]
+        .as_str()
+        .unwrap_or_default();
+    assert!(
+        reason.contains("drained") && reason.contains("extra0, which is tracked, is down"),
+        "{reason}"
+    );
+    // The fault ends, the order does not.
+    let since = now();
+    for name in ["extra0", "extra1"] {
+        a.output(["ip", "link", "set", name, "up"])?.success()?;
+    }
+    pair.wait_for_status(a, "the end of the fault", PATIENCE, |status| {
+        let reason = status["instances"][1]["reason"].as_str();
+        reason.is_some_and(|reason| !reason.contains("extra0"))
+    })?;
+    group("both drained still", ["INIT", "INIT"])?;
+    assert_eq!(last_state_lines(&on_a, since), [""; 0]);
+    let (code, said) = ordered(&pair, a, &["undrain", "VI_1"])?;
+    assert_eq!(code, 0, "{said}");
+    group("both masters", ["MASTER", "MASTER"])?;
+    let lines = last_state_lines(&on_a, since);
+    assert!(
+        !lines.iter().any(|line| line.contains("FAULT")),
+        "{lines:?}"
+    );
+    Ok(())
+}
+
 #[test]
 fn signals_write_state_and_statistics_into_the_runtime_directory() -> Tested {
     let scene = Scene::elected("auto")?;

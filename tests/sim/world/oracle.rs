@@ -184,15 +184,17 @@ impl World {
     /// the bound.
     pub(super) fn judge_end(&self, host: usize, claimed: bool, held: Duration) {
         let it = &self.hosts[host];
-        let Some((since, interval)) = it.gave_up else {
+        let Some((since, succession)) = it.gave_up else {
             self.fail(&format!("{host} lets go of what it never had"));
         };
-        let bound = interval.span() + LettingGo::GRACE;
+        let bound = succession + LettingGo::GRACE;
         let linger = LettingGo::LINGER;
         let served = it.claim.is_some_and(|at| self.now >= at + linger);
+        // One that was told to stay out does not say what else is wrong with it.
         let fault = |host: &Host| {
             let fault = host.fault();
-            fault.is_some_and(|fault| !matches!(fault, Fault::Drained | Fault::ShutDown))
+            let told = |fault| matches!(fault, Fault::Drained | Fault::ShutDown);
+            fault.is_some_and(|fault| !told(fault) || !host.link || host.deaf)
         };
         let mates = self.mates(host);
         let faulty = mates.iter().any(|&mate| fault(&self.hosts[mate]));

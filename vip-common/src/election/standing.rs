@@ -101,13 +101,19 @@ impl VirtualRouter {
     pub fn stance(&self) -> Stance {
         let part = match &self.state {
             _ if self.standing.left => Part::Left,
-            State::Initialize(_) => match self.impediment(self.clock) {
-                Some(out) if out.fault == Fault::Starting && !self.standing.took_part => Part::New,
-                Some(out) => Part::Unable(out.fault),
-                None => Part::Ready {
-                    held: self.standing.held_out,
-                },
-            },
+            // What is wrong with it counts for the others even where it is drained.
+            State::Initialize(_) => {
+                let own = self.hindrance(self.clock);
+                match own.or_else(|| self.impediment(self.clock)) {
+                    Some(out) if out.fault == Fault::Starting && !self.standing.took_part => {
+                        Part::New
+                    }
+                    Some(out) => Part::Unable(out.fault),
+                    None => Part::Ready {
+                        held: self.standing.held_out,
+                    },
+                }
+            }
             State::Backup(backup) if backup.is_wanting() => Part::Wanting,
             State::Backup(backup) if backup.fell => Part::FellBack,
             State::Backup(_) => Part::Backup,
@@ -122,24 +128,36 @@ impl VirtualRouter {
         Stance { part, holding }
     }
 
-    /// What of our own is in the way, the most lasting first.
+    /// What of our own is in the way, what was ordered first: it holds whatever else
+    /// comes and goes.
     fn impediment(&self, now: MonoTime) -> Option<Initialize> {
         let standing = &self.standing;
         let startup = self.params.startup_until;
-        let (fault, retry) = if standing.left {
-            (Fault::ShutDown, None)
-        } else if let Some(fault) = standing.obstacle {
-            (fault, None)
-        } else if let Some(retry) = standing.out_until.filter(|retry| now < *retry) {
-            (Fault::AddressesNotInstalled, Some(retry))
+        let out = |fault, retry| Some(Initialize { fault, retry });
+        if standing.left {
+            out(Fault::ShutDown, None)
         } else if standing.drained.is_some() {
-            (Fault::Drained, None)
+            out(Fault::Drained, None)
+        } else if let Some(hindrance) = self.hindrance(now) {
+            Some(hindrance)
         } else if now < startup && matches!(self.state, State::Initialize(_)) {
-            (Fault::StartupDelay, Some(startup))
+            out(Fault::StartupDelay, Some(startup))
         } else {
-            return None;
-        };
-        Some(Initialize { fault, retry })
+            None
+        }
+    }
+
+    /// What is wrong, whatever was ordered.
+    fn hindrance(&self, now: MonoTime) -> Option<Initialize> {
+        let standing = &self.standing;
+        if let Some(fault) = standing.obstacle {
+            return Some(Initialize { fault, retry: None });
+        }
+        let retry = standing.out_until.filter(|retry| now < *retry)?;
+        Some(Initialize {
+            fault: Fault::AddressesNotInstalled,
+            retry: Some(retry),
+        })
     }
 
     /// Takes part or takes none, as is right now.
@@ -245,6 +263,8 @@ impl VirtualRouter {
         if force {
             self.return_no_more(now);
         }
+        // What is wrong with the others is asked again when the drain ends.
+        self.standing.held_out = false;
         self.settle(now, Giving::Softly);
     }
 

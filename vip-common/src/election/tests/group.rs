@@ -538,10 +538,43 @@ fn a_group_with_a_fault_does_not_return() {
     pair.input(5500, 0, Input::BecameUnable { fault });
     let actions = pair.timeout(6100, 1);
     assert_eq!(actions[1][0], REMOVE);
+    let drained = Some(Fault::Drained);
+    assert_eq!([pair.fault(0), pair.fault(1)], [drained, drained]);
+    // What is wrong with one is wrong for both as soon as they may take part.
+    pair.command(9000, Input::Undrained);
     assert_eq!(
         [pair.fault(0), pair.fault(1)],
-        [Some(fault), Some(Fault::Drained)]
+        [Some(fault), Some(Fault::Group)]
     );
+}
+
+/// Drained while one of them is at fault: all are out because they were told to, and
+/// stay out when the fault ends.
+#[test]
+fn a_group_with_a_fault_is_drained_whole() {
+    let mut pair = Pair::serving();
+    let fault = Fault::LinkDown;
+    pair.input(5000, 0, Input::BecameUnable { fault });
+    assert_eq!(
+        [pair.fault(0), pair.fault(1)],
+        [Some(fault), Some(Fault::Group)]
+    );
+    pair.command(5100, Input::Drained { force: true });
+    let drained = Some(Fault::Drained);
+    assert_eq!([pair.fault(0), pair.fault(1)], [drained, drained]);
+    pair.input(5200, 0, Input::BecameAble { primary: OURS });
+    assert_eq!([pair.fault(0), pair.fault(1)], [drained, drained]);
+    // No word of the fault that has ended in between.
+    let actions = pair.command(5300, Input::Undrained);
+    pair.expect(StateName::Backup);
+    let back = transition(
+        StateName::Initialize,
+        StateName::Backup,
+        Why::Recovered {
+            fault: Fault::Drained,
+        },
+    );
+    assert_eq!(actions, [[back], [back]]);
 }
 
 /// Undone before anybody came: all are Active again.

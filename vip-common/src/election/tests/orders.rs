@@ -73,31 +73,48 @@ fn a_drained_backup_says_nothing() {
     assert_eq!(rig.input(20, DRAIN), []);
 }
 
-/// Drained while something else is in the way: that counts, then the drain.
+/// Drained while something else is in the way: the order is what counts, and what
+/// is wrong comes to light when it ends.
 #[test]
 fn a_drain_outlives_a_fault() {
     let mut rig = Rig::backup(params(128));
     let down = Input::BecameUnable {
         fault: Fault::LinkDown,
     };
+    let turns = |why| transition(StateName::Initialize, StateName::Initialize, why);
     rig.input(1, down);
-    assert_eq!(rig.input(2, DRAIN), []);
-    assert_eq!(fault(&rig), Some(Fault::LinkDown));
-    rig.input(3, Input::BecameAble { primary: OURS });
+    assert_eq!(rig.input(2, DRAIN), [turns(Why::Drained)]);
     assert_eq!(fault(&rig), Some(Fault::Drained));
-    rig.input(4, down);
-    assert_eq!(fault(&rig), Some(Fault::LinkDown));
-    assert_eq!(rig.input(5, Input::Undrained), []);
+    assert_eq!(rig.input(3, Input::BecameAble { primary: OURS }), []);
+    assert_eq!(rig.input(4, down), []);
+    assert_eq!(fault(&rig), Some(Fault::Drained));
+    let fails = turns(Why::Fault(Fault::LinkDown));
+    assert_eq!(rig.input(5, Input::Undrained), [fails]);
     rig.input(6, Input::BecameAble { primary: OURS });
     assert_eq!(rig.state(), StateName::Backup);
+}
+
+/// A failed installation is waited out while drained as well.
+#[test]
+fn a_drain_outlives_a_failed_installation() {
+    let (mut rig, since) = Rig::active(params(128));
+    let generation = rig.router.generation();
+    rig.input(since, Input::AddressesFailed { generation });
+    assert_eq!(fault(&rig), Some(Fault::AddressesNotInstalled));
+    rig.input(since + 1, DRAIN);
+    assert_eq!(fault(&rig), Some(Fault::Drained));
+    assert_eq!(rig.router.poll_timeout(), None);
+    rig.input(since + 2, Input::Undrained);
+    assert_eq!(fault(&rig), Some(Fault::AddressesNotInstalled));
+    assert_eq!(rig.router.deadline(), Some(at(since + 10_000)));
 }
 
 /// Before it could take part at all.
 #[test]
 fn drained_from_the_start() {
     let mut rig = Rig::new(params(255));
-    assert_eq!(rig.input(1, DRAIN), []);
-    assert_eq!(fault(&rig), Some(Fault::Starting));
+    rig.input(1, DRAIN);
+    assert_eq!(fault(&rig), Some(Fault::Drained));
     rig.input(2, Input::BecameAble { primary: OURS });
     assert_eq!(fault(&rig), Some(Fault::Drained));
     rig.input(3, Input::Undrained);
