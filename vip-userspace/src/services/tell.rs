@@ -9,6 +9,7 @@ use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
 use super::log::Level;
+use super::view::is_settled;
 use super::{HeardBy, Services, State};
 use crate::dataplane::Wanted;
 use crate::engine::Report;
@@ -209,10 +210,17 @@ impl Services {
                 self.say(slot, Level::Info, &text);
             }
             election::Report::LowerPriorityHeard { source, priority } => {
-                let text = format!(
-                    "TWO MASTERS: {source} advertises with priority {priority}, ours is {ours}; answered, it should give up"
-                );
-                self.say(slot, Level::Warning, &text);
+                if seen.is_some_and(|seen| is_settled(router, &seen, at)) {
+                    let text = format!(
+                        "TWO MASTERS: {source} advertises with priority {priority}, ours is {ours}; answered, it should give up"
+                    );
+                    self.say(slot, Level::Warning, &text);
+                } else {
+                    let text = format!(
+                        "{source} speaks once more with priority {priority}: it waits for our announcement before it lets go"
+                    );
+                    self.say(slot, Level::Info, &text);
+                }
             }
             election::Report::SameAddressHeard { source } => {
                 let text = format!(

@@ -311,10 +311,10 @@ fn two_masters(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> bool {
     };
     let mut speaking = seen.peers.iter().flatten().filter(speaks);
     match seen.standing {
-        Standing::Active => {
-            let settled = seen.since + params.adver_interval.span();
-            speaking.any(|peer| peer.last_accepted > Some(settled))
-        }
+        Standing::Active => speaking.any(|peer| {
+            let at = peer.last_accepted;
+            at.is_some_and(|at| is_settled(router, seen, at))
+        }),
         Standing::Backup => {
             let speaking: Vec<_> = speaking.collect();
             let in_turn = |one: &published::Peer, other: &published::Peer| {
@@ -329,6 +329,13 @@ fn two_masters(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> bool {
         }
         Standing::Initialize(_) => false,
     }
+}
+
+/// Whether a master has been one for so long that nobody else should speak as one
+/// any more: for an interval. Before, whoever it has replaced may have missed its
+/// first advert, or speaks once more to have it announce the addresses.
+pub(super) fn is_settled(router: &RouterPlan, seen: &Snapshot, at: MonoTime) -> bool {
+    at > seen.since + router.params.adver_interval.span()
 }
 
 fn conflicts(services: &Services, slot: u32, seen: &Snapshot, now: MonoTime) -> Vec<Conflict> {
@@ -449,6 +456,19 @@ mod tests {
     #[test]
     fn whom_a_master_has_just_replaced_is_no_second_one() {
         assert!(!as_seen(Standing::Active, &[heard(A, 0, 900)], 1_000));
+    }
+
+    #[test]
+    fn who_has_just_become_master_blames_nobody() {
+        let plan = plan();
+        let mut seen = Snapshot::new(Priority::DEFAULT);
+        (seen.standing, seen.since) = (Standing::Active, at(0));
+        let settled = |now| is_settled(&plan.routers[0], &seen, at(now));
+        // The one before speaks again 10 ms after our first advert, where our
+        // addresses take that long.
+        assert!(!settled(11));
+        assert!(!settled(1_000));
+        assert!(settled(1_001));
     }
 
     #[test]
