@@ -42,6 +42,8 @@ fn killed_alone_it_leaves_the_address_and_release_takes_it_off() -> Tested {
     assert_eq!(scene.owners()?, 1);
     assert!(!a.has(VIRTUAL)?);
     assert!(a.has(a.address())?, "the host has lost its own address");
+    let files = a.output(["ls", "-A", "/run/vip"])?.success()?;
+    assert_eq!(files, "", "something is left of it");
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! Starts that are refused: a sentence to act on, the documented exit code,
 //! nothing left behind.
 
+use nix::sys::signal::Signal;
 use vip::lab::pair::{NODE_A, Pair, VIRTUAL};
-use vip::lab::{LabError, PATIENCE, Process};
+use vip::lab::{LabError, PATIENCE, Process, now};
 use vip_tests::Tested;
 use vip_tests::peer::keepalived;
 use vip_tests::scene::{Scene, fast, rung, up, vip_program};
@@ -73,6 +74,40 @@ fn a_missing_capability_is_named() -> Tested {
     }
     let explicit = without(&pair, "-bpf,-sys_admin,-perfmon", &["--xdp", "native"])?;
     refuses(&pair, &explicit, 5, "CAP_BPF")
+}
+
+#[test]
+fn without_rights_nothing_is_released_and_that_is_the_exit_code() -> Tested {
+    let scene = Scene::elected("auto")?;
+    let pair = &scene.pair;
+    let killed = now();
+    scene.on_a.signal(Signal::SIGKILL);
+    scene.b_took_over(killed)?;
+    let program = pair.program.display().to_string();
+    let release = [program.as_str(), "release", "--runtime-dir", "/run/vip"];
+    let argv = [&["setpriv", "--bounding-set=-net_admin"], &release[..]].concat();
+    let refused = pair.a.spawn(argv)?;
+    assert_eq!(
+        refused.wait(PATIENCE)?.code,
+        Some(5),
+        "{}",
+        refused.stderr()
+    );
+    assert!(
+        refused.stderr().contains("CAP_NET_ADMIN"),
+        "{}",
+        refused.stderr()
+    );
+    assert!(pair.a.has(VIRTUAL)?);
+    let released = pair.vip(&pair.a, &["release"])?;
+    assert_eq!(released.wait(PATIENCE)?.code, Some(0));
+    assert!(
+        released.stdout().contains("removed /run/vip/control.sock"),
+        "{}",
+        released.stdout()
+    );
+    assert!(!pair.a.has(VIRTUAL)?);
+    Ok(())
 }
 
 #[test]

@@ -3,29 +3,40 @@
 use std::io;
 use std::path::Path;
 
+use caps::Capability;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Exit, Failure};
-use crate::kernel::{NetlinkKernel, TidyError};
-use crate::services::dump;
+use crate::kernel::{NetlinkKernel, OpenError, TidyError};
+use crate::privs;
+use crate::services::{control, dump};
 
-/// Removes the addresses that a daemon of this runtime directory had
-/// installed when it died, prints each, and forgets the list. Nothing, while
-/// a daemon runs. Doing it twice is doing it once.
+/// Removes what a daemon of this runtime directory had installed when it died,
+/// prints each, and forgets the list; its control socket goes too. Nothing, while a
+/// daemon runs. Doing it twice is doing it once.
 ///
 /// # Errors
 ///
-/// Exit code 7 while a daemon runs, 5 without CAP_NET_ADMIN.
+/// Exit code 7 while a daemon runs, 5 without the rights that the daemon had.
 pub fn run(runtime_dir: &Path) -> Result<Exit, Failure> {
     // Held until the end, so that no daemon starts in between.
     let _lock = match lock(runtime_dir)? {
         Some(lock) => lock,
         None => return Ok(nothing()),
     };
-    dump::remove(runtime_dir);
-    let mut kernel = NetlinkKernel::open(runtime_dir)
-        .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    // Half of it removed and the list forgotten would be worse than nothing.
+    if !privs::has(Capability::CAP_NET_ADMIN) {
+        let message =
+            "CAP_NET_ADMIN missing: vip release runs as the daemon did; nothing was changed";
+        return Err(Failure::new(Exit::Host, message.to_owned()));
+    }
+    let mut kernel = NetlinkKernel::open(runtime_dir).map_err(|error| {
+        let exit = match &error {
+            OpenError::Socket(error) | OpenError::List { error, .. } => exit_of(error),
+        };
+        Failure::new(exit, error.to_string())
+    })?;
     if kernel.list_is_elsewhere() {
         let message = format!(
             "the addresses listed in {} belong to another network namespace; \
@@ -34,6 +45,12 @@ pub fn run(runtime_dir: &Path) -> Result<Exit, Failure> {
         );
         return Err(Failure::new(Exit::Failed, message));
     }
+    dump::remove(runtime_dir);
+    let socket = control::remove_left(runtime_dir).map_err(|error| {
+        let path = control::path(runtime_dir);
+        let message = format!("cannot remove {}: {error}", path.display());
+        Failure::new(exit_of(&error), message)
+    })?;
     let tidied = kernel.tidy(&[]).map_err(|error| {
         let exit = if lacks_capability(&error) {
             Exit::Host
@@ -42,6 +59,9 @@ pub fn run(runtime_dir: &Path) -> Result<Exit, Failure> {
         };
         Failure::new(exit, error.to_string())
     })?;
+    if socket {
+        println!("removed {}", control::path(runtime_dir).display());
+    }
     for entry in &tidied.removed {
         println!("removed {entry}");
     }
@@ -54,7 +74,7 @@ pub fn run(runtime_dir: &Path) -> Result<Exit, Failure> {
             format!("the list of installed addresses stays: {why}"),
         ));
     }
-    if tidied.removed.is_empty() && tidied.left.is_empty() {
+    if !socket && tidied.removed.is_empty() && tidied.left.is_empty() {
         return Ok(nothing());
     }
     Ok(Exit::Done)
@@ -75,7 +95,7 @@ fn lock(runtime_dir: &Path) -> Result<Option<Flock<std::fs::File>>, Failure> {
                 "cannot open {}: {error}; vip release runs as the daemon did",
                 runtime_dir.display()
             );
-            return Err(Failure::new(Exit::Failed, message));
+            return Err(Failure::new(exit_of(&error), message));
         }
     };
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -91,6 +111,14 @@ fn lock(runtime_dir: &Path) -> Result<Option<Flock<std::fs::File>>, Failure> {
             Exit::Failed,
             format!("cannot lock {}: {error}", runtime_dir.display()),
         )),
+    }
+}
+
+fn exit_of(error: &io::Error) -> Exit {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        Exit::Host
+    } else {
+        Exit::Failed
     }
 }
 

@@ -31,6 +31,19 @@ pub fn path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("control.sock")
 }
 
+/// Removes the socket of a daemon that has died; whether there was one. The caller
+/// holds the runtime directory's lock.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove_left(runtime_dir: &Path) -> io::Result<bool> {
+    match std::fs::remove_file(path(runtime_dir)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// The daemon's end.
 #[derive(Debug)]
 pub struct Control {
@@ -46,10 +59,7 @@ impl Control {
     /// When the directory cannot be written.
     pub fn open(runtime_dir: &Path) -> io::Result<Self> {
         let path = path(runtime_dir);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_left(runtime_dir)?;
         let listener = BlockingListener::bind(&path)?;
         listener.set_nonblocking(true)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660))?;
