@@ -101,8 +101,9 @@ fn a_drain_and_its_end_lose_nothing() {
 #[test]
 fn a_drain_without_successor_returns() {
     for_seeds("a_drain_without_successor", 200, |label, seed| {
-        let (mut world, _, unit) = ready(label, seed);
+        let (mut world, _, _) = ready(label, seed);
         let lone = best(&world);
+        let unit = world.hosts[lone].params.succession();
         for host in 0..world.hosts.len() {
             if host != lone {
                 world.change(Change::Cut(host));

@@ -712,4 +712,24 @@ mod tests {
         let address = |last| IpAddr::from([192, 0, 2, last]);
         assert_eq!(installed, [(address(1), 24), (address(2), 32)]);
     }
+
+    #[test]
+    fn a_group_is_succeeded_as_a_whole() {
+        let one = |name: &str, interval: &str| {
+            format!(
+                "vrrp_instance {name} {{\nversion 3\ninterface {name}\nvirtual_router_id 1\nadvert_int {interval}\nvirtual_ipaddress {{\n192.0.2.1\n}}\n}}\n"
+            )
+        };
+        let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\n}\n";
+        let text = format!(
+            "{group}{}{}{}",
+            one("A", "0.1"),
+            one("B", "3"),
+            one("C", "0.1")
+        );
+        let plan = Plan::new(&config::parse(&text, "t").configuration);
+        let successions = plan.routers.iter().map(|one| one.params.succession());
+        let expected = [3_000, 3_000, 100].map(Duration::from_millis);
+        assert_eq!(successions.collect::<Vec<_>>(), expected);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use vip_common::election::{Fault, Input, Params, State, StateName, VirtualRouter};
 use vip_common::ids::Priority;
@@ -79,7 +80,7 @@ pub(crate) struct Host {
     /// When the role was last taken, and given up with the addresses kept, at
     /// which interval.
     pub(super) active_since: MonoTime,
-    pub(super) gave_up: Option<(MonoTime, Centis)>,
+    pub(super) gave_up: Option<(MonoTime, Duration)>,
     /// The first claim of somebody else since then.
     pub(super) claim: Option<MonoTime>,
     /// Whether it was ever told that it slept.

@@ -117,7 +117,7 @@ impl World {
         if to == StateName::Active {
             (it.active_since, it.gave_up, it.claim) = (now, None, None);
         } else if from == StateName::Active && it.is_letting_go() {
-            it.gave_up = Some((now, it.params.adver_interval));
+            it.gave_up = Some((now, it.params.succession()));
         }
         match (from, to) {
             (StateName::Initialize, StateName::Backup) => it.listening_since = now,

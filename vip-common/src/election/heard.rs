@@ -146,7 +146,7 @@ impl VirtualRouter {
             backup.slept(now, &self.counted);
         }
         if let Some(going) = &mut self.letting_go {
-            going.slept(now, self.params.adver_interval);
+            going.slept(now, &self.params);
         }
     }
 

@@ -88,10 +88,9 @@ impl VirtualRouter {
         if matches!(active.addresses, Addresses::Installing) {
             return self.remove_addresses(self.generation);
         }
-        let (interval, waits) = (self.params.adver_interval, self.params.grouped);
         let going = match successor {
-            Some(to) => LettingGo::yielded(now, to, interval, waits),
-            None => LettingGo::left(now, interval, self.standing.returns(), waits),
+            Some(to) => LettingGo::yielded(now, to, &self.params),
+            None => LettingGo::left(now, &self.params, self.standing.returns()),
         };
         self.letting_go = Some(going);
         self.withhold(successor.is_some());

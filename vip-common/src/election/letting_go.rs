@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use super::params::Params;
 use super::state::Heard;
-use crate::time::{Centis, MonoTime};
+use crate::time::MonoTime;
 
 /// The role is given up, the addresses still serve: after a leave on purpose,
 /// or having yielded, and in any state but Active.
@@ -39,8 +40,8 @@ pub struct LettingGo {
 impl LettingGo {
     /// How long clients are still served after the successor's claim.
     pub const LINGER: Duration = Duration::from_millis(20);
-    /// How long a successor may take, beyond one interval, which is longer than
-    /// any skew time.
+    /// How long a successor may take beyond
+    /// [`Params::succession`](super::Params::succession).
     pub const GRACE: Duration = Duration::from_millis(100);
 
     /// A successor that has had the addresses all along, because the network
@@ -49,10 +50,11 @@ impl LettingGo {
     const PROVOKE: Duration = Duration::from_millis(10);
 
     /// Having left: nobody has come yet.
-    pub(super) fn left(now: MonoTime, interval: Centis, returns: bool, waits: bool) -> Self {
+    pub(super) fn left(now: MonoTime, params: &Params, returns: bool) -> Self {
+        let waits = params.grouped;
         Self {
             since: now,
-            until: now + interval.span() + Self::GRACE,
+            until: now + params.succession() + Self::GRACE,
             successor: None,
             claimed: None,
             returns,
@@ -65,12 +67,12 @@ impl LettingGo {
     }
 
     /// Having heard a better one.
-    pub(super) fn yielded(now: MonoTime, to: Heard, interval: Centis, waits: bool) -> Self {
+    pub(super) fn yielded(now: MonoTime, to: Heard, params: &Params) -> Self {
         Self {
             successor: Some(to),
             reported: true,
             provoke: Some(now + Self::PROVOKE),
-            ..Self::left(now, interval, false, waits)
+            ..Self::left(now, params, false)
         }
     }
 
@@ -96,9 +98,9 @@ impl LettingGo {
 
     /// We did not run, and may not have heard who came: what would be taken
     /// back is not, before somebody had the time to speak again.
-    pub(super) fn slept(&mut self, now: MonoTime, interval: Centis) {
+    pub(super) fn slept(&mut self, now: MonoTime, params: &Params) {
         if self.returns && self.successor.is_none() && !self.abandoned {
-            self.until = self.until.max(now + interval.span());
+            self.until = self.until.max(now + params.adver_interval.span());
         }
     }
 

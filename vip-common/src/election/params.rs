@@ -43,6 +43,9 @@ pub struct Params {
     /// Member of a sync group: the role is taken and the start made when the
     /// [group](super::group) says so.
     pub grouped: bool,
+    /// Of a member of a sync group: the longest [`Params::succession`] of all, since
+    /// they are succeeded together; zero otherwise.
+    pub group_succession: Duration,
     /// When and how often gratuitous ARP is sent.
     pub garp: Garp,
 }
@@ -65,6 +68,7 @@ impl Params {
             higher_prio_send_advert: false,
             owner_ignore_adverts: false,
             grouped: false,
+            group_succession: Duration::ZERO,
             garp: Garp::default(),
         }
     }
@@ -85,6 +89,19 @@ impl Params {
     #[must_use]
     pub fn skew_time(&self, active_adver_interval: Centis) -> Duration {
         skew_time(self.version, self.priority, active_adver_interval)
+    }
+
+    /// How long a successor, which hears that we leave, may take until it speaks:
+    /// the longest Skew_Time, that of priority 1 and a little more. In version 3
+    /// that is an interval; in version 2 a second, however long the interval is.
+    #[must_use]
+    pub fn succession(&self) -> Duration {
+        let interval = self.adver_interval.span();
+        let own = match self.version {
+            Version::V2 => interval.min(Duration::from_secs(1)),
+            Version::V3 => interval,
+        };
+        own.max(self.group_succession)
     }
 
     /// Active_Down_Interval for an Active Router that advertises at this

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use vip_common::election::Params;
+
 use super::{GroupPlan, Plan, RouterPlan};
 use crate::config::estate::Weight;
 use crate::config::trackers::{Kind, Tracked as Named, Tracker};
@@ -112,8 +114,11 @@ impl Plan {
             }
             tracked.sort_by_key(|(what, weight)| (*what, weight.value, weight.reverse));
             tracked.dedup();
+            let successions = members.iter().map(|slot| &self.routers[*slot].params);
+            let slowest = successions.map(Params::succession).max();
             for slot in &members {
                 let router = &mut self.routers[*slot];
+                router.params.group_succession = slowest.unwrap_or_default();
                 router.group_of = Some(self.groups.len());
                 router.params.grouped = true;
                 let all = tracked.iter().filter(|one| !router.tracked.contains(one));

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use vip_common::election::LettingGo;
 use vip_common::ids::Priority;
 use vip_common::time::MonoTime;
 
@@ -19,6 +20,9 @@ pub(super) const TAKEN: Priority = Priority::from_wire(254);
 
 /// On top of what the protocol needs: hands, a busy host, a peer that is late.
 const SLACK: Duration = Duration::from_secs(5);
+
+/// The same where it is not known that there is anybody.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// An instance as an order finds it.
 #[derive(Clone, Copy, Debug)]
@@ -182,6 +186,23 @@ pub(super) fn judge_take(members: &[Member<'_>], now: MonoTime) -> Result<(), Ve
     }
     said.push("nothing was changed".into());
     Err(said)
+}
+
+/// How long a drain of these may take. Where nobody was ever heard, whoever is there
+/// all the same takes over when it hears the leave, or is not there.
+#[must_use]
+pub(super) fn bound_of_drain(members: &[Member<'_>]) -> Duration {
+    let leaving = members
+        .iter()
+        .filter(|member| member.seen.standing == Standing::Active);
+    let mut heard = leaving
+        .clone()
+        .flat_map(|member| member.seen.peers.iter().flatten());
+    if heard.any(was_accepted) {
+        return bound(members);
+    }
+    let succession = leaving.map(|member| member.plan.params.succession());
+    succession.max().unwrap_or_default() + LettingGo::GRACE + BREATH
 }
 
 /// How long a move of these may take: two Active_Down_Intervals of the slowest,
@@ -388,6 +409,17 @@ mod tests {
             .params
             .active_down_interval(plan.routers[0].params.adver_interval);
         assert_eq!(bound(&[member(&plan, &seen, None)]), down * 2 + SLACK);
+    }
+
+    #[test]
+    fn nobody_is_waited_for_long_who_was_never_heard() {
+        let plan = plan();
+        let alone = seen(Standing::Active, None);
+        let span = Duration::from_millis(2_100);
+        assert_eq!(bound_of_drain(&[member(&plan, &alone, None)]), span);
+        let known = seen(Standing::Active, Some(peer(90, Duration::from_secs(500))));
+        let known = [member(&plan, &known, None)];
+        assert_eq!(bound_of_drain(&known), bound(&known));
     }
 
     #[test]

@@ -146,7 +146,10 @@ impl Services {
         }
         let mut answer = Answer {
             said: named.along,
-            bound_ns: nanos(maintenance::bound(&members)),
+            bound_ns: nanos(match what {
+                What::Drained => maintenance::bound_of_drain(&members),
+                What::Taken => maintenance::bound(&members),
+            }),
             ..Answer::default()
         };
         let mut commands = Vec::with_capacity(members.len());

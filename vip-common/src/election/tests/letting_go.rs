@@ -467,20 +467,37 @@ fn shut_down_while_letting_go() {
     assert_eq!(rig.timeout(now + 121), [REMOVE, let_go(true, 121)]);
 }
 
-/// Version 2: the bound is longer than its skew time, which is a share of one
-/// second.
+/// The bound is longer than every skew time. In version 2 that is a share of one
+/// second, so that a daemon with an interval of 255 s ends as soon as one with 1 s.
 #[test]
 fn the_bound_covers_every_skew() {
-    for version in [Version::V2, Version::V3] {
-        for interval in [100, 200, 500] {
-            let mut params = params(128);
-            (params.version, params.adver_interval) = (version, centis(interval));
-            let (rig, left) = Rig::leaving(params);
-            let until = rig.router.letting_go().unwrap().until;
-            let lowest = crate::time::skew_time(version, prio(1), centis(interval));
-            assert!(until >= at(left) + lowest + LettingGo::GRACE);
-        }
+    for (version, interval, bound) in [
+        (Version::V2, 100, 1100),
+        (Version::V2, 500, 1100),
+        (Version::V2, 25_500, 1100),
+        (Version::V3, 10, 200),
+        (Version::V3, 100, 1100),
+        (Version::V3, 4095, 41_050),
+    ] {
+        let mut params = params(128);
+        (params.version, params.adver_interval) = (version, centis(interval));
+        let (rig, left) = Rig::leaving(params);
+        let until = rig.router.letting_go().unwrap().until;
+        assert_eq!(until, at(left + bound), "{version:?} {interval}");
+        let lowest = crate::time::skew_time(version, prio(1), centis(interval));
+        assert!(until >= at(left) + lowest + LettingGo::GRACE);
     }
+}
+
+/// The members of a sync group are succeeded together, by the slowest.
+#[test]
+fn the_bound_is_one_for_a_group() {
+    let mut params = params(128);
+    params.adver_interval = centis(10);
+    params.group_succession = SECOND * 3;
+    let (rig, left) = Rig::leaving(params);
+    let until = rig.router.letting_go().unwrap().until;
+    assert_eq!(until, at(left + 3100));
 }
 
 /// The last advert of another router is remembered in any state, a leave and
