@@ -337,3 +337,16 @@ fn the_last_word_of_a_loser_does_not_shorten_the_timer() {
     let down = crate::time::active_down_interval(Version::V3, priority, centis(1), 3);
     assert_eq!(rig.router.deadline(), Some(at(1036) + down));
 }
+
+/// What was running for another router holds on for a worse one only: the same
+/// router, and a better one, are counted by their last word.
+#[test]
+fn a_shorter_interval_counts_at_once_where_nobody_better_was_followed() {
+    for (source, priority) in [(THEIRS, 200), (THEIRS, 150), (OTHERS, 210)] {
+        let mut rig = Rig::backup(params(128));
+        rig.hear(1000, THEIRS, 200);
+        assert_eq!(rig.router.deadline(), Some(at(4500)));
+        rig.hear_interval(1010, 1010, source, priority, centis(10));
+        assert_eq!(rig.router.deadline(), Some(at(1360)), "{source} {priority}");
+    }
+}

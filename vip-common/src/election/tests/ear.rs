@@ -1,6 +1,7 @@
 //! A silence is believed only by an ear that is known to be alive.
 
 use super::*;
+use crate::election::group::{Order, Part};
 
 fn asks(rig: &mut Rig, millis: u64) {
     assert_eq!(rig.router.poll_timeout(), Some(at(millis)));
@@ -255,4 +256,58 @@ fn having_slept_only_briefly_changes_no_deadline() {
     let mut rig = Rig::backup(params(128));
     assert_eq!(rig.input(1000, Input::Slept), []);
     assert_eq!(rig.router.deadline(), Some(at(3500)));
+}
+
+/// In a group the others may be waited for after the deadline: until the silence is
+/// to be doubted, and nothing is due before.
+#[test]
+fn who_waits_for_its_group_is_woken_when_its_proof_grows_old() {
+    let mut grouped = params(128);
+    grouped.grouped = true;
+    let join = |grouped| {
+        let mut rig = Rig::new(grouped);
+        rig.input(0, Input::BecameAble { primary: OURS });
+        let order = Order::Join;
+        rig.input(0, Input::GroupOrdered { order });
+        assert_eq!(rig.state(), StateName::Backup);
+        rig
+    };
+    let mut rig = join(grouped);
+    rig.input(1600, Input::EarProven);
+    assert_eq!(rig.router.poll_timeout(), Some(at(3500)));
+    assert_eq!(rig.timeout(3500), []);
+    assert_eq!(rig.router.stance().part, Part::Wanting);
+    let old = at(1600 + 3500) + Duration::from_nanos(1);
+    assert_eq!(rig.router.poll_timeout(), Some(old));
+    rig.router.handle_timeout(old);
+    assert_eq!(rig.drain(), [Action::ProveEar]);
+    assert_eq!(rig.router.stance().part, Part::Backup);
+    // Who says that it leaves was heard, which is a proof for a while.
+    let mut rig = join(grouped);
+    rig.hear(1000, THEIRS, 200);
+    rig.hear(2000, THEIRS, 0);
+    assert_eq!(rig.timeout(2500), []);
+    assert_eq!(rig.router.stance().part, Part::Wanting);
+    assert_eq!(rig.router.poll_timeout(), Some(at(3500)));
+    assert_eq!(rig.timeout(3500), [Action::ProveEar]);
+    assert_eq!(rig.router.stance().part, Part::Backup);
+}
+
+/// The address owner's silence needs no proof, so that nothing is due to it.
+#[test]
+fn an_owner_that_waits_for_its_group_is_not_woken() {
+    let mut owner = params(255);
+    owner.grouped = true;
+    let mut rig = Rig::new(owner);
+    rig.input(0, Input::BecameAble { primary: OURS });
+    for order in [Order::Join, Order::TakeOver, Order::FallBack] {
+        rig.input(10, Input::GroupOrdered { order });
+    }
+    assert_eq!(rig.as_backup().ear, Ear::NotDoubted);
+    let deadline = rig.router.deadline().unwrap();
+    assert_eq!(rig.as_backup().next_deadline(), Some(deadline));
+    rig.router.handle_timeout(deadline);
+    rig.drain();
+    assert_eq!(rig.router.stance().part, Part::Wanting);
+    assert_eq!(rig.as_backup().next_deadline(), None);
 }
