@@ -377,3 +377,105 @@ fn scripts_and_who_may_change_them() -> Tested {
     );
     Ok(())
 }
+
+/// An IPv6 instance with this priority and VRID.
+fn over_ipv6(priority: u8, vrid: u8) -> String {
+    format!(
+        "vrrp_instance VI_6 {{
+    version 3
+    interface eth0
+    virtual_router_id {vrid}
+    priority {priority}
+    advert_int 0.1
+    virtual_ipaddress {{
+        fe80::8:100
+        2001:db8:8::100/64
+    }}
+}}
+"
+    )
+}
+
+#[test]
+fn who_is_heard_on_the_lan_over_ipv6() -> Tested {
+    let mut pair = new_pair()?;
+    pair.a.enable_ipv6()?;
+    pair.b.enable_ipv6()?;
+    let daemon = pair.start(&pair.a, &over_ipv6(100, 51))?;
+    up(&daemon)?;
+    pair.wait_for_state(&pair.a, "MASTER", PATIENCE)?;
+    let check = |text: &str| said(&start(&pair, &pair.b, text, &[])?);
+
+    let (lines, code) = check(&over_ipv6(90, 51))?;
+    assert_eq!(code, Some(0), "{lines:?}");
+    let master = format!(
+        "{} is master of VRID 51 on eth0 now, with priority 100",
+        pair.a.link_local()
+    );
+    assert!(has(&lines, "note", &master), "{lines:?}");
+    assert_eq!(of(&lines, "warning"), Vec::<&str>::new());
+
+    let (lines, _) = check(&over_ipv6(100, 51))?;
+    assert!(
+        has(&lines, "warning", "with the same priority, 100"),
+        "{lines:?}"
+    );
+
+    // Another VRID for addresses that are served: the master answers for them.
+    let (lines, code) = check(&over_ipv6(90, 52))?;
+    assert_eq!(code, Some(4));
+    for address in ["fe80::8:100", "2001:db8:8::100"] {
+        let words = format!(
+            "{address} is in use on eth0: 02:00:c0:a8:08:04 answers for it, and nobody speaks for VRID 52"
+        );
+        assert!(has(&lines, "error", &words), "{words}: {lines:?}");
+    }
+    let status = pair.status(&pair.a)?.unwrap_or_default();
+    assert_eq!(
+        status["instances"][0]["conflicts"],
+        Value::Array(Vec::new()),
+        "{status}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_firewall_is_judged_over_ipv6_too() -> Tested {
+    let mut pair = new_pair()?;
+    pair.a.enable_ipv6()?;
+    let rules = "add table ip6 lab6; add chain ip6 lab6 i { type filter hook input priority 0; policy drop; }; \
+        add table ip lab4; add chain ip lab4 i { type filter hook input priority 0; policy drop; }";
+    pair.a.output(["nft", rules])?.success()?;
+    let check = || {
+        said(&start(
+            &pair,
+            &pair.a,
+            &over_ipv6(100, 51),
+            &["--listen", "0"],
+        )?)
+    };
+    let (lines, _) = check()?;
+    assert!(
+        has(
+            &lines,
+            "note",
+            "chain ip6 lab6 i (nftables) drops adverts that come in by eth0"
+        ),
+        "{lines:?}"
+    );
+    assert!(
+        has(
+            &lines,
+            "warning",
+            "chain ip6 lab6 i (nftables) drops neighbour solicitations that come in by eth0"
+        ),
+        "{lines:?}"
+    );
+    assert!(!lines.iter().any(|line| line.contains("lab4")), "{lines:?}");
+    let accept = "add rule ip6 lab6 i icmpv6 type nd-neighbor-solicit accept; \
+        add rule ip6 lab6 i ip6 nexthdr vrrp accept";
+    pair.a.output(["nft", accept])?.success()?;
+    let (lines, _) = check()?;
+    assert!(!lines.iter().any(|line| line.contains("lab6")), "{lines:?}");
+    Ok(())
+}

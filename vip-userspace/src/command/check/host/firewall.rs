@@ -7,7 +7,6 @@
 //! the arp family, which keep the kernel from answering for the address.
 
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use super::Report;
@@ -25,14 +24,17 @@ pub(super) struct Rules {
 impl Rules {
     /// Asks for them.
     pub(super) fn ask() -> Self {
-        let tables = std::fs::read_to_string("/proc/thread-self/net/ip_tables_names");
+        let tables = |program: &str, file: &str| -> Vec<String> {
+            let path = format!("/proc/thread-self/net/{file}");
+            let tables = std::fs::read_to_string(path).unwrap_or_default();
+            let tables = tables.lines();
+            tables.map(|table| format!("{program} {table}")).collect()
+        };
+        let mut legacy = tables("iptables", "ip_tables_names");
+        legacy.extend(tables("ip6tables", "ip6_tables_names"));
         Self {
             nft: list(),
-            legacy: tables
-                .unwrap_or_default()
-                .lines()
-                .map(str::to_owned)
-                .collect(),
+            legacy,
         }
     }
 }
@@ -69,7 +71,7 @@ pub(super) fn judge(report: &mut Report<'_>, instance: &Instance, link: &Link, r
         }
         Ok(ruleset) => {
             for chain in ruleset.hooked() {
-                if let Some((severity, message, help)) = bites(ruleset, chain, instance, link) {
+                for (severity, message, help) in bites(ruleset, chain, instance, link) {
                     report.of(severity, instance, "interface", message, &help);
                 }
             }
@@ -77,24 +79,21 @@ pub(super) fn judge(report: &mut Report<'_>, instance: &Instance, link: &Link, r
     }
     if !rules.legacy.is_empty() {
         let message = format!(
-            "there are rules of the older iptables (table {}), which cannot be judged here",
+            "there are rules of the older kind ({}), which cannot be judged here",
             rules.legacy.join(", ")
         );
-        let help = "they do not disturb vip; a keepalived on this host needs 224.0.0.18 and protocol 112 let through";
+        let help = "they do not disturb vip; a keepalived on this host needs 224.0.0.18, with IPv6 ff02::12, and protocol 112 let through";
         report.once(Severity::Note, message, help);
     }
 }
 
-/// What a chain does to us or to others, if it does anything.
+/// What a chain does to us or to others.
 fn bites(
     ruleset: &Ruleset,
     chain: &Chain,
     instance: &Instance,
     link: &Link,
-) -> Option<(Severity, String, String)> {
-    let IpAddr::V4(group) = instance.group else {
-        return None;
-    };
+) -> Vec<(Severity, String, String)> {
     let name = link.name.as_str();
     let packet = |what, incoming: bool| Packet {
         what,
@@ -102,9 +101,11 @@ fn bites(
         output: (!incoming).then_some(name),
     };
     let fate = |what, incoming| ruleset.fate(chain, packet(what, incoming));
-    let advert = What::Advert(group);
+    let advert = What::Advert(instance.group);
     let title = chain.title();
-    let hook = chain.hook.as_deref()?;
+    let Some(hook) = chain.hook.as_deref() else {
+        return Vec::new();
+    };
     let is_bridge = link.kind.as_deref() == Some("bridge");
     let lies_on_others = link.kind.as_deref().is_some_and(|kind| kind != "veth");
     let say = |fate: Fate, does: &str, severity: Severity, help: &str| {
@@ -121,56 +122,116 @@ fn bites(
         Some((severity, message, help.to_owned()))
     };
     let table = title.rsplit_once(' ').map_or("", |(table, _)| table);
-    let accept = format!("nft insert rule {title} ip protocol vrrp accept");
-    match (chain.family.as_str(), hook) {
-        ("inet" | "ip", "prerouting" | "input") => say(
-            fate(advert, true),
-            "adverts that come in by",
-            Severity::Note,
-            &format!("vip hears them before; keepalived on this host would be deaf: {accept}"),
+    let (own, is_vrrp) = if instance.is_ipv6() {
+        ("ip6", "ip6 nexthdr vrrp")
+    } else {
+        ("ip", "ip protocol vrrp")
+    };
+    let accept = format!("nft insert rule {title} {is_vrrp} accept");
+    let discovery = |what, incoming: bool, does: &str, kind: &str| {
+        let fate = if instance.is_ipv6() {
+            fate(what, incoming)
+        } else {
+            Fate::Passes
+        };
+        let help = format!(
+            "nobody gets an answer for the address then: nft insert rule {title} icmpv6 type {kind} accept"
+        );
+        say(fate, does, Severity::Warning, &help)
+    };
+    // Chains of the other family see none of it.
+    let family = match chain.family.as_str() {
+        family if family == own => "inet",
+        "ip" | "ip6" => return Vec::new(),
+        family => family,
+    };
+    let (adverts, questions) = match (family, hook) {
+        ("inet", "prerouting" | "input") => (
+            say(
+                fate(advert, true),
+                "adverts that come in by",
+                Severity::Note,
+                &format!("vip hears them before; keepalived on this host would be deaf: {accept}"),
+            ),
+            discovery(
+                What::Solicitation,
+                true,
+                "neighbour solicitations that come in by",
+                "nd-neighbor-solicit",
+            ),
         ),
-        ("inet" | "ip", "output" | "postrouting") => say(
-            fate(advert, false),
-            "adverts that go out by",
-            Severity::Note,
-            &format!("vip speaks past it; keepalived on this host would be silent: {accept}"),
+        ("inet", "output" | "postrouting") => (
+            say(
+                fate(advert, false),
+                "adverts that go out by",
+                Severity::Note,
+                &format!("vip speaks past it; keepalived on this host would be silent: {accept}"),
+            ),
+            discovery(
+                What::Advertisement,
+                false,
+                "neighbour advertisements that go out by",
+                "nd-neighbor-advert",
+            ),
         ),
-        ("inet" | "netdev", "ingress") if lies_on_others => say(
-            fate(advert, true),
-            "adverts at the ingress of a device, perhaps one below",
-            Severity::Warning,
-            &format!("below the interface it is before vip's ear; let adverts pass: {accept}"),
+        ("inet" | "netdev", "ingress") if lies_on_others => (
+            say(
+                fate(advert, true),
+                "adverts at the ingress of a device, perhaps one below",
+                Severity::Warning,
+                &format!("below the interface it is before vip's ear; let adverts pass: {accept}"),
+            ),
+            None,
         ),
-        ("inet" | "netdev", "ingress") => say(
-            fate(advert, true),
-            "adverts at the ingress of a device, perhaps",
-            Severity::Note,
-            "vip hears them before",
+        ("inet" | "netdev", "ingress") => (
+            say(
+                fate(advert, true),
+                "adverts at the ingress of a device, perhaps",
+                Severity::Note,
+                "vip hears them before",
+            ),
+            None,
         ),
-        ("arp", "input") => say(
-            fate(What::ArpRequest, true),
-            "ARP requests on",
-            Severity::Warning,
-            &format!("the kernel does not answer for the address then; see nft list table {table}"),
+        ("arp", _) if instance.is_ipv6() => (None, None),
+        ("arp", "input") => (
+            None,
+            say(
+                fate(What::ArpRequest, true),
+                "ARP requests on",
+                Severity::Warning,
+                &format!(
+                    "the kernel does not answer for the address then; see nft list table {table}"
+                ),
+            ),
         ),
-        ("arp", "output") => say(
-            fate(What::ArpReply, false),
-            "ARP replies on",
-            Severity::Warning,
-            &format!("nobody gets an answer for the address then; see nft list table {table}"),
+        ("arp", "output") => (
+            None,
+            say(
+                fate(What::ArpReply, false),
+                "ARP replies on",
+                Severity::Warning,
+                &format!("nobody gets an answer for the address then; see nft list table {table}"),
+            ),
         ),
-        ("bridge", "prerouting" | "input") if is_bridge => say(
-            fate(advert, true),
-            "adverts that come in by the bridge",
-            Severity::Warning,
-            &format!("a bridge's chains are before vip's ear: {accept}"),
+        ("bridge", "prerouting" | "input") if is_bridge => (
+            say(
+                fate(advert, true),
+                "adverts that come in by the bridge",
+                Severity::Warning,
+                &format!("a bridge's chains are before vip's ear: {accept}"),
+            ),
+            None,
         ),
-        ("bridge", "output" | "postrouting") if is_bridge => say(
-            fate(advert, false),
-            "adverts that go out by the bridge",
-            Severity::Warning,
-            &format!("a bridge's chains are behind vip's voice: {accept}"),
+        ("bridge", "output" | "postrouting") if is_bridge => (
+            say(
+                fate(advert, false),
+                "adverts that go out by the bridge",
+                Severity::Warning,
+                &format!("a bridge's chains are behind vip's voice: {accept}"),
+            ),
+            None,
         ),
-        _ => None,
-    }
+        _ => (None, None),
+    };
+    adverts.into_iter().chain(questions).collect()
 }

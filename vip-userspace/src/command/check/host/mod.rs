@@ -1,6 +1,6 @@
 //! What only the host can tell (`--host`), for the network namespace it is asked
-//! in. Nothing is changed there: no program is attached and no address moved; one
-//! ARP probe for each address goes out, as any host sends before it takes one.
+//! in. Nothing is changed there: no program is attached and no address moved; for each
+//! address one question goes out, who has it.
 
 mod firewall;
 mod links;
@@ -178,7 +178,11 @@ impl Host {
             } else {
                 rung::judge(report, first, link, &mut self.inventory);
             }
-            firewall::judge(report, first, link, &self.rules);
+            for is_ipv6 in [false, true] {
+                if let Some(one) = instances.iter().find(|one| one.is_ipv6() == is_ipv6) {
+                    firewall::judge(report, one, link, &self.rules);
+                }
+            }
             heard.push((index, link));
         }
         wire::judge(report, &plan, &heard, listen);

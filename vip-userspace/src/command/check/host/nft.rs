@@ -4,7 +4,7 @@
 //! another kind) leave a doubt; the answer says so instead of guessing.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -54,12 +54,28 @@ pub(super) struct Packet<'a> {
 /// Kinds of packets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
-    /// An advert to this group.
-    Advert(Ipv4Addr),
+    /// An advert to this group, or this peer.
+    Advert(IpAddr),
     /// Somebody asks for an address.
     ArpRequest,
     /// The answer.
     ArpReply,
+    /// Somebody asks for an IPv6 address.
+    Solicitation,
+    /// The answer.
+    Advertisement,
+}
+
+impl What {
+    /// Whether it is a packet of neighbour discovery.
+    const fn is_discovery(self) -> bool {
+        matches!(self, Self::Solicitation | Self::Advertisement)
+    }
+
+    /// Whether it is an IPv6 packet.
+    const fn is_ipv6(self) -> bool {
+        self.is_discovery() || matches!(self, Self::Advert(IpAddr::V6(_)))
+    }
 }
 
 /// What becomes of a packet in a chain.
@@ -284,7 +300,7 @@ impl<'a> Walk<'a> {
         if let Some(state) = left.get("ct")
             && state.get("key").and_then(Value::as_str) == Some("state")
         {
-            return connection_state(right);
+            return connection_state(self.packet.what, right);
         }
         let equal = self.equal(&self.value(left)?, right)?;
         match body.get("op").and_then(Value::as_str)? {
@@ -298,8 +314,12 @@ impl<'a> Walk<'a> {
     fn is_of_another_protocol(&self, left: &Value) -> Option<Option<bool>> {
         let protocol = left.get("payload")?.get("protocol")?.as_str()?;
         let has = match self.packet.what {
-            What::Advert(_) => matches!(protocol, "ip" | "ether"),
+            What::Advert(IpAddr::V4(_)) => matches!(protocol, "ip" | "ether"),
+            What::Advert(IpAddr::V6(_)) => matches!(protocol, "ip6" | "ether"),
             What::ArpRequest | What::ArpReply => matches!(protocol, "arp" | "ether"),
+            What::Solicitation | What::Advertisement => {
+                matches!(protocol, "ip6" | "icmpv6" | "ether")
+            }
         };
         (!has).then_some(Some(false))
     }
@@ -312,12 +332,22 @@ impl<'a> Walk<'a> {
         let payload = left.get("payload")?;
         let protocol = payload.get("protocol")?.as_str()?;
         let field = payload.get("field")?.as_str()?;
-        match (self.packet.what, protocol, field) {
-            (What::Advert(_), "ip", "protocol") => Some(Known::words(&["vrrp", "112"])),
-            (What::Advert(_), "ip", "version") => Some(Known::words(&["4"])),
-            (What::Advert(_), "ip", "ttl") => Some(Known::words(&["255"])),
-            (What::Advert(group), "ip", "daddr") => Some(Known::Address(group)),
-            (What::Advert(_), "ether", "type") => Some(Known::words(&["ip", "0x0800", "2048"])),
+        let what = self.packet.what;
+        match (what, protocol, field) {
+            (_, "ip" | "ip6", "protocol" | "nexthdr") => Some(Known::words(self.transport()?)),
+            (_, "ip", "version") => Some(Known::words(&["4"])),
+            (_, "ip6", "version") => Some(Known::words(&["6"])),
+            (_, "ip", "ttl") | (_, "ip6", "hoplimit") => Some(Known::words(&["255"])),
+            (What::Advert(group), "ip" | "ip6", "daddr") => Some(Known::Address(group)),
+            (What::Advert(_) | What::Solicitation | What::Advertisement, "ether", "type") => {
+                Some(Known::words(self.network()))
+            }
+            (What::Solicitation, "icmpv6", "type") => {
+                Some(Known::words(&["nd-neighbor-solicit", "135"]))
+            }
+            (What::Advertisement, "icmpv6", "type") => {
+                Some(Known::words(&["nd-neighbor-advert", "136"]))
+            }
             (What::ArpRequest, "arp", "operation") => Some(Known::words(&["request", "1"])),
             (What::ArpReply, "arp", "operation") => Some(Known::words(&["reply", "2"])),
             (What::ArpRequest | What::ArpReply, "ether", "type") => {
@@ -327,17 +357,40 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The protocol above IP.
+    fn transport(&self) -> Option<&'static [&'static str]> {
+        match self.packet.what {
+            What::Advert(_) => Some(&["vrrp", "112"]),
+            What::Solicitation | What::Advertisement => Some(&["ipv6-icmp", "icmpv6", "58"]),
+            What::ArpRequest | What::ArpReply => None,
+        }
+    }
+
+    /// What an Ethernet frame says of its contents.
+    fn network(&self) -> &'static [&'static str] {
+        match self.packet.what {
+            What::ArpRequest | What::ArpReply => &["arp", "0x0806", "2054"],
+            What::Advert(IpAddr::V4(_)) => &["ip", "0x0800", "2048"],
+            What::Advert(IpAddr::V6(_)) | What::Solicitation | What::Advertisement => {
+                &["ip6", "0x86dd", "34525"]
+            }
+        }
+    }
+
     fn meta(&self, key: &str) -> Option<Known> {
-        let advert = matches!(self.packet.what, What::Advert(_));
+        let group = match self.packet.what {
+            What::Advert(group) => group.is_multicast(),
+            What::ArpRequest | What::ArpReply | What::Solicitation | What::Advertisement => false,
+        };
         let interface = |name: Option<&str>| name.map(|name| Known::Interface(name.to_owned()));
         match key {
             "iifname" | "iif" => interface(self.packet.input),
             "oifname" | "oif" => interface(self.packet.output),
-            "l4proto" if advert => Some(Known::words(&["vrrp", "112"])),
-            "nfproto" if advert => Some(Known::words(&["ipv4", "2"])),
-            "protocol" if advert => Some(Known::words(&["ip", "0x0800", "2048"])),
-            "protocol" => Some(Known::words(&["arp", "0x0806", "2054"])),
-            "pkttype" if advert => Some(Known::words(&["multicast", "2"])),
+            "l4proto" => Some(Known::words(self.transport()?)),
+            "nfproto" if self.packet.what.is_ipv6() => Some(Known::words(&["ipv6", "10"])),
+            "nfproto" => self.transport().map(|_| Known::words(&["ipv4", "2"])),
+            "protocol" => Some(Known::words(self.network())),
+            "pkttype" if group => Some(Known::words(&["multicast", "2"])),
             _ => None,
         }
     }
@@ -393,10 +446,12 @@ fn verdict<'a>(word: &str, body: &'a Value) -> Option<Step<'a>> {
     }
 }
 
-/// An advert begins a connection that nobody ever answers.
-fn connection_state(right: &Value) -> Option<bool> {
+/// An advert begins a connection that nobody ever answers; neighbour discovery is
+/// not tracked.
+fn connection_state(what: What, right: &Value) -> Option<bool> {
     let state = |one: &Value| match one.as_str()? {
-        "new" => Some(true),
+        "new" => Some(!what.is_discovery()),
+        "untracked" if what.is_discovery() => Some(true),
         "established" | "related" | "invalid" => Some(false),
         _ => None,
     };
@@ -424,7 +479,7 @@ fn any(all: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 enum Known {
     /// Whatever it may be written as.
     Words(Vec<String>),
-    Address(Ipv4Addr),
+    Address(IpAddr),
     Interface(String),
 }
 
@@ -440,7 +495,7 @@ impl Known {
                 Some(same)
             }
             Self::Address(address) => {
-                let other = word.parse::<Ipv4Addr>().ok()?;
+                let other = word.parse::<IpAddr>().ok()?;
                 Some(*address == other)
             }
             Self::Interface(name) => Some(match word.strip_suffix('*') {
@@ -454,17 +509,26 @@ impl Known {
         let Self::Address(address) = self else {
             return None;
         };
-        let network = prefix.get("addr")?.as_str()?.parse::<Ipv4Addr>().ok()?;
+        let network = prefix.get("addr")?.as_str()?.parse::<IpAddr>().ok()?;
         let length = u32::try_from(prefix.get("len")?.as_u64()?).ok()?;
-        let hosts = u32::MAX.checked_shr(length).unwrap_or(0);
-        Some((address.to_bits() ^ network.to_bits()) & !hosts == 0)
+        match (address, network) {
+            (IpAddr::V4(address), IpAddr::V4(network)) => {
+                let hosts = u32::MAX.checked_shr(length).unwrap_or(0);
+                Some((address.to_bits() ^ network.to_bits()) & !hosts == 0)
+            }
+            (IpAddr::V6(address), IpAddr::V6(network)) => {
+                let hosts = u128::MAX.checked_shr(length).unwrap_or(0);
+                Some((address.to_bits() ^ network.to_bits()) & !hosts == 0)
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => Some(false),
+        }
     }
 
     fn is_between(&self, range: &Value) -> Option<bool> {
         let end = |index: usize| range.get(index);
         match self {
             Self::Address(address) => {
-                let end = |index| end(index)?.as_str()?.parse::<Ipv4Addr>().ok();
+                let end = |index| end(index)?.as_str()?.parse::<IpAddr>().ok();
                 Some((end(0)?..=end(1)?).contains(address))
             }
             Self::Words(words) => {
@@ -482,10 +546,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+    const GROUP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 18));
 
     /// What becomes of an advert that comes in by eth0, in a chain of these rules.
     fn fate(policy: &str, rules: &[Value]) -> Fate {
+        fate_of(What::Advert(GROUP), policy, rules)
+    }
+
+    fn fate_of(what: What, policy: &str, rules: &[Value]) -> Fate {
         let mut all = vec![
             json!({"chain": {"family": "inet", "table": "t", "name": "c", "hook": "input", "policy": policy}}),
             json!({"chain": {"family": "inet", "table": "t", "name": "sub"}}),
@@ -499,7 +567,7 @@ mod tests {
         let ruleset = Ruleset::read(&json!({"nftables": all})).unwrap();
         let chain = ruleset.hooked().next().unwrap();
         let packet = Packet {
-            what: What::Advert(GROUP),
+            what,
             input: Some("eth0"),
             output: None,
         };
@@ -554,6 +622,66 @@ mod tests {
                 "{rule}"
             );
         }
+    }
+
+    #[test]
+    fn adverts_over_ipv6_have_fields_of_their_own() {
+        let advert = What::Advert("ff02::12".parse().unwrap());
+        let passes = |test: &Value| {
+            let rule = json!([test, {"accept": null}]);
+            fate_of(advert, "drop", &[rule]) == Fate::Passes
+        };
+        for test in [
+            equals(payload("ip6", "nexthdr"), json!("vrrp")),
+            equals(payload("ip6", "daddr"), json!("ff02::12")),
+            equals(
+                payload("ip6", "daddr"),
+                json!({"prefix": {"addr": "ff00::", "len": 8}}),
+            ),
+            equals(
+                payload("ip6", "daddr"),
+                json!({"range": ["ff02::1", "ff02::ffff"]}),
+            ),
+            equals(payload("ip6", "hoplimit"), json!(255)),
+            equals(meta("nfproto"), json!("ipv6")),
+            equals(meta("protocol"), json!("ip6")),
+            equals(meta("l4proto"), json!(112)),
+        ] {
+            assert!(passes(&test), "{test}");
+        }
+        for test in [
+            equals(payload("ip", "protocol"), json!("vrrp")),
+            equals(payload("icmpv6", "type"), json!("nd-neighbor-solicit")),
+            equals(meta("nfproto"), json!("ipv4")),
+            equals(
+                payload("ip6", "daddr"),
+                json!({"prefix": {"addr": "fe80::", "len": 10}}),
+            ),
+        ] {
+            assert!(!passes(&test), "{test}");
+        }
+    }
+
+    #[test]
+    fn questions_for_an_address_are_neighbour_discovery() {
+        let kinds = json!({"set": ["nd-neighbor-solicit", "nd-router-advert"]});
+        let solicits = equals(payload("icmpv6", "type"), kinds);
+        let untracked =
+            json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "untracked"}});
+        let all = equals(meta("l4proto"), json!("ipv6-icmp"));
+        for (test, solicitation, advertisement) in [
+            (solicits, Fate::Passes, Fate::Dropped),
+            (untracked, Fate::Passes, Fate::Passes),
+            (all, Fate::Passes, Fate::Passes),
+        ] {
+            let rule = [json!([test, {"accept": null}])];
+            assert_eq!(fate_of(What::Solicitation, "drop", &rule), solicitation);
+            assert_eq!(fate_of(What::Advertisement, "drop", &rule), advertisement);
+        }
+        let new =
+            json!({"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["new"]}});
+        let rule = [json!([new, {"accept": null}])];
+        assert_eq!(fate_of(What::Solicitation, "drop", &rule), Fate::Dropped);
     }
 
     #[test]

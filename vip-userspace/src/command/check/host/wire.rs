@@ -6,17 +6,19 @@
 //! a vip among them, and this is only a check.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use vip_common::ids::{MacAddr, Priority};
+use vip_common::ids::{Family, MacAddr, Priority};
 use vip_common::reject::RejectReason;
-use vip_common::wire::{arp, vrrp};
+use vip_common::wire::announce::Announcement;
+use vip_common::wire::vrrp;
 
 use super::Report;
 use crate::config::{Instance, Severity};
 use crate::dataplane::{Ear, EarEvent, Ears, Left, Wanted};
+use crate::engine::Own;
 use crate::kernel::hands::{listening, own_addresses};
 use crate::kernel::{FrameSender, Link};
 use crate::plan::{Plan, RouterPlan};
@@ -46,10 +48,10 @@ impl Spoken {
 #[derive(Default)]
 struct Heard {
     /// By source, the last one.
-    accepted: BTreeMap<Ipv4Addr, Spoken>,
-    refused: BTreeMap<Ipv4Addr, RejectReason>,
+    accepted: BTreeMap<IpAddr, Spoken>,
+    refused: BTreeMap<IpAddr, RejectReason>,
     /// Who says that an address is his.
-    claims: BTreeMap<Ipv4Addr, BTreeSet<MacAddr>>,
+    claims: BTreeMap<IpAddr, BTreeSet<MacAddr>>,
 }
 
 /// An interface that is listened on.
@@ -58,7 +60,7 @@ struct Listener<'a> {
     port: usize,
     ear: Box<dyn Ear>,
     sender: Option<FrameSender>,
-    own: Ipv4Addr,
+    own: Own,
 }
 
 /// Listens on the interfaces of the plan, all at once, and says what was heard.
@@ -151,17 +153,18 @@ fn open<'a>(
 ) -> Result<Option<Listener<'a>>, String> {
     let own = own_addresses(plan, port, link);
     let mut wanted = listening(plan, port, link, own, &HashSet::new());
-    let (Some(own), true) = (own.v4, link.running) else {
+    let speaks = own.v4.is_some() || own.v6.is_some();
+    if !speaks || !link.running {
         return Ok(None);
-    };
+    }
     let routers = u32::try_from(plan.routers.len()).unwrap_or(u32::MAX);
     for ((_, entry), number) in wanted.addresses.iter_mut().zip(routers..) {
         entry.slot = number;
     }
     // What is on this host is not asked for on the LAN.
     wanted.addresses.retain(|(key, _)| {
-        let mut held = link.ipv4();
-        !held.any(|(held, _)| vip_common::layout::mapped(held.octets()) == key.address)
+        let mut held = link.addresses.iter();
+        !held.any(|(held, _)| vip_common::layout::octets(*held) == key.address)
     });
     let attached = ears.attach(&wanted).map_err(|error| error.to_string())?;
     Ok(attached.ear.map(|ear| Listener {
@@ -215,12 +218,13 @@ fn ask(plan: &Plan, listener: &Listener<'_>) {
         .iter()
         .flat_map(|slot| plan.routers[*slot].all_addresses());
     for address in addresses.take(MOST_ASKED) {
-        let IpAddr::V4(wanted) = address.address else {
-            continue;
-        };
-        let question = arp::question(listener.link.mac, listener.own, wanted);
-        // A question that does not get out is not answered.
-        let _ = sender.send(&question);
+        let wanted = address.address;
+        let own = listener.own.of(Family::of(wanted));
+        let question = own.and_then(|own| Announcement::question(listener.link.mac, own, wanted));
+        if let Some(question) = question {
+            // One that does not get out is not answered.
+            let _ = sender.send(question.as_bytes());
+        }
     }
 }
 
@@ -241,17 +245,12 @@ fn drain(plan: &Plan, listener: &mut Listener<'_>, heard: &mut BTreeMap<usize, H
                 reason,
             } => {
                 let heard = heard.entry(number(slot)).or_default();
-                if let IpAddr::V4(source) = source {
-                    heard.refused.insert(source, reason);
-                }
+                heard.refused.insert(source, reason);
             }
             EarEvent::Claim { address, mac, .. } => {
-                let IpAddr::V4(address) = address else {
-                    return;
-                };
                 let holds = |slot: &&usize| {
                     let mut all = plan.routers[**slot].all_addresses();
-                    all.any(|one| one.address == IpAddr::V4(address))
+                    all.any(|one| one.address == address)
                 };
                 if let Some(slot) = routers.iter().find(holds) {
                     let heard = heard.entry(*slot).or_default();
@@ -269,9 +268,7 @@ fn note_advert(router: &RouterPlan, frame: &[u8], heard: &mut Heard) {
     let Some((header, mac, body)) = vrrp::locate(frame) else {
         return;
     };
-    let IpAddr::V4(source) = header.source else {
-        return;
-    };
+    let source = header.source;
     match vrrp::decode(header.source, header.destination, body, &router.expect) {
         Ok(advert) => {
             let spoken = Spoken {
@@ -334,7 +331,8 @@ fn tell(
     }
     let masters: Vec<MacAddr> = heard.accepted.values().map(|one| one.mac).collect();
     for (address, claimants) in &heard.claims {
-        let virtual_mac = MacAddr([0, 0, 0x5e, 0, 1, vrid.get()]);
+        let family = if router.family == Family::V4 { 1 } else { 2 };
+        let virtual_mac = MacAddr([0, 0, 0x5e, 0, family, vrid.get()]);
         for mac in claimants {
             // The master has it, as it should; or who is refused above, most likely.
             let refused = masters.is_empty() && !heard.refused.is_empty();
@@ -351,13 +349,7 @@ fn tell(
                 )
             };
             let help = "take another address, or free it there first; if it is this group's master, the virtual_router_id is not the same here; if that node has lost its daemon, `vip release` there";
-            report.of_address(
-                Severity::Error,
-                instance,
-                IpAddr::V4(*address),
-                message,
-                help,
-            );
+            report.of_address(Severity::Error, instance, *address, message, help);
         }
     }
 }
@@ -366,7 +358,7 @@ fn tell(
 fn accepted(
     router: &RouterPlan,
     interface: &str,
-    source: Ipv4Addr,
+    source: IpAddr,
     spoken: &Spoken,
 ) -> (Severity, String, &'static str) {
     let vrid = router.params.vrid;
@@ -432,7 +424,7 @@ mod tests {
                     .map(|last| IpAddr::from([192, 0, 2, *last]))
                     .collect(),
             };
-            accepted(&router(100), "e0", Ipv4Addr::new(192, 0, 2, 9), &spoken).0
+            accepted(&router(100), "e0", [192, 0, 2, 9].into(), &spoken).0
         };
         assert_eq!(judged(&[2, 1], 90), Severity::Note);
         assert_eq!(judged(&[1, 2], 100), Severity::Warning);
