@@ -17,7 +17,7 @@ pub(super) const TOP: &[Keyword] = &[
     k("vrrp_track_file", Named(Block::File), planned(NO_FILE), "a file with a number in it that counts for the priority").instead("track_file"),
     k("bfd_instance", Named(Block::Bfd), not_supported(NO_BFD), "a BFD session with a neighbour"),
     k("garp_group", Block(Block::GarpGroup), OPENS, "interfaces whose gratuitous ARP is spaced out together"),
-    k("track_group", Named(Block::TrackGroup), planned("nothing refers to it yet"), "instances that static addresses, routes and rules follow"),
+    k("track_group", Named(Block::TrackGroup), not_supported("no static address, route or rule follows it"), "instances that static addresses, routes and rules follow"),
     k("static_ipaddress", Lines(StaticAddresses), STATIC, "addresses that are always there"),
     k("static_routes", Lines(StaticRoutes), STATIC, "routes that are always there"),
     k("static_rules", Lines(StaticRules), STATIC, "rules that are always there"),

@@ -37,7 +37,7 @@ pub(super) const ADDRESS: &[Keyword] = &[
     k("autojoin", Flag, PART, "join the group that a multicast address names"),
     k("no_track", Flag, PART, "it does not matter when others remove the address"),
     k("preferred_lft", Word, PART, "seconds that the kernel prefers it as source, or `forever`").or("forever; 0 for an IPv6 address without prefix"),
-    k("track_group", Word, planned("it only stands behind static addresses"), "a static address follows this group"),
+    k("track_group", Word, not_supported(NO_TRACK_GROUP), "a static address follows this group"),
     k("use_vmac", MaybeWord, PART, "a virtual MAC for this address"),
 ];
 
@@ -132,5 +132,5 @@ pub(super) const GARP_GROUP: &[Keyword] = &[
 
 #[rustfmt::skip] // one word a line
 pub(super) const TRACK_GROUP: &[Keyword] = &[
-    k("group", Lines(Names), planned("nothing refers to it yet"), "the instances"),
+    k("group", Lines(Names), not_supported("no static address, route or rule follows it"), "the instances"),
 ];

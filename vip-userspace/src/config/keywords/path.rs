@@ -56,7 +56,7 @@ pub(super) const ROUTE: &[Keyword] = &[
     k("nexthop", Words(1, 255), PART, "one of several routers: `via`, `dev`, `weight`, `onlink`, `encap`, `realms`"),
     k("weight", Whole(1, 256), PART, "this router's share, in `nexthop`").or("1"),
     k("no_track", Flag, PART, "it does not matter when others remove it"),
-    k("track_group", Word, planned(NO_TRACK_GROUP), "a static route follows this group"),
+    k("track_group", Word, not_supported(NO_TRACK_GROUP), "a static route follows this group"),
 ];
 
 #[rustfmt::skip] // one word a line
@@ -97,5 +97,5 @@ pub(super) const RULE: &[Keyword] = &[
     k("unreachable", Flag, PART, "the sender is told that the network is unreachable"),
     k("prohibit", Flag, PART, "the sender is told that it is prohibited"),
     k("no_track", Flag, PART, "it does not matter when others remove it"),
-    k("track_group", Word, planned(NO_TRACK_GROUP), "a static rule follows this group"),
+    k("track_group", Word, not_supported(NO_TRACK_GROUP), "a static rule follows this group"),
 ];

@@ -297,7 +297,7 @@ fn a_group_that_static_routes_would_follow_is_told() {
     let said = headlines(&parse(&text, "t"));
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(
-        said[0].starts_with("t:2:34: warning: `track_group` is not supported yet"),
+        said[0].starts_with("t:2:34: warning: `track_group` is not supported"),
         "{said:?}"
     );
 }
