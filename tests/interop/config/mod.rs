@@ -15,6 +15,7 @@
 
 mod dump;
 mod facts;
+mod hidden;
 mod oracle;
 mod random;
 mod samples;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use vip::config::reading::Reading;
 use vip::config::{self, Instance, Loaded, Severity};
 use vip::lab::{Host, Lab, PATIENCE};
 use vip_tests::peer::keepalived_program;
@@ -170,9 +171,15 @@ impl Oracle {
 
     /// Our own reading of the same file, at the same place.
     pub(super) fn ours(&self, text: &str) -> Result<Ours> {
+        self.ours_as(text, None)
+    }
+
+    /// The same under a name, as with `vip run -i`.
+    pub(super) fn ours_as(&self, text: &str, id: Option<&str>) -> Result<Ours> {
         self.host.write(FILE, text)?;
-        let loaded = self.host.run(|| config::load(Path::new(FILE)))?;
-        Ok(Ours(loaded?))
+        let id = id.map(str::to_owned);
+        let read = move || config::load_with(Path::new(FILE), Reading::of_host(id.as_deref()));
+        Ok(Ours(self.host.run(read)??))
     }
 }
 

@@ -229,6 +229,7 @@ impl Reader {
             Lines::TrackScripts => tracked(Tracked::Script, &readable, sink),
             Lines::TrackFiles => tracked(Tracked::File, &readable, sink),
             Lines::TrackProcesses => tracked(Tracked::Process, &readable, sink),
+            Lines::TrackChecks => tracked(Tracked::Check, &readable, sink),
             Lines::TrackBfds => tracked(Tracked::Bfd, &readable, sink),
             Lines::Routes | Lines::StaticRoutes => {
                 let fixed = lines == Lines::StaticRoutes;
@@ -412,7 +413,7 @@ fn counts(section: &Section, setting: &Setting, sink: &mut Sink) -> bool {
 pub(super) fn adds_up(keyword: &Keyword) -> bool {
     matches!(
         keyword.shape,
-        Shape::Block(_) | Shape::Named(_) | Shape::Lines(_) | Shape::HmacKey
+        Shape::Block(_) | Shape::Named(_) | Shape::Lines(_) | Shape::HmacKey | Shape::Probe(_)
     ) || keyword.status == Status::Does(Key::Instance(InstanceKey::State))
         || (keyword.status == Status::Does(Key::Part) && keyword.shape == Shape::Interface)
 }

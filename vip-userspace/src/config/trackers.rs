@@ -192,6 +192,18 @@ pub enum Probe {
     },
 }
 
+impl Probe {
+    /// Whom it asks.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        match self {
+            Self::Tcp(endpoint) | Self::Tls { endpoint, .. } | Self::Http { endpoint, .. } => {
+                endpoint
+            }
+        }
+    }
+}
+
 /// Where a check connects to.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Endpoint {

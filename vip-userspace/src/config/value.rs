@@ -10,7 +10,8 @@ use super::keywords::{InstanceKey, Key, Keyword, Shape, Status};
 use super::lex::Token;
 use super::lists::{
     AddressLine, Command, Fifo, HmacKey, InitFile, Ipvlan, LinkDelayLine, LinkbeatLine, Names,
-    PeerLine, RouteLine, RuleLine, TrackLine, User, Vmac, Weight, command, hmac, track, vmac,
+    PeerLine, ProbeLine, RouteLine, RuleLine, TrackLine, User, Vmac, Weight, check, command, hmac,
+    track, vmac,
 };
 use super::section::Section;
 use super::source::Span;
@@ -62,6 +63,8 @@ pub enum Value {
     User(Box<User>),
     /// A FIFO, and whose it is.
     Fifo(Box<Fifo>),
+    /// What a check asks.
+    Probe(Box<ProbeLine>),
     /// What a tracked file begins with.
     InitFile(InitFile),
     /// An interface with a virtual MAC.
@@ -195,6 +198,16 @@ impl Value {
         }
     }
 
+    /// What a check asks.
+    #[must_use]
+    pub fn probe(&self) -> Option<&ProbeLine> {
+        if let Self::Probe(line) = self {
+            Some(line)
+        } else {
+            None
+        }
+    }
+
     /// The names of a list.
     #[must_use]
     pub fn names(&self) -> &[Token] {
@@ -236,6 +249,9 @@ pub(super) fn read(keyword: &Keyword, words: Vec<Token>, span: Span, sink: &mut 
         }
         Shape::InitFile => {
             return track::init_file(arguments, sink).map_or(Value::Refused, Value::InitFile);
+        }
+        Shape::Probe(question) => {
+            return or_refused(check::parse(arguments, question, span, sink), Value::Probe);
         }
         Shape::Vmac => {
             let names = Names::well_known();
@@ -377,6 +393,7 @@ pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
         | Shape::AfterAll(..)
         | Shape::Signed(_)
         | Shape::InitFile
+        | Shape::Probe(_)
         | Shape::Umask
         | Shape::Fifo
         | Shape::Weight(_)

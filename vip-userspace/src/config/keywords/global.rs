@@ -15,6 +15,7 @@ pub(super) const TOP: &[Keyword] = &[
     k("vrrp_track_process", Named(Block::Process), planned(NO_WATCH), "a process that must be running"),
     k("track_file", Named(Block::File), planned(NO_FILE), "a file with a number in it that counts for the priority"),
     k("vrrp_track_file", Named(Block::File), planned(NO_FILE), "a file with a number in it that counts for the priority").instead("track_file"),
+    k("vrrp_check", Named(Block::Check), OPENS, "a question to a service whose answer says whether this node is fit").own(),
     k("bfd_instance", Named(Block::Bfd), not_supported(NO_BFD), "a BFD session with a neighbour"),
     k("garp_group", Block(Block::GarpGroup), OPENS, "interfaces whose gratuitous ARP is spaced out together"),
     k("track_group", Named(Block::TrackGroup), not_supported("no static address, route or rule follows it"), "instances that static addresses, routes and rules follow"),

@@ -1,6 +1,7 @@
 //! Words in all other blocks. What stands in a block that is not done is not done
 //! either, with the block's reason.
 
+use super::super::lists::check::Question;
 use super::Lines::*;
 use super::Shape::*;
 use super::Status::NoEffect;
@@ -59,6 +60,7 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
     k("track_script", Lines(TrackScripts), planned(NO_SCRIPT), "scripts that must succeed"),
     k("track_file", Lines(TrackFiles), planned(NO_FILE), "files whose number counts"),
     k("track_process", Lines(TrackProcesses), planned(NO_WATCH), "processes that must run"),
+    k("track_check", Lines(TrackChecks), PART, "checks that must be answered").own(),
     k("track_bfd", Lines(TrackBfds), not_supported(NO_BFD), "BFD sessions that must be up"),
     k("notify_master", Command, planned(NO_SCRIPT), "runs when the group becomes master"),
     k("notify_backup", Command, planned(NO_SCRIPT), "runs when it becomes backup"),
@@ -101,6 +103,19 @@ pub(super) const FILE: &[Keyword] = &[
     k("file", Path, planned(NO_FILE), "the file"),
     k("weight", Weight(254), planned(NO_FILE), "the number in the file times this is added; at 0, any other number than 0 is FAULT").or("1"),
     k("init_file", InitFile, planned(NO_FILE), "write this number into it at the start, over what is there with `overwrite`").or("not written"),
+];
+
+#[rustfmt::skip] // one word a line
+pub(super) const CHECK: &[Keyword] = &[
+    k("tcp", Probe(Question::Tcp), PART, "connects, and closes the connection"),
+    k("tls", Probe(Question::Tls), PART, "connects and shakes hands; `sni` is the name to ask for, the host else; with `ca`, who answers must have a certificate for that name which comes from one in this file, else any will do"),
+    k("http", Probe(Question::Http), PART, "asks for a page on a connection of its own: the status must be one of these, else 200 to 399, and with `body` this text must stand in the first 64 KiB; `https` with `ca` as for `tls`. It follows no redirect"),
+    k("interval", Seconds(10_000, LONGEST), PART, "time from one start to the next").or("1"),
+    k("timeout", Seconds(1000, LONGEST), PART, "it has failed when it takes longer, name lookup included; while it waits no other one starts").or("interval"),
+    k("rise", Whole(1, i32::MAX as i64), PART, "successes in a row that count").or("1"),
+    k("fall", Whole(1, i32::MAX as i64), PART, "failures in a row that count").or("1"),
+    k("weight", Weight(253), PART, "what success adds (above 0) or failure takes off (below 0); at 0, failure is FAULT").or("0"),
+    k("init_fail", Flag, PART, "it counts as failed until it has been answered").or("off"),
 ];
 
 #[rustfmt::skip] // one word a line

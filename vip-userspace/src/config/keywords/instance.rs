@@ -73,6 +73,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     k("track_script", Lines(TrackScripts), planned(NO_TRACK), "scripts that must succeed"),
     k("track_file", Lines(TrackFiles), planned(NO_TRACK), "files whose number counts"),
     k("track_process", Lines(TrackProcesses), planned(NO_TRACK), "processes that must run"),
+    k("track_check", Lines(TrackChecks), PART, "checks that must be answered").own(),
     k("track_bfd", Lines(TrackBfds), not_supported(NO_BFD), "BFD sessions that must be up"),
     k("notify_master", Command, planned(NO_SCRIPT), "runs when this instance becomes master"),
     k("notify_backup", Command, planned(NO_SCRIPT), "runs when it becomes backup"),

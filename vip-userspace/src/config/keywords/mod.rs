@@ -18,11 +18,12 @@ use std::sync::LazyLock;
 
 use self::global::{GLOBAL, TOP};
 use self::inner::{
-    ADDRESS, AUTHENTICATION, BFD, FILE, GARP_GROUP, HMAC, PEER, PROCESS, SCRIPT, SYNC_GROUP, TRACK,
-    TRACK_GROUP,
+    ADDRESS, AUTHENTICATION, BFD, CHECK, FILE, GARP_GROUP, HMAC, PEER, PROCESS, SCRIPT, SYNC_GROUP,
+    TRACK, TRACK_GROUP,
 };
 use self::instance::INSTANCE;
 use self::path::{ROUTE, RULE};
+use super::lists::check::Question;
 
 /// A block of the language, and which words may stand in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -55,6 +56,8 @@ pub enum Block {
     Process,
     /// `track_file NAME { … }`.
     File,
+    /// `vrrp_check NAME { … }`, which keepalived does not have.
+    Check,
     /// `bfd_instance NAME { … }`.
     Bfd,
     /// `garp_group { … }`.
@@ -82,6 +85,7 @@ impl Block {
             Self::Script => "in vrrp_script",
             Self::Process => "in vrrp_track_process",
             Self::File => "in track_file",
+            Self::Check => "in vrrp_check",
             Self::Bfd => "in bfd_instance",
             Self::GarpGroup => "in garp_group",
             Self::TrackGroup => "in track_group",
@@ -126,6 +130,8 @@ pub enum Shape {
     AfterAll(i64, i64),
     /// `[NUMBER] [overwrite]`.
     InitFile,
+    /// What a check asks, and of whom.
+    Probe(Question),
     /// A decimal number of seconds of this range, in microseconds.
     Seconds(u64, u64),
     /// A whole number of seconds of this range.
@@ -198,6 +204,8 @@ pub enum Lines {
     TrackFiles,
     /// Names of processes with a weight.
     TrackProcesses,
+    /// Names of checks with a weight.
+    TrackChecks,
     /// Names of BFD sessions with a weight.
     TrackBfds,
     /// Interfaces and how their link is asked for.
@@ -372,6 +380,8 @@ pub struct Keyword {
     pub since: Option<&'static str>,
     /// What to write instead, where keepalived calls it an old spelling.
     pub instead: Option<&'static str>,
+    /// Whether it is vip's own word, which keepalived does not know.
+    pub own: bool,
 }
 
 /// Every block with its words.
@@ -390,6 +400,7 @@ pub static TABLE: &[(Block, &[Keyword])] = &[
     (Block::Script, SCRIPT),
     (Block::Process, PROCESS),
     (Block::File, FILE),
+    (Block::Check, CHECK),
     (Block::Bfd, BFD),
     (Block::GarpGroup, GARP_GROUP),
     (Block::TrackGroup, TRACK_GROUP),

@@ -89,6 +89,7 @@ fn title(block: Block) -> &'static str {
         Block::Script => "vrrp_script",
         Block::Process => "vrrp_track_process",
         Block::File => "track_file",
+        Block::Check => "vrrp_check",
         Block::Bfd => "bfd_instance",
         Block::GarpGroup => "garp_group",
         Block::TrackGroup => "track_group",
@@ -116,8 +117,8 @@ fn opening(block: Block) -> &'static str {
         }
         Block::Peer => "One on each line of `unicast_peer`: `ADDRESS`, then any of these.",
         Block::Track => {
-            "One on each line of `track_interface`, `track_script`, `track_file`, `track_process` \
-             and `track_bfd`: `NAME`, then this. Without a weight, its failure is FAULT."
+            "One on each line of `track_interface`, `track_script`, `track_file`, `track_process`, \
+             `track_check` and `track_bfd`: `NAME`, then this. Without a weight, its failure is FAULT."
         }
         Block::Route => {
             "One on each line of `virtual_routes` and `static_routes`: `[TYPE] [to] DESTINATION`, \
@@ -130,6 +131,11 @@ fn opening(block: Block) -> &'static str {
             "`vrrp_track_process NAME { … }`, for `track_process`. `process` must be there."
         }
         Block::File => "`track_file NAME { … }`, for `track_file` in an instance or a group.",
+        Block::Check => {
+            "`vrrp_check NAME { … }`, for `track_check`: what the daemon asks by itself, without a \
+             script. All of it is vip's own; [above](#a-file-that-keepalived-reads-too) is how \
+             keepalived does not see it. One of `tcp`, `tls` and `http` must be there."
+        }
         Block::Bfd => "`bfd_instance NAME { … }`, for `track_bfd`.",
         Block::GarpGroup => "`garp_group { … }`.",
         Block::TrackGroup => "`track_group NAME { … }`.",
@@ -156,6 +162,7 @@ fn takes(shape: Shape) -> String {
         Lines::TrackScripts
         | Lines::TrackFiles
         | Lines::TrackProcesses
+        | Lines::TrackChecks
         | Lines::TrackBfds
         | Lines::Names
         | Lines::Linkbeat
@@ -180,6 +187,9 @@ impl fmt::Display for Aside<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(instead) = self.0.instead {
             write!(f, " (old spelling of `{instead}`)")?;
+        }
+        if self.0.own {
+            f.write_str(" (vip's own; keepalived does not know it)")?;
         }
         match self.0.since {
             Some(version) if version.starts_with(|c: char| c.is_ascii_digit()) => {

@@ -17,6 +17,7 @@ pub(super) const fn k(
         default: None,
         since: None,
         instead: None,
+        own: false,
     }
 }
 
@@ -40,6 +41,12 @@ impl Keyword {
     /// The keepalived that first knew it.
     pub(super) const fn since(mut self, version: &'static str) -> Self {
         self.since = Some(version);
+        self
+    }
+
+    /// That keepalived does not know it.
+    pub(super) const fn own(mut self) -> Self {
+        self.own = true;
         self
     }
 

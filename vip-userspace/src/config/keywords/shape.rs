@@ -24,6 +24,7 @@ impl Shape {
             | Lines::TrackScripts
             | Lines::TrackFiles
             | Lines::TrackProcesses
+            | Lines::TrackChecks
             | Lines::TrackBfds => Some(Block::Track),
             Lines::Names | Lines::Linkbeat | Lines::LinkDelays => None,
         }
@@ -85,6 +86,7 @@ impl fmt::Display for Shape {
                 let (min, max) = (min.saturating_mul(1000), max.saturating_mul(1000));
                 write!(f, "milliseconds from {} to {}", decimal(min), decimal(max))
             }
+            Self::Probe(question) => f.write_str(question.takes()),
             Self::Umask => f.write_str("an octal number, or names such as `IRUSR|IWUSR`"),
             Self::Ipv4 => f.write_str("an IPv4 address"),
             Self::Ipv6 => f.write_str("an IPv6 address"),
@@ -129,6 +131,7 @@ impl fmt::Display for Lines {
             | Self::TrackScripts
             | Self::TrackFiles
             | Self::TrackProcesses
+            | Self::TrackChecks
             | Self::TrackBfds => "`NAME [weight N [reverse]]` on each line",
             Self::Linkbeat => "`INTERFACE [MII|ETHTOOL|IOCTL]` on each line",
             Self::LinkDelays => "`INTERFACE DOWN [UP]` in seconds up to 255 on each line",

@@ -7,6 +7,7 @@
 //! left out, as keepalived leaves it out, and that this has been reported.
 
 pub mod address;
+pub mod check;
 pub mod command;
 pub mod hmac;
 pub mod hop;
@@ -22,6 +23,7 @@ pub mod vmac;
 mod words;
 
 pub use self::address::{AddressLine, Lifetime};
+pub use self::check::{ProbeLine, Question};
 pub use self::command::{Command, Fifo, User};
 pub use self::hmac::{HmacKey, Secret};
 pub use self::hop::{Encap, Hop, IpEncap, Realms};

@@ -16,6 +16,8 @@ pub enum Tracked {
     File,
     /// A `vrrp_track_process`.
     Process,
+    /// A `vrrp_check`.
+    Check,
     /// A `bfd_instance`.
     Bfd,
 }
@@ -26,7 +28,7 @@ impl Tracked {
     #[must_use]
     pub fn most(self) -> u8 {
         match self {
-            Self::Interface | Self::Script | Self::Bfd => 253,
+            Self::Interface | Self::Script | Self::Check | Self::Bfd => 253,
             Self::File | Self::Process => 254,
         }
     }

@@ -5,6 +5,7 @@
 
 mod address;
 mod auth;
+mod check;
 mod company;
 mod election;
 mod estate;
@@ -124,6 +125,7 @@ pub(super) fn lower(
             .filter(move |setting| setting.keyword.name == name)
     };
     let sync_groups = groups::sync_groups(settings, &mut instances, &around, sink);
+    check::look_at(settings, &instances, sink);
     let of_groups = sync_groups.iter().flat_map(|group| &group.trackers);
     let used = instances.iter().flat_map(|one| &one.trackers);
     Configuration {

@@ -21,7 +21,7 @@ struct Kind {
     needs: &'static [&'static str],
 }
 
-const TRACKED: [Kind; 4] = [
+const TRACKED: [Kind; 5] = [
     Kind {
         block: Block::Script,
         defined_by: "vrrp_script",
@@ -39,6 +39,12 @@ const TRACKED: [Kind; 4] = [
         defined_by: "track_file",
         named_in: "track_file",
         needs: &["file"],
+    },
+    Kind {
+        block: Block::Check,
+        defined_by: "vrrp_check",
+        named_in: "track_check",
+        needs: &["tcp", "tls", "http"],
     },
     Kind {
         block: Block::Bfd,
@@ -122,12 +128,16 @@ fn tracked(
     let mut used: BTreeMap<&str, bool> = BTreeMap::new();
     for (section, name) in &defined {
         used.insert(&name.text, false);
-        let [word, ..] = kind.needs else { continue };
         if !kind.needs.iter().any(|need| section.last(need).is_some()) {
             sink.add(
                 Finding::error(
                     name.span,
-                    format!("{} {} has no `{word}`", kind.defined_by, quoted(&name.text)),
+                    format!(
+                        "{} {} has no {}",
+                        kind.defined_by,
+                        quoted(&name.text),
+                        any_of(kind.needs)
+                    ),
                 )
                 .help("it can tell nothing without"),
             );
@@ -161,6 +171,14 @@ fn tracked(
                 ),
             ));
         }
+    }
+}
+
+/// Words of which one is enough.
+fn any_of(words: &[&str]) -> String {
+    match words {
+        [most @ .., last] if !most.is_empty() => format!("`{}` or `{last}`", most.join("`, `")),
+        _ => format!("`{}`", words.join("`, `")),
     }
 }
 

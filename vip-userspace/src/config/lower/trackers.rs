@@ -14,15 +14,32 @@ use super::super::trackers::{
 };
 use super::super::value::Value;
 use super::company::{duration, given, number};
-use super::reaction;
-use super::sections;
+use super::{check, reaction, sections};
 
 /// The list that names trackers of a kind.
-const LISTS: [(&str, Kind); 3] = [
+const LISTS: [(&str, Kind); 4] = [
     ("track_script", Kind::Script),
     ("track_process", Kind::Process),
     ("track_file", Kind::File),
+    ("track_check", Kind::Check),
 ];
+
+/// The blocks that define a tracker, what it counts where nothing is said, and how it
+/// is read.
+const KINDS: [(Block, i16, Read); 4] = [
+    (Block::Script, 0, |section| {
+        script(section).map(Watch::Script)
+    }),
+    (Block::Process, 0, |section| {
+        process(section).map(Watch::Process)
+    }),
+    (Block::File, 1, |section| file(section).map(Watch::File)),
+    (Block::Check, 0, |section| {
+        check::check(section).map(Watch::Check)
+    }),
+];
+
+type Read = fn(&Section) -> Option<Watch>;
 
 /// Every tracker that a configuration defines, with the weight that it counts where
 /// a line gives none.
@@ -37,17 +54,17 @@ impl Defined {
             trackers: Vec::new(),
             weights: HashMap::new(),
         };
-        for (block, usual) in [(Block::Script, 0), (Block::Process, 0), (Block::File, 1)] {
+        for (block, usual, watch) in KINDS {
             for section in sections(settings, block) {
-                defined.add(section, block, usual);
+                defined.add(section, usual, watch(section));
             }
         }
         defined
     }
 
     /// The first of each name counts; what lacks the main thing is none.
-    fn add(&mut self, section: &Section, block: Block, usual: i16) {
-        let (Some(name), Some(watch)) = (&section.name, watch(section, block)) else {
+    fn add(&mut self, section: &Section, usual: i16, watch: Option<Watch>) {
+        let (Some(name), Some(watch)) = (&section.name, watch) else {
             return;
         };
         let name = name.text.to_string();
@@ -121,17 +138,8 @@ impl Defined {
     }
 }
 
-fn watch(section: &Section, block: Block) -> Option<Watch> {
-    match block {
-        Block::Script => script(section).map(Watch::Script),
-        Block::Process => process(section).map(Watch::Process),
-        Block::File => file(section).map(Watch::File),
-        _ => None,
-    }
-}
-
 /// `rise`, `fall` and `init_fail`.
-fn streak(section: &Section) -> Streak {
+pub(super) fn streak(section: &Section) -> Streak {
     Streak {
         rise: number(section, "rise").unwrap_or(1),
         fall: number(section, "fall").unwrap_or(1),

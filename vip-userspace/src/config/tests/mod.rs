@@ -1,3 +1,4 @@
+mod check;
 mod estate;
 mod field;
 mod hostile;

@@ -1,6 +1,7 @@
 //! Lines read and refused, held against what keepalived 2.2.7 does with them.
 
 mod address;
+mod check;
 mod command;
 mod hmac;
 mod interface;

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::super::address::{self, Lifetime, List};
+use super::super::check::{self, Question};
 use super::super::names::Names;
 use super::super::track::{self, Tracked};
 use super::super::{command, hmac, interface, peer, route, rule, vmac};
@@ -16,7 +17,7 @@ use super::{Sink, Span, Token, lexed, place, read};
 type Parser = fn(&[Token], Span, &mut Sink) -> bool;
 
 /// Every parser; each says whether it has read something.
-const PARSERS: [Parser; 17] = [
+const PARSERS: [Parser; 20] = [
     |words, _, sink| address::parse(words, List::Advertised, names(), sink).is_some(),
     |words, _, sink| address::parse(words, List::Static, names(), sink).is_some(),
     |words, _, sink| route::parse(words, true, names(), sink).is_some(),
@@ -34,6 +35,9 @@ const PARSERS: [Parser; 17] = [
     |words, at, sink| command::parse(words, at, sink).is_some(),
     |words, at, sink| command::parse_bare(words, at, sink).is_some(),
     |words, at, sink| command::parse_user(words, at, sink).is_some(),
+    |words, at, sink| check::parse(words, Question::Tcp, at, sink).is_some(),
+    |words, at, sink| check::parse(words, Question::Tls, at, sink).is_some(),
+    |words, at, sink| check::parse(words, Question::Http, at, sink).is_some(),
 ];
 
 fn names() -> &'static Names {
@@ -50,6 +54,7 @@ fn word() -> impl Strategy<Value = String> {
         hoplimit realms 3/4 features ecn quickack congctl pref low ttl-propagate enabled add append \
         or nexthop weight inet inet6 not iif oif fwmark 0x10/0xff l3mdev uidrange 10-20 tunnel-id \
         ipproto tcp sport 80 dport lookup sup_pl sup_group preference goto nop type blackhole \
+        sni ca body status http://h:80/p?q=1 https://[::1]:443 http:// http://:0 [::1] 200-299,301 99-600 h:80 \
         reverse noreverse min_ttl max_ttl MII IOCTL netlink_notify_msg group bridge vepa hex:00 \
         file:/k 0 1 -1 253 254 255 256 65536 4294967295 4294967296 99999999999999999999 0x 08 / : - \
         /bin/sh -c \"a b\" \"\" 'a 'b' || ; > $( `x` \\ \\x \\c \\0 \\777 </a ~/a A=b";
