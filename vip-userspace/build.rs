@@ -1,4 +1,5 @@
-//! Builds the program at the NIC and leaves it where `dataplane` embeds it.
+//! Builds the programs in the kernel and leaves them where `dataplane` and `watch`
+//! embed them.
 //!
 //! Without a compiler for eBPF it leaves an empty stub, so that `cargo check`
 //! and an editor work on any machine; `dataplane::STUB` is true then and the
@@ -11,8 +12,8 @@ use std::{env, fs, process};
 #[expect(unreachable_pub, reason = "a module of xtask, used from here too")]
 mod toolchain;
 
-/// The object's name in `OUT_DIR`.
-const OBJECT: &str = "vip.bpf.o";
+/// The programs of the package, and the names of their objects in `OUT_DIR`.
+const OBJECTS: [(&str, &str); 2] = [("vip", "vip.bpf.o"), ("vip-trace", "vip-trace.bpf.o")];
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(ebpf_stub)");
@@ -35,8 +36,10 @@ fn main() {
                 "cargo::warning=no program at the NIC in this build: {missing} not found; \
                  `cargo xtask setup` installs it"
             );
-            if let Err(error) = fs::write(out.join(OBJECT), []) {
-                fail(&format!("cannot write the stub object: {error}"));
+            for (_, object) in OBJECTS {
+                if let Err(error) = fs::write(out.join(object), []) {
+                    fail(&format!("cannot write the stub object: {error}"));
+                }
             }
         }
     }
@@ -71,9 +74,11 @@ fn build(rung: &toolchain::Rung, workspace: &Path, out: &Path) {
         )),
         Err(error) => fail(&format!("cannot run cargo for the eBPF program: {error}")),
     }
-    let object = target_dir.join(target).join("release/vip");
-    if let Err(error) = fs::copy(&object, out.join(OBJECT)) {
-        fail(&format!("cannot copy {}: {error}", object.display()));
+    for (program, object) in OBJECTS {
+        let built = target_dir.join(target).join("release").join(program);
+        if let Err(error) = fs::copy(&built, out.join(object)) {
+            fail(&format!("cannot copy {}: {error}", built.display()));
+        }
     }
 }
 

@@ -12,6 +12,13 @@
 //! | `REFUSED` | [`RefusedKey`] → [`Refused`] (least recently used goes) | program | controller |
 //! | `COUNTERS` | [`Counter::index`] → `u64` | program | controller |
 //! | `EVENTS` | ring of [`EventHeader`] + frame | program | engine |
+//!
+//! Of the programs on tracepoints:
+//!
+//! | map | key → value | written by | read by |
+//! |---|---|---|---|
+//! | `PORTS` | port → 1 | services | program |
+//! | `LISTENERS` | ring of ports, as `u32` | program | services |
 
 use core::net::{IpAddr, Ipv6Addr};
 
@@ -392,6 +399,12 @@ pub struct LargeEvent {
 /// Bytes of the ring; a power of two and a multiple of the page size. Holds
 /// over 1,600 small records.
 pub const RING_BYTES: u32 = 256 * 1024;
+
+/// Bytes of a ring of the programs on tracepoints; the same holds for it.
+pub const TRACE_RING_BYTES: u32 = 64 * 1024;
+
+/// How many ports can be watched for somebody who begins or ceases to listen.
+pub const WATCHED_PORTS: u32 = 1024;
 
 const _: () = {
     assert!(size_of::<RouterKey>() == 8);

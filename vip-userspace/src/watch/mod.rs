@@ -2,6 +2,9 @@
 //! it. All of it lives among the services: nothing here can make the engine wait.
 
 pub mod account;
+pub mod check;
 pub mod child;
 pub mod launch;
+pub mod listener;
 mod pidfd;
+mod trace;

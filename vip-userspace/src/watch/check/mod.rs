@@ -1,0 +1,209 @@
+//! Checks that the daemon makes by itself: no process is started, and each try is a
+//! connection of its own, since whether the service still accepts one is what is to
+//! be known.
+//!
+//! Whatever a service sends, a check takes bounded time and memory for it: the
+//! timeout covers the look-up of the name, the connection, the handshake and the
+//! answer. Connections are closed with a reset: a hundred a second would else leave
+//! thousands of sockets waiting for their end, and use up the ports of this host.
+
+mod connect;
+mod http;
+mod latency;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use tokio::sync::Notify;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+
+use self::connect::Target;
+pub use self::latency::{Latencies, Summary};
+use crate::config::trackers::{Check, Probe};
+
+/// Over how long the first tries of many checks are spread out at most.
+const SPREAD: Duration = Duration::from_millis(200);
+
+/// Why a try has failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It took too long.
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// The name leads nowhere.
+    #[error("cannot look up {host}: {why}")]
+    Lookup {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        why: io::Error,
+    },
+    /// Nobody accepts.
+    #[error("cannot connect to {address}: {why}")]
+    Connect {
+        /// Where to.
+        address: SocketAddr,
+        /// What the kernel said.
+        why: io::Error,
+    },
+    /// The handshake failed.
+    #[error("no TLS: {0}")]
+    Tls(String),
+    /// The certificates to compare with cannot be used.
+    #[error("cannot use the certificates in {}: {why}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The answer is not one.
+    #[error("no HTTP answer: {0}")]
+    Http(String),
+    /// The answer has another status than those that are well.
+    #[error("HTTP status {0}")]
+    Status(u16),
+    /// The text is not in the answer.
+    #[error("the text is not in the first 64 KiB of the answer")]
+    Body,
+}
+
+/// Makes one check, try by try.
+pub struct Prober {
+    check: Check,
+    target: Target,
+    /// Made at the first try that needs it, and kept.
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl Prober {
+    /// For this check.
+    #[must_use]
+    pub fn new(check: Check) -> Self {
+        Self {
+            target: Target::new(check.probe.endpoint().clone()),
+            check,
+            tls: None,
+        }
+    }
+
+    /// One try: how long the answer took.
+    ///
+    /// # Errors
+    /// Why there was none, or not one that is well.
+    pub async fn attempt(&mut self) -> Result<Duration, Failure> {
+        let begun = Instant::now();
+        let limit = self.check.timeout;
+        timeout(limit, self.ask())
+            .await
+            .unwrap_or(Err(Failure::Timeout(limit)))?;
+        Ok(begun.elapsed())
+    }
+
+    async fn ask(&mut self) -> Result<(), Failure> {
+        match &self.check.probe {
+            Probe::Tcp(_) => {
+                self.target.connect().await?;
+                Ok(())
+            }
+            Probe::Tls { name, ca, endpoint } => {
+                let tls = tls::configuration(&mut self.tls, ca.as_deref()).await?;
+                let name = tls::server_name(name.as_ref().unwrap_or(&endpoint.host))?;
+                let stream = self.target.connect().await?;
+                tls::say_goodbye(tls::shake_hands(tls, name, stream).await?).await;
+                Ok(())
+            }
+            Probe::Http { tls: false, .. } => {
+                let stream = self.target.connect().await?;
+                http::ask(stream, &self.check.probe).await
+            }
+            Probe::Http { endpoint, ca, .. } => {
+                let tls = tls::configuration(&mut self.tls, ca.as_deref()).await?;
+                let name = tls::server_name(&endpoint.host)?;
+                let stream = self.target.connect().await?;
+                let stream = tls::shake_hands(tls, name, stream).await?;
+                http::ask(stream, &self.check.probe).await
+            }
+        }
+    }
+}
+
+/// Makes a check again and again: from start to start its interval, and once more at
+/// once whenever it is nudged. A try that takes longer than the interval delays the
+/// next one; those that were missed are not made up for.
+pub struct Asker {
+    prober: Prober,
+    ticks: Interval,
+    nudge: Arc<Notify>,
+}
+
+impl Asker {
+    /// `place` tells this check from others, so that not all of them begin at one
+    /// moment.
+    #[must_use]
+    pub fn new(check: Check, place: u32) -> Self {
+        let first = Instant::now() + head_start(place, check.interval);
+        let mut ticks = interval_at(first, check.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Self {
+            prober: Prober::new(check),
+            ticks,
+            nudge: Arc::default(),
+        }
+    }
+
+    /// What rings for the next try.
+    #[must_use]
+    pub const fn nudge(&self) -> &Arc<Notify> {
+        &self.nudge
+    }
+
+    /// Waits for the moment of the next try, and makes it.
+    ///
+    /// # Errors
+    /// As [`Prober::attempt`].
+    pub async fn next(&mut self) -> Result<Duration, Failure> {
+        tokio::select! {
+            _ = self.ticks.tick() => {}
+            () = self.nudge.notified() => {}
+        }
+        self.prober.attempt().await
+    }
+
+    /// The port, where it was last an address of this host that answered.
+    #[must_use]
+    pub const fn local_port(&self) -> Option<u16> {
+        self.prober.target.local_port()
+    }
+}
+
+/// How long a check waits before its first try: multiples of the golden ratio lie
+/// far apart, however many there are.
+fn head_start(place: u32, interval: Duration) -> Duration {
+    const GOLDEN: u32 = 0x9E37_79B9;
+    let fraction = f64::from(place.wrapping_mul(GOLDEN)) / f64::from(u32::MAX);
+    interval.min(SPREAD).mul_f64(fraction)
+}
+
+/// What went wrong, and why, and why that.
+fn reasons(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = cause.source();
+    }
+    text
+}
