@@ -8,6 +8,7 @@ pub mod field;
 pub mod matrix;
 pub mod peer;
 pub mod pulse;
+pub mod recipes;
 pub mod reloads;
 pub mod scene;
 

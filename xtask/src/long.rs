@@ -16,9 +16,10 @@ Long tests, of which a short form runs with the others:
   matrix   vip with keepalived, FRR and itself, each way of speaking, each event: a table
   chaos    200 random faults, moves and reloads, watched all the time (VIP_TEST_SEED=N again)
   reloads  300 reloads at 10 ms and at 1 s
+  recipes  the pairs of docs/recipes, 20 times each thing that can go wrong: a table
 Each has --help.";
 
-const NAMES: [&str; 3] = ["matrix", "chaos", "reloads"];
+const NAMES: [&str; 4] = ["matrix", "chaos", "reloads", "recipes"];
 
 /// Whether the words after `cargo xtask test` begin with the name of a long test.
 pub(crate) fn is_one(words: &[String]) -> bool {

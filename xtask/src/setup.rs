@@ -99,6 +99,24 @@ const NEEDS: &[Need] = &[
             "one more router",
         )
     },
+    Need {
+        service: Some("postgresql"),
+        ..need(
+            Purpose::Test,
+            "/usr/lib/postgresql/15/bin/postgres",
+            &["postgresql-15"],
+            "what a recipe keeps available",
+        )
+    },
+    Need {
+        service: Some("nginx"),
+        ..need(
+            Purpose::Test,
+            "nginx",
+            &["nginx"],
+            "what another recipe keeps available",
+        )
+    },
     need(
         Purpose::Test,
         "tshark",

@@ -76,6 +76,12 @@ const SUITES: &[Suite] = &[
         privileged: true,
         in_turn: false,
     },
+    Suite {
+        name: "pairs",
+        selection: &["--package", "vip-tests", "--test", "pairs"],
+        privileged: true,
+        in_turn: true,
+    },
 ];
 
 const FUZZ: &str = "tests/fuzz/Cargo.toml";

@@ -1,6 +1,7 @@
 //! The long commands of `cargo xtask test`: what takes minutes, shown as a
 //! table or as figures. The same scenes run in short in the suites.
 
+mod recipes;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ enum Command {
     Chaos(ChaosArgs),
     /// Hundreds of reloads under the eyes of the other node
     Reloads(ReloadsArgs),
+    /// The recipes of docs/recipes with real services, and what goes wrong with them: a table
+    Recipes(recipes::RecipesArgs),
 }
 
 #[derive(Args)]
@@ -96,6 +99,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Matrix(arguments) => table::matrix(&program, &arguments.words),
         Command::Chaos(arguments) => chaos(program, arguments)?,
         Command::Reloads(arguments) => reloads(&program, arguments)?,
+        Command::Recipes(arguments) => recipes::recipes(&program, arguments)?,
     };
     Ok(if good {
         ExitCode::SUCCESS

@@ -1,0 +1,4 @@
+//! The recipes of `docs/recipes` with real services, once each for what differs most;
+//! `cargo xtask test recipes` is the long form.
+
+mod postgresql;
