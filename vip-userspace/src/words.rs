@@ -25,6 +25,35 @@ pub const fn state(standing: Standing) -> &'static str {
     }
 }
 
+/// What scripts and pipes are told of an instance or a sync group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// It holds the addresses.
+    Master,
+    /// It holds none, and could.
+    Backup,
+    /// It holds none, and could not.
+    Fault,
+    /// The daemon ends.
+    Stop,
+    /// A reload took it out.
+    Deleted,
+}
+
+impl Told {
+    /// The word that keepalived has for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Master => "MASTER",
+            Self::Backup => "BACKUP",
+            Self::Fault => "FAULT",
+            Self::Stop => "STOP",
+            Self::Deleted => "DELETED",
+        }
+    }
+}
+
 /// What keeps a router out, and what ends it; `interface` is the one that it is
 /// about, or the tracker.
 #[must_use]

@@ -24,6 +24,7 @@ use crate::plan::{Current, Plan};
 use crate::privs;
 use crate::services::control::Control;
 use crate::services::log::{Level, Log};
+use crate::services::notify::Notify;
 use crate::services::orders::Orders;
 use crate::services::reload::{Candidate, Source};
 use crate::services::{self, Services};
@@ -288,6 +289,8 @@ fn serve(
     let monitor = Monitor::start(move |event| reader.read(&event))
         .map_err(|error| failed("cannot follow the interfaces", &error))?;
 
+    let notify =
+        Notify::start(&log).map_err(|error| failed("cannot start what runs scripts", &error))?;
     let services = Services {
         plan,
         current,
@@ -306,13 +309,15 @@ fn serve(
         running,
         room: room_for_addresses,
         orders,
+        notify,
     };
-    let ended = services.run(|| engine.is_finished());
+    let (ended, farewell) = services.run(|| engine.is_finished());
     // The engine says good-bye on the wire, then the hands give the addresses
     // back and close the ears.
     let engine = join(engine, "the engine");
     let hands = join(hands, "the thread that moves the addresses");
     drop(monitor);
+    farewell.tell();
     ended
         .and(engine.and_then(|ran| ran.map_err(|error| failed("the engine failed", &error))))
         .and(hands)

@@ -4,12 +4,29 @@
 use std::fmt;
 
 /// A command and who runs it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Command {
     /// The program and its arguments; at least the program.
     pub argv: Vec<String>,
     /// Who runs it; `script_user` where nobody is named.
     pub user: Option<Account>,
+}
+
+impl Notify {
+    /// All that it has run.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        let deleted = self.deleted.as_ref().and_then(Option::as_ref);
+        let all = [
+            self.master.as_ref(),
+            self.backup.as_ref(),
+            self.fault.as_ref(),
+            self.stop.as_ref(),
+            deleted,
+            self.any.as_ref(),
+            self.master_rx_lower_pri.as_ref(),
+        ];
+        all.into_iter().flatten()
+    }
 }
 
 impl fmt::Display for Command {
@@ -19,7 +36,7 @@ impl fmt::Display for Command {
 }
 
 /// A user and a group, by name.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Account {
     /// The user.
     pub user: String,

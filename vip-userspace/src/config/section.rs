@@ -371,7 +371,7 @@ fn each<T>(lines: &[Box<[Token]>], read: impl FnMut(&[Token]) -> Option<T>) -> B
 /// Whether an instance is another one without this keyword.
 fn weighs(status: Status) -> bool {
     match status {
-        Status::Does(Key::Global(GlobalKey::RouterId) | Key::Static) => false,
+        Status::Does(Key::Global(GlobalKey::RouterId) | Key::Static | Key::Reacts) => false,
         Status::Does(_)
         | Status::Planned(Missing::Decides, _)
         | Status::NotSupported(Missing::Decides, _) => true,
@@ -421,7 +421,10 @@ pub(super) fn adds_up(keyword: &Keyword) -> bool {
 /// Whether other words that say the same take its place.
 fn has_one_value(status: Status) -> bool {
     match status {
-        Status::Does(key) => !matches!(key, Key::Part | Key::Static | Key::Opens | Key::Reading),
+        Status::Does(key) => !matches!(
+            key,
+            Key::Part | Key::Static | Key::Opens | Key::Reading | Key::Reacts
+        ),
         Status::NoEffect(_)
         | Status::Planned(..)
         | Status::NotSupported(..)

@@ -39,7 +39,7 @@ use crate::dataplane::{AddressNote, Ear, EarEvent, Left};
 use crate::kernel::hands::{Outcome, Request, Spent, ToPeers};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
-pub use news::{Command, Hindrance, LinkFacts, LinkNews, Own, Report, Verdict};
+pub use news::{Command, Hindrance, Hold, LinkFacts, LinkNews, Own, Report, Verdict};
 use pace::Pace;
 use published::Published;
 use queue::{Receiver, Sender, Wake};
@@ -511,6 +511,10 @@ impl Engine {
                 let router = &mut self.routers[slot];
                 router.seen.installed = router.holds;
                 router.changed = true;
+                if router.holds && router.election.generation() == generation {
+                    self.report_hold(slot, Hold::Held);
+                }
+                let router = &mut self.routers[slot];
                 let rounds = std::mem::take(&mut router.owed_rounds);
                 if rounds > 0 {
                     self.announce(slot, rounds);
@@ -521,6 +525,9 @@ impl Engine {
             }
             Outcome::Removed { slot, generation } => {
                 self.input(slot, Input::AddressesRemoved { generation });
+                if !self.routers[slot].holds {
+                    self.report_hold(slot, Hold::Free);
+                }
             }
         }
     }

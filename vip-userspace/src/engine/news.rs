@@ -153,6 +153,19 @@ impl From<Fault> for Hindrance {
     }
 }
 
+/// What of a router's addresses is in the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hold {
+    /// Nothing.
+    Free,
+    /// They are being installed.
+    Asked,
+    /// All of them: the kernel has acknowledged it.
+    Held,
+    /// They are being removed.
+    Leaving,
+}
+
 /// What a person may want to know: plain data, put into words by services.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Report {
@@ -204,6 +217,13 @@ pub enum Report {
         /// Who.
         mac: MacAddr,
     },
+    /// The addresses of a router have come, or gone.
+    Holds {
+        /// The router.
+        slot: usize,
+        /// What of them is there now.
+        hold: Hold,
+    },
     /// What is tracked has made another priority of a router's own.
     Priority {
         /// The router.
@@ -245,6 +265,7 @@ impl Report {
             Self::Announced { .. }
             | Self::NotSent { .. }
             | Self::Priority { .. }
+            | Self::Holds { .. }
             | Self::Up
             | Self::Adopted
             | Self::NotAdopted => false,

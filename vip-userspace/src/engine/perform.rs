@@ -5,7 +5,7 @@ use vip_common::election::{self, Action};
 use vip_common::ids::Priority;
 use vip_common::time::MonoTime;
 
-use super::{Engine, Input, Report, Request};
+use super::{Engine, Hold, Input, Report, Request};
 
 impl Engine {
     /// Does what the election wants, in its order. This is the only place
@@ -67,6 +67,7 @@ impl Engine {
 
     fn install(&mut self, slot: usize, generation: u32) {
         self.routers[slot].holds = true;
+        self.report_hold(slot, Hold::Asked);
         if !self.ask(Request::Install { slot, generation }) {
             self.input(slot, Input::AddressesFailed { generation });
         }
@@ -99,7 +100,12 @@ impl Engine {
         router.owed_rounds = 0;
         if std::mem::take(&mut router.holds) {
             self.ask(Request::Remove { slot, generation });
+            self.report_hold(slot, Hold::Leaving);
         }
+    }
+
+    pub(super) fn report_hold(&mut self, slot: usize, hold: Hold) {
+        self.report(Report::Holds { slot, hold });
     }
 
     /// Silence has begun: is it the link's, or our own ear's? And does

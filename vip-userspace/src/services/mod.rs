@@ -9,6 +9,7 @@ pub mod dump;
 mod foresight;
 pub mod log;
 mod maintenance;
+pub mod notify;
 mod obey;
 pub mod orders;
 pub mod protocol;
@@ -44,6 +45,7 @@ use crate::plan::{Current, Plan};
 use control::Control;
 use doubles::{Voice, own_voice};
 use log::{Level, Log};
+use notify::{Farewell, Notify};
 pub use obey::restore;
 use orders::Orders;
 use reload::{Candidate, Source};
@@ -94,6 +96,8 @@ pub struct Services {
     pub room: usize,
     /// What a person has ordered until it is undone.
     pub orders: Orders,
+    /// Scripts and pipes.
+    pub notify: Notify,
 }
 
 struct State {
@@ -129,23 +133,30 @@ impl Services {
     /// Serves until the daemon is told to leave or cannot go on; the engine
     /// has been told to leave when this returns.
     ///
+    /// The second value is what is left to be told when the engine and the hands
+    /// have ended.
+    ///
     /// # Errors
     /// What the daemon should end with.
-    pub fn run(mut self, engine_ended: impl Fn() -> bool) -> Result<(), Failure> {
+    pub fn run(mut self, engine_ended: impl Fn() -> bool) -> (Result<(), Failure>, Farewell) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build()
-            .map_err(|error| {
-                Failure::new(Exit::Failed, format!("cannot start the services: {error}"))
-            })?;
-        let end = runtime.block_on(self.serve(engine_ended));
-        // A file that is being read, from a disk that does not answer perhaps,
-        // holds up no farewell.
-        runtime.shutdown_background();
+            .build();
+        let end = match runtime {
+            Ok(runtime) => {
+                let end = runtime.block_on(self.serve(engine_ended));
+                // A file that is being read, from a disk that does not answer
+                // perhaps, holds up no farewell.
+                runtime.shutdown_background();
+                end
+            }
+            Err(error) => Err(error),
+        };
         dump::remove(&self.runtime_dir);
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         let _ = self.commands.send(Command::ShutDown);
-        match end {
+        let farewell = self.notify.leave();
+        let done = match end {
             Ok(End::Asked(by)) => {
                 self.log.line(Level::Info, &format!("vip leaves: {by}"));
                 Ok(())
@@ -155,7 +166,8 @@ impl Services {
                 Exit::Failed,
                 format!("the services failed: {error}"),
             )),
-        }
+        };
+        (done, farewell)
     }
 
     async fn serve(&mut self, engine_ended: impl Fn() -> bool) -> io::Result<End> {
@@ -172,6 +184,8 @@ impl Services {
         if let Some(nic_log) = self.nic_log.take() {
             tokio::spawn(log_drain(nic_log));
         }
+        self.notify.configure(&self.running.configuration);
+        self.notify.cast(&self.plan, &self.running.configuration);
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
         let mut state = State {
             ports: vec![HeardBy::default(); self.plan.ports.len()],
@@ -235,6 +249,8 @@ impl Services {
                     self.tell_refusals(&mut state);
                     self.end_expired();
                     self.mind_renewal(&mut state);
+                    let published = Arc::clone(&self.published);
+                    self.notify.look(|slot| published.read(slot));
                     if engine_ended() {
                         return Ok(self.died("the engine"));
                     }
@@ -285,9 +301,17 @@ pub fn hold_signals() {
 
 /// Has tokio watch a descriptor for input.
 pub(crate) fn watched<T: AsFd + AsRawFd>(inner: T) -> io::Result<AsyncFd<T>> {
+    watched_for(inner, Interest::READABLE)
+}
+
+/// Has tokio watch a descriptor.
+pub(crate) fn watched_for<T: AsFd + AsRawFd>(
+    inner: T,
+    interest: Interest,
+) -> io::Result<AsyncFd<T>> {
     #[expect(unsafe_code, reason = "tokio cannot know that a descriptor stays open")]
     // SAFETY: `T` owns its descriptor, which `AsFd` proves to be open for as
     // long as `T` lives, and gives out the same one at each call.
-    let watched = unsafe { AsyncFd::register_with_interest(inner, Interest::READABLE) };
+    let watched = unsafe { AsyncFd::register_with_interest(inner, interest) };
     watched.map_err(io::Error::from)
 }

@@ -192,12 +192,14 @@ impl Services {
         }
         // Interfaces of the new plan are followed before the engine asks for them.
         self.current.set(Arc::clone(&plan));
+        self.notify.cast(&plan, &candidate.configuration);
         if self
             .commands
             .send(Command::Adopt(Arc::clone(&plan)))
             .is_err()
         {
             self.current.set(Arc::clone(&self.plan));
+            self.notify.cast(&self.plan, &self.running.configuration);
             self.conclude(
                 state,
                 wanted,
@@ -247,11 +249,13 @@ impl Services {
         if taken {
             self.running = candidate;
             self.note_former_secrets(state, &before);
+            self.notify.reloaded(&self.running.configuration);
             self.carry_over(&orders);
             self.conclude(state, wanted, Ok(said));
         } else {
             self.plan = before;
             self.current.set(Arc::clone(&self.plan));
+            self.notify.cast(&self.plan, &self.running.configuration);
             let refused = Refused {
                 exit: Exit::Failed,
                 said: vec![

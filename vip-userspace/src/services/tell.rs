@@ -28,6 +28,7 @@ pub(super) type Kind = (Discriminant<Report>, Option<Discriminant<election::Repo
 /// Lines of one kind that are written in [`Budget::SPAN`].
 pub(super) struct Budget {
     since: Instant,
+    most: u32,
     written: u32,
     left_out: u64,
 }
@@ -36,12 +37,22 @@ impl Budget {
     const SPAN: Duration = Duration::from_secs(10);
     const LINES: u32 = 10;
 
+    /// One that nothing was written of yet, with room for `most` lines.
+    pub(super) const fn new(now: Instant, most: u32) -> Self {
+        Self {
+            since: now,
+            most,
+            written: 0,
+            left_out: 0,
+        }
+    }
+
     /// Whether one more may be written, and how many were left out before it.
-    fn take(&mut self, now: Instant) -> Option<u64> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<u64> {
         if now.duration_since(self.since) >= Self::SPAN {
             (self.since, self.written) = (now, 0);
         }
-        if self.written == Self::LINES {
+        if self.written == self.most {
             self.left_out += 1;
             return None;
         }
@@ -52,6 +63,7 @@ impl Budget {
 
 impl Services {
     pub(super) fn report(&mut self, state: &mut State, report: Report) {
+        self.notify.report(&report, &self.published);
         if report.is_provoked() {
             let inner = if let Report::Election { report, .. } = &report {
                 Some(discriminant(report))
@@ -59,11 +71,7 @@ impl Services {
                 None
             };
             let now = Instant::now();
-            let fresh = || Budget {
-                since: now,
-                written: 0,
-                left_out: 0,
-            };
+            let fresh = || Budget::new(now, Budget::LINES);
             let budget = state
                 .budgets
                 .entry((discriminant(&report), inner))
@@ -150,6 +158,8 @@ impl Services {
                 let text = format!("priority {priority}, by what it tracks");
                 self.say(slot, Level::Info, &text);
             }
+            // For scripts.
+            Report::Holds { .. } => {}
             Report::Adopted => self.adopted(state, true),
             Report::NotAdopted => self.adopted(state, false),
             Report::Up => {
@@ -363,11 +373,7 @@ mod tests {
     #[test]
     fn what_a_neighbour_provokes_is_written_up_to_a_bound_and_counted_beyond() {
         let start = Instant::now();
-        let mut budget = Budget {
-            since: start,
-            written: 0,
-            left_out: 0,
-        };
+        let mut budget = Budget::new(start, Budget::LINES);
         let written = (0..100).filter(|_| budget.take(start).is_some()).count();
         assert_eq!(written, 10);
         assert_eq!(budget.take(start + Budget::SPAN), Some(90));

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::account::{self, Refusal};
 use super::launch::{self, Identity, Order};
 use super::pidfd;
-use crate::config::reaction::{Command, ScriptRules};
+use crate::config::reaction::{Account, Command, ScriptRules};
 use crate::services::watched;
 
 /// How much of what a program writes is kept.
@@ -82,6 +82,15 @@ impl Launcher {
             rules: rules.clone(),
             own: own.into(),
         }
+    }
+
+    /// Whose rights an account has, or whoever runs what names nobody. May wait for
+    /// whoever knows the accounts of this host.
+    ///
+    /// # Errors
+    /// Where there is no such account.
+    pub fn identity(&self, account: Option<&Account>) -> Result<Identity, Refusal> {
+        account::identity(account, &self.rules).map(|(identity, _)| identity)
     }
 
     /// Looks up who runs a command and whether it can be run. May wait for whoever
@@ -217,23 +226,29 @@ impl Job {
     /// Dropped, this ends the process group in the same way; at the end of the
     /// runtime by SIGKILL at once.
     pub async fn run(&self, limit: Option<Duration>) -> Ended {
+        let Some(limit) = limit else {
+            return self.run_until(std::future::pending()).await;
+        };
+        let mut ended = self.run_until(sleep(limit)).await;
+        if let Outcome::TimedOut(after) = &mut ended.outcome {
+            *after = limit;
+        }
+        ended
+    }
+
+    /// The same, until it is said that its time is over.
+    pub async fn run_until(&self, over: impl Future<Output = ()>) -> Ended {
         let began = Instant::now();
+        tokio::pin!(over);
         let (mut group, mut output, report) = match self.start() {
             Ok(started) => started,
             Err(error) => return Ended::not_started(error, began.elapsed()),
         };
-        let deadline = async {
-            match limit {
-                Some(limit) => sleep_until(began + limit).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(deadline);
         let in_time = loop {
             tokio::select! {
                 biased;
                 () = group.ended() => break true,
-                () = &mut deadline => break false,
+                () = &mut over => break false,
                 () = output.listen() => {}
             }
         };
@@ -248,8 +263,7 @@ impl Job {
                 None => (outcome, None),
             }
         } else {
-            let limit = limit.unwrap_or_default();
-            (Outcome::TimedOut(limit), group.condemn())
+            (Outcome::TimedOut(took), group.condemn())
         };
         Ended {
             outcome,

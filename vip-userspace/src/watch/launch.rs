@@ -18,7 +18,7 @@ use caps::{CapSet, Capability};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
     Gid, Uid, dup2_stdin, getppid, getresgid, getresuid, setgroups, setresgid, setresuid,
@@ -147,6 +147,8 @@ impl<'a> Order<'a> {
         ordinary_priority();
         no_special_memory();
         umask(Mode::from_bits_truncate(self.mask));
+        // The daemon holds back those that it is told to end by; its scripts do not.
+        let _ = SigSet::empty().thread_set_mask();
         // What root may do follows from being root; nothing else is handed on.
         let _ = caps::clear(None, CapSet::Ambient);
         let _ = caps::clear(None, CapSet::Inheritable);

@@ -115,7 +115,7 @@ vrrp_instance VI_1 {              # a.conf:5
         auth_type PASS            # a.conf:11
         auth_pass 1111            # a.conf:12
     }
-    notify_master \"/bin/tell me\"  # a.conf:14, not built yet
+    notify_master \"/bin/tell me\"  # a.conf:14
     virtual_ipaddress {           # a.conf:15
         192.0.2.1/32              # a.conf:16, given as 192.0.2.1
         192.0.2.2/24 dev eth1     # a.conf:17

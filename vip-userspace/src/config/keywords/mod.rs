@@ -258,6 +258,8 @@ pub enum Key {
     Part,
     /// What the host holds, whatever becomes of the instances.
     Static,
+    /// What is run and written when something changes.
+    Reacts,
 }
 
 /// What `global_defs` sets.

@@ -87,6 +87,9 @@ pub(super) const READING: Status = Status::Does(Key::Reading);
 /// What the host holds, whatever becomes of the instances.
 pub(super) const STATIC: Status = Status::Does(Key::Static);
 
+/// What is run and written when something changes.
+pub(super) const REACTS: Status = Status::Does(Key::Reacts);
+
 /// Read with the block or the line that it stands in.
 pub(super) const PART: Status = Status::Does(Key::Part);
 
@@ -131,9 +134,7 @@ pub(super) const NO_FIREWALL: &str = "what `no_accept` needs is in an nftables t
 pub(super) const NO_MAIL: &str = "no mail is sent";
 pub(super) const NO_SNMP: &str = "there is no SNMP agent";
 pub(super) const NO_DBUS: &str = "there is no D-Bus service";
-pub(super) const NO_FIFO: &str = "no state is written to a FIFO";
 pub(super) const NO_SCRIPT: &str = "the script is not run";
-pub(super) const NO_SCRIPTS: &str = "no scripts are run yet";
 pub(super) const AROUND: &str =
     "the script is not run; `ExecStartPre=` and `ExecStopPost=` of the unit do the same";
 pub(super) const NO_FILE: &str = "the file is not watched";

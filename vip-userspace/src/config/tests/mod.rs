@@ -557,8 +557,8 @@ fn the_load_balancer_is_mentioned_once() {
 #[test]
 fn what_is_not_done_says_what_that_means() {
     saying(
-        "notify_master /bin/true",
-        "warning: `notify_master` is not supported yet: the script is not run",
+        "smtp_alert",
+        "warning: `smtp_alert` is not supported: no mail is sent",
     );
     saying(
         "kernel_rx_buf_size 1000",

@@ -166,15 +166,15 @@ fn what_is_named_must_be_there() {
 
 #[test]
 fn what_is_not_done_is_said_once() {
-    let text = instance("notify_master /bin/true")
-        + &instance("notify_master /bin/true\nvirtual_router_id 2")
+    let text = instance("smtp_alert")
+        + &instance("smtp_alert\nvirtual_router_id 2")
             .replace("instance A", "instance B")
             .replace("192.0.2.1", "192.0.2.2");
     let loaded = parse(&text, "t");
     let said: Vec<&Problem> = loaded
         .problems
         .iter()
-        .filter(|said| said.message().contains("notify_master"))
+        .filter(|said| said.message().contains("smtp_alert"))
         .collect();
     let [said] = said[..] else {
         panic!("{:?}", headlines(&loaded))
