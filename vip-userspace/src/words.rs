@@ -9,8 +9,11 @@ use vip_common::election::{Fault, StateName, Why};
 use vip_common::ids::{Family, Priority};
 use vip_common::time::MonoTime;
 
+use crate::config::trackers::Kind;
+use crate::engine::Verdict;
 use crate::engine::published::Standing;
 use crate::plan::RouterPlan;
+use crate::watch::board::Seen;
 
 /// The state's name in configuration, notify scripts, status and alerts.
 #[must_use]
@@ -213,6 +216,63 @@ pub fn span(span: Duration) -> String {
         0..1_000_000 => format!("{:.1} us", nanos as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", nanos as f64 / 1e6),
         _ => format!("{:.3} s", span.as_secs_f64()),
+    }
+}
+
+/// What a tracker of a kind is called.
+#[must_use]
+pub const fn tracker_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Script => "script",
+        Kind::Process => "process",
+        Kind::File => "file",
+        Kind::Check => "check",
+    }
+}
+
+/// How a tracker stands.
+#[must_use]
+pub const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Unknown => "unknown",
+        Verdict::Well => "well",
+        Verdict::Failed => "failed",
+        Verdict::Number(_) => "number",
+        Verdict::Ignored => "ignored",
+    }
+}
+
+/// How a tracker keeps a router out, and what ends it.
+#[must_use]
+pub fn tracker_bars(kind: Kind, name: &str, seen: &Seen) -> String {
+    let what = tracker_kind(kind);
+    let found = seen.last.as_ref().map(|last| &*last.what);
+    match seen.verdict {
+        Verdict::Failed => {
+            let times = match seen.in_a_row {
+                0 | 1 => String::new(),
+                times => format!(" {times} times"),
+            };
+            let found = found.unwrap_or("it has not succeeded yet");
+            format!("{what} {name} failed{times}: {found}; ends when it is well")
+        }
+        Verdict::Number(number) => {
+            format!("{what} {name} has the number {number}; ends with another one")
+        }
+        Verdict::Well => format!("{what} {name} is well, and must not be; ends when it fails"),
+        Verdict::Unknown | Verdict::Ignored => {
+            format!("{what} {name} is being looked at; nothing is known of it yet")
+        }
+    }
+}
+
+/// The noun for so many of them.
+#[must_use]
+pub const fn interfaces(count: usize) -> &'static str {
+    if count == 1 {
+        "interface"
+    } else {
+        "interfaces"
     }
 }
 

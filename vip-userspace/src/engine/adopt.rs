@@ -33,7 +33,10 @@ impl Engine {
         };
         let kept = plan.trackers.iter();
         self.verdicts = kept
-            .map(|one| verdict(one.id).unwrap_or_default())
+            .map(|one| {
+                let former = one.former.and_then(verdict);
+                verdict(one.id).or(former).unwrap_or_default()
+            })
             .collect();
         self.paces.resize(plan.paces.len(), Pace::default());
         self.ears.reserve(plan.ports.len() + 1);

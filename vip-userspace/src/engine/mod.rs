@@ -45,6 +45,7 @@ use published::Published;
 use queue::{Receiver, Sender, Wake};
 use relief::Relief;
 use router::Router;
+pub use track::points;
 
 /// After how long an interface that could not be attached is tried again.
 const ATTACH_RETRY: Duration = Duration::from_secs(5);

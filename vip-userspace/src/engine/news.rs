@@ -121,6 +121,8 @@ pub enum Verdict {
     Failed,
     /// The number in a file.
     Number(i32),
+    /// It cannot be watched, and counts nothing.
+    Ignored,
 }
 
 /// What is in the way of a router's taking part.

@@ -91,23 +91,46 @@ impl Engine {
                 let is_up = port.link.is_some_and(|link| link.running);
                 stands(is_up, weight)
             }
-            Tracked::Tracker(at) => match self.verdicts.get(at).copied().unwrap_or_default() {
-                Verdict::Well => stands(true, weight),
-                Verdict::Failed => stands(false, weight),
-                Verdict::Number(number) => counts(number, weight),
-                Verdict::Unknown => Effect::Unknown,
-            },
+            Tracked::Tracker(at) => {
+                judge(self.verdicts.get(at).copied().unwrap_or_default(), weight)
+            }
         }
     }
 }
 
+/// What a tracker adds to a priority; `None` where it bars, or will perhaps.
+#[must_use]
+pub fn points(verdict: Verdict, weight: Weight) -> Option<i32> {
+    match judge(verdict, weight) {
+        Effect::Adds(points) => Some(points),
+        Effect::Bars | Effect::Unknown => None,
+    }
+}
+
+fn judge(verdict: Verdict, weight: Weight) -> Effect {
+    match verdict {
+        Verdict::Well => stands(true, weight),
+        Verdict::Failed => stands(false, weight),
+        Verdict::Number(number) => counts(number, weight),
+        Verdict::Ignored => Effect::Adds(0),
+        // As in keepalived, it is waited for only where a failure bars.
+        Verdict::Unknown if weight.value == 0 => Effect::Unknown,
+        Verdict::Unknown => Effect::Adds(0),
+    }
+}
+
 /// What is well or has failed: a weight above 0 is added for the one, below 0 for
-/// the other; without one a failure bars.
+/// the other, and with `reverse` taken off instead; without one a failure bars, with
+/// `reverse` success.
 fn stands(is_well: bool, weight: Weight) -> Effect {
-    match (is_well != weight.reverse, weight.value) {
-        (false, 0) => Effect::Bars,
-        (true, value @ 1..) | (false, value @ ..0) => Effect::Adds(value.into()),
-        (true, ..=0) | (false, 1..) => Effect::Adds(0),
+    match (is_well, weight.value) {
+        (_, 0) if is_well == weight.reverse => Effect::Bars,
+        (true, 1..) | (false, ..0) => Effect::Adds(if weight.reverse {
+            -i32::from(weight.value)
+        } else {
+            weight.value.into()
+        }),
+        (_, 0) | (true, ..0) | (false, 1..) => Effect::Adds(0),
     }
 }
 
@@ -147,8 +170,10 @@ mod tests {
             (false, 5, false, Effect::Adds(0)),
             (true, -5, false, Effect::Adds(0)),
             (false, -5, false, Effect::Adds(-5)),
-            (true, -5, true, Effect::Adds(-5)),
-            (false, 5, true, Effect::Adds(5)),
+            (true, 5, true, Effect::Adds(-5)),
+            (false, 5, true, Effect::Adds(0)),
+            (true, -5, true, Effect::Adds(0)),
+            (false, -5, true, Effect::Adds(5)),
         ] {
             assert_eq!(stands(is_well, weight(value, reverse)), effect);
         }

@@ -26,6 +26,9 @@ pub struct TrackerPlan {
     pub id: u32,
     /// What it is.
     pub tracker: Tracker,
+    /// The number of the one that had its name before the reload and was watched in
+    /// another way: what that one has found holds until this one has looked.
+    pub former: Option<u32>,
 }
 
 impl Plan {
@@ -37,9 +40,14 @@ impl Plan {
             let same = before.trackers.iter().find(|one| one.tracker == *tracker);
             let id = same.map_or(self.next_tracker, |same| same.id);
             self.next_tracker += u32::from(same.is_none());
+            let former = before.trackers.iter().find(|one| {
+                let kind = one.tracker.watch.kind();
+                one.tracker.name == tracker.name && kind == tracker.watch.kind()
+            });
             self.trackers.push(TrackerPlan {
                 id,
                 tracker: tracker.clone(),
+                former: former.filter(|_| same.is_none()).map(|one| one.id),
             });
         }
     }

@@ -18,6 +18,7 @@ mod renew;
 pub mod status;
 mod tell;
 pub mod text;
+mod tracked;
 mod view;
 
 use std::collections::{HashMap, HashSet};
@@ -38,10 +39,11 @@ use vip_common::ids::MacAddr;
 use crate::dataplane::{Gauges, NicLog, Rung, Wanted, log_drain};
 use crate::engine::published::Published;
 use crate::engine::queue::{Receiver, Sender, Wake};
-use crate::engine::{Command, Report};
+use crate::engine::{Command, Report, Verdict};
 use crate::error::{Exit, Failure};
 use crate::kernel::hands::Note;
 use crate::plan::{Current, Plan};
+use crate::watch::Watchers;
 use control::Control;
 use doubles::{Voice, own_voice};
 use log::{Level, Log};
@@ -118,6 +120,10 @@ struct State {
     formers: HashMap<usize, Instant>,
     /// What the kernel last refused, by slot, since it last became master.
     troubles: HashMap<usize, (String, Instant)>,
+    /// What is watched for the sake of the addresses.
+    watchers: Watchers,
+    /// What they found and the engine had no room for, by the tracker's number.
+    unjudged: HashMap<u32, Verdict>,
     up: bool,
 }
 
@@ -187,6 +193,8 @@ impl Services {
         self.notify.configure(&self.running.configuration);
         self.notify.cast(&self.plan, &self.running.configuration);
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
+        let (mut watchers, mut found) = Watchers::new();
+        watchers.adopt(&self.plan, &self.running.configuration.scripts);
         let mut state = State {
             ports: vec![HeardBy::default(); self.plan.ports.len()],
             voices: self.plan.ports.iter().map(|_| None).collect(),
@@ -197,6 +205,8 @@ impl Services {
             renewal: Renewal::default(),
             formers: HashMap::new(),
             troubles: HashMap::new(),
+            watchers,
+            unjudged: HashMap::new(),
             up: false,
         };
         loop {
@@ -238,6 +248,7 @@ impl Services {
                     (Err(_), _) => tokio::time::sleep(control::BREATH).await,
                 },
                 Some(asked) = asked.recv() => self.asked(&mut state, asked),
+                Some(told) = found.recv() => self.found(&mut state, told),
                 read = state.renewal.read() => self.renew(&mut state, read),
                 (port, vrid, source) = own_voice(&state.voices) => {
                     if let Some(failure) = self.double(&mut state, port, vrid, source) {
@@ -251,6 +262,7 @@ impl Services {
                     self.mind_renewal(&mut state);
                     let published = Arc::clone(&self.published);
                     self.notify.look(|slot| published.read(slot));
+                    self.pass_judgement(&mut state);
                     if engine_ended() {
                         return Ok(self.died("the engine"));
                     }

@@ -250,6 +250,8 @@ impl Services {
             self.running = candidate;
             self.note_former_secrets(state, &before);
             self.notify.reloaded(&self.running.configuration);
+            let scripts = &self.running.configuration.scripts;
+            state.watchers.adopt(&self.plan, scripts);
             self.carry_over(&orders);
             self.conclude(state, wanted, Ok(said));
         } else {

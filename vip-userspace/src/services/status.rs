@@ -23,6 +23,9 @@ pub struct Status {
     pub dataplane: Vec<Hearing>,
     /// Sums over all instances, by name; names only ever come in addition.
     pub counters: BTreeMap<String, u64>,
+    /// What is watched for the sake of the addresses beside interfaces.
+    #[serde(default)]
+    pub trackers: Vec<Tracker>,
     /// What a person should look into.
     pub warnings: Vec<String>,
     /// How the last reload went; `None` before the first.
@@ -190,4 +193,57 @@ pub struct Hearing {
     pub rung: String,
     /// Why this one and no better.
     pub why: String,
+}
+
+/// Something that is watched.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tracker {
+    /// `script`, `process`, `file` or `check`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// `unknown`, `well`, `failed`, `number` or `ignored`.
+    pub state: String,
+    /// The number in a file.
+    pub number: Option<i32>,
+    /// How long it has stood so, in ns.
+    pub since_ns: u64,
+    /// By what means it is watched.
+    pub mechanism: String,
+    /// What was found last.
+    pub last: Option<Found>,
+    /// How often it was looked.
+    pub runs: u64,
+    /// How often that failed.
+    pub failures: u64,
+    /// Results like the last one, in a row.
+    pub in_a_row: u64,
+    /// Looks that were left out, since the one before had not ended.
+    pub skipped: u64,
+    /// How long looks took.
+    pub took: Option<Took>,
+}
+
+/// What a look has found.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// Whether it was well.
+    pub well: bool,
+    /// What it was, in words.
+    pub what: String,
+    /// How long ago that was, in ns.
+    pub ns_ago: u64,
+    /// How long it took, in ns.
+    pub took_ns: u64,
+}
+
+/// How long looks took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Took {
+    /// The shortest, in ns.
+    pub least_ns: u64,
+    /// The mean, in ns.
+    pub mean_ns: u64,
+    /// The longest, in ns.
+    pub most_ns: u64,
 }

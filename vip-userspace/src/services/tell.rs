@@ -4,7 +4,7 @@ use std::io;
 use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
-use vip_common::election::{self, StateName};
+use vip_common::election::{self, Fault, StateName};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
@@ -105,7 +105,7 @@ impl Services {
                 {
                     state.troubles.remove(&slot);
                 }
-                self.election(slot, at, about, report);
+                self.election(state, slot, at, about, report);
                 self.mind_orders(slot, report);
             }
             Report::Announced { slot, .. } => {
@@ -194,6 +194,7 @@ impl Services {
     /// Says what an election says; `about` is what is, or was, in the way.
     pub(super) fn election(
         &self,
+        state: &State,
         slot: usize,
         at: MonoTime,
         about: Option<Tracked>,
@@ -216,7 +217,13 @@ impl Services {
                     Level::Notice,
                     &words::transition(&router.name, from, to, why),
                 );
-                let text = words::why(why, router, interface, ours, at);
+                let tracker = self.in_the_way(state, about);
+                let text = match (why, tracker) {
+                    (election::Why::Fault(Fault::Tracked), Some(tracker)) => {
+                        format!("entering FAULT state ({tracker})")
+                    }
+                    _ => words::why(why, router, interface, ours, at),
+                };
                 self.say(slot, Level::Info, &text);
             }
             election::Report::LowerPriorityHeard { source, priority } => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::status::{Instance, Peer, Status};
+use super::status::{Instance, Peer, Status, Tracker};
 use crate::words;
 
 /// The text for people.
@@ -12,6 +12,7 @@ pub fn render(status: &Status) -> String {
     for one in &status.instances {
         instance(one, &mut lines);
     }
+    lines.extend(status.trackers.iter().map(tracker));
     for port in &status.dataplane {
         let why = if port.why.is_empty() {
             String::new()
@@ -119,6 +120,43 @@ fn peer(one: &Peer) -> String {
     }
     if one.other_addresses {
         text += ", which names other addresses than we do";
+    }
+    text
+}
+
+fn tracker(one: &Tracker) -> String {
+    let span = |ns| words::span(Duration::from_nanos(ns));
+    let state = match one.number {
+        Some(number) => number.to_string(),
+        None => one.state.clone(),
+    };
+    let mut text = format!(
+        "{} {}: {state} for {}",
+        one.kind,
+        one.name,
+        span(one.since_ns)
+    );
+    if let Some(last) = &one.last {
+        text += &format!("; {} {} ago", last.what, span(last.ns_ago));
+    }
+    if one.failures > 0 {
+        text += &format!(", {} of {} failed", one.failures, one.runs);
+    } else if one.runs > 0 {
+        text += &format!(", {} x", one.runs);
+    }
+    if one.skipped > 0 {
+        text += &format!(", {} left out", one.skipped);
+    }
+    if let Some(took) = one.took.filter(|took| took.most_ns > 0) {
+        text += &format!(
+            ", takes {} ({} to {})",
+            span(took.mean_ns),
+            span(took.least_ns),
+            span(took.most_ns)
+        );
+    }
+    if !one.mechanism.is_empty() {
+        text += &format!(" ({})", one.mechanism);
     }
     text
 }

@@ -77,6 +77,7 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
             .zip(&services.plan.ports)
             .map(hearing)
             .collect(),
+        trackers: services.trackers(state),
         counters,
         warnings,
         reload,
@@ -141,7 +142,10 @@ fn instance(
         state: words::state(seen.standing).into(),
         reason: reason(
             router,
-            services.plan.concerned(router, seen.hindered_by),
+            &Obstacle {
+                name: services.plan.concerned(router, seen.hindered_by),
+                tracker: services.in_the_way(state, seen.hindered_by),
+            },
             seen,
             now,
         ),
@@ -163,7 +167,7 @@ fn instance(
         conflicts: conflicts(services, number, seen, now),
         counters: counters(services, number, seen),
         hands_over: hands_over(seen),
-        priority_reason: priority_reason(services, router, seen),
+        priority_reason: priority_reason(services, state, router, seen),
         sync_group: router
             .group_of
             .and_then(|group| services.plan.groups.get(group))
@@ -196,7 +200,12 @@ fn hands_over(seen: &Snapshot) -> bool {
 }
 
 /// Why its priority in the election is another than the configured one.
-fn priority_reason(services: &Services, router: &RouterPlan, seen: &Snapshot) -> Option<String> {
+fn priority_reason(
+    services: &Services,
+    state: &State,
+    router: &RouterPlan,
+    seen: &Snapshot,
+) -> Option<String> {
     if seen.priority == router.priority() {
         return None;
     }
@@ -204,15 +213,30 @@ fn priority_reason(services: &Services, router: &RouterPlan, seen: &Snapshot) ->
     if order.is_some_and(|order| order.what == What::Taken) {
         return Some("taken".into());
     }
-    let tracked = router.tracked.iter().map(|(what, _)| *what);
-    let names: Vec<&str> = tracked
-        .map(|what| services.plan.tracked_name(what))
-        .collect();
-    (!names.is_empty()).then(|| format!("it tracks {}", names.join(", ")))
+    let difference = i32::from(seen.priority.get()) - i32::from(router.priority().get());
+    let counted = services.counted(state, router, difference);
+    (!counted.is_empty()).then_some(counted)
+}
+
+/// What is in the way of a router.
+struct Obstacle<'a> {
+    /// The name of the interface, or of the tracker.
+    name: &'a str,
+    /// What the tracker has found, where it is one.
+    tracker: Option<String>,
+}
+
+impl Obstacle<'_> {
+    fn words(&self, fault: Fault, router: &RouterPlan) -> String {
+        match (fault, &self.tracker) {
+            (Fault::Tracked | Fault::Starting, Some(tracker)) => tracker.clone(),
+            _ => words::fault(fault, router, self.name),
+        }
+    }
 }
 
 /// Why it stands where it does, and what ends it.
-fn reason(router: &RouterPlan, interface: &str, seen: &Snapshot, now: MonoTime) -> String {
+fn reason(router: &RouterPlan, obstacle: &Obstacle, seen: &Snapshot, now: MonoTime) -> String {
     let since = words::span(now.since(seen.since));
     let takes_over = || {
         let left = seen
@@ -245,13 +269,13 @@ fn reason(router: &RouterPlan, interface: &str, seen: &Snapshot, now: MonoTime) 
             // Out by order, and not only by that.
             let besides = match (fault, seen.obstacle) {
                 (Fault::Drained, Some(other)) if other != Fault::Starting => {
-                    format!("; besides, {}", words::fault(other, router, interface))
+                    format!("; besides, {}", obstacle.words(other, router))
                 }
                 _ => String::new(),
             };
             format!(
                 "{}{besides}{retry} (for {since})",
-                words::fault(fault, router, interface)
+                obstacle.words(fault, router)
             )
         }
     }
@@ -474,7 +498,11 @@ mod tests {
     #[test]
     fn every_state_has_a_reason_and_what_ends_it() {
         let plan = plan();
-        let of = |seen: &Snapshot| reason(&plan.routers[0], "eth0", seen, at(1_500));
+        let obstacle = Obstacle {
+            name: "eth0",
+            tracker: None,
+        };
+        let of = |seen: &Snapshot| reason(&plan.routers[0], &obstacle, seen, at(1_500));
         let mut seen = Snapshot::new(Priority::from_wire(90));
         seen.since = at(0);
         seen.deadline = Some(at(3_500));

@@ -1,10 +1,111 @@
-//! What is watched for the sake of the address, and the programs that are run for
-//! it. All of it lives among the services: nothing here can make the engine wait.
+//! What is watched for the sake of the address beside interfaces, and the programs
+//! that are run for it. All of it lives among the services, each tracker as a task of
+//! its own: nothing here can make the engine wait.
 
 pub mod account;
 pub mod check;
+pub mod board;
 pub mod child;
+mod file;
 pub mod launch;
 pub mod listener;
 mod pidfd;
 mod trace;
+mod script;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::config::reaction::ScriptRules;
+use crate::config::trackers::{Tracker, Watch};
+use crate::plan::Plan;
+use board::{Reporter, Seen, Shared, Told};
+use child::Launcher;
+
+/// Findings that the services have not taken yet; who finds more waits.
+const ROOM: usize = 256;
+
+/// Everything that is watched.
+#[derive(Debug)]
+pub struct Watchers {
+    tasks: HashMap<u32, Watching>,
+    rules: ScriptRules,
+    out: mpsc::Sender<Told>,
+}
+
+#[derive(Debug)]
+struct Watching {
+    tracker: Tracker,
+    shared: Shared,
+    task: AbortHandle,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Watchers {
+    /// Watches nothing yet. What is found is told to the receiver.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Told>) {
+        let (out, told) = mpsc::channel(ROOM);
+        let watchers = Self {
+            tasks: HashMap::new(),
+            rules: ScriptRules::default(),
+            out,
+        };
+        (watchers, told)
+    }
+
+    /// Watches what a plan names: goes on with what is as it was, ends what is gone,
+    /// and begins with what is new. Scripts begin anew where the rules have changed.
+    pub fn adopt(&mut self, plan: &Plan, rules: &ScriptRules) {
+        let same_rules = self.rules == *rules;
+        self.rules = rules.clone();
+        let launcher = Arc::new(Launcher::new(rules));
+        let mut before = std::mem::take(&mut self.tasks);
+        let verdicts: HashMap<u32, _> = before
+            .iter()
+            .map(|(id, one)| (*id, one.shared.read().verdict))
+            .collect();
+        for planned in &plan.trackers {
+            let kept = before
+                .remove(&planned.id)
+                .filter(|one| same_rules || !matches!(one.tracker.watch, Watch::Script(_)));
+            let watching = kept.unwrap_or_else(|| {
+                let inherited = Some(planned.id).into_iter().chain(planned.former);
+                let verdict = inherited.filter_map(|id| verdicts.get(&id)).next();
+                let shared = Shared::new(verdict.copied().unwrap_or_default());
+                let tracker = planned.tracker.clone();
+                let reporter = Reporter::new(planned.id, &tracker, &shared, &self.out);
+                let task = tokio::spawn(watch(tracker.clone(), reporter, Arc::clone(&launcher)));
+                Watching {
+                    tracker,
+                    shared,
+                    task: task.abort_handle(),
+                }
+            });
+            self.tasks.insert(planned.id, watching);
+        }
+    }
+
+    /// How a tracker stands, by its number.
+    #[must_use]
+    pub fn seen(&self, id: u32) -> Option<Seen> {
+        self.tasks.get(&id).map(|one| one.shared.read().clone())
+    }
+}
+
+/// Watches until it is dropped.
+async fn watch(tracker: Tracker, reporter: Reporter, launcher: Arc<Launcher>) {
+    match tracker.watch {
+        Watch::Script(script) => script::watch(script, launcher, reporter).await,
+        Watch::File(file) => file::watch(file, reporter).await,
+        Watch::Process(_) | Watch::Check(_) => {}
+    }
+}
