@@ -322,7 +322,7 @@ fn silent(directory: &Path) -> Option<&'static str> {
         (0x7363_6673, "securityfs"),
     ];
     let about = statfs(directory).ok()?;
-    let kind = i64::from(about.filesystem_type().0) & 0xffff_ffff;
+    let kind = about.filesystem_type().0 & 0xffff_ffff;
     let known = SILENT.iter().find(|(number, _)| *number == kind);
     known.map(|(_, name)| *name)
 }

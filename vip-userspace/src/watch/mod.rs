@@ -3,15 +3,15 @@
 //! its own: nothing here can make the engine wait.
 
 pub mod account;
-pub mod check;
 pub mod board;
+pub mod check;
 pub mod child;
 mod file;
 pub mod launch;
 pub mod listener;
 mod pidfd;
-mod trace;
 mod script;
+mod trace;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -57,8 +57,8 @@ pub(super) const TRACK: &[Keyword] = &[
 pub(super) const SYNC_GROUP: &[Keyword] = &[
     k("group", Lines(Names), PART, "the instances"),
     k("track_interface", Lines(TrackInterfaces), PART, "interfaces that must be up"),
-    k("track_script", Lines(TrackScripts), planned(NO_SCRIPT), "scripts that must succeed"),
-    k("track_file", Lines(TrackFiles), planned(NO_FILE), "files whose number counts"),
+    k("track_script", Lines(TrackScripts), PART, "scripts that must succeed"),
+    k("track_file", Lines(TrackFiles), PART, "files whose number counts"),
     k("track_process", Lines(TrackProcesses), planned(NO_WATCH), "processes that must run"),
     k("track_check", Lines(TrackChecks), PART, "checks that must be answered").own(),
     k("track_bfd", Lines(TrackBfds), not_supported(NO_BFD), "BFD sessions that must be up"),
@@ -75,14 +75,14 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
 
 #[rustfmt::skip] // one word a line
 pub(super) const SCRIPT: &[Keyword] = &[
-    k("script", BareCommand, planned(NO_SCRIPT), "the command; no shell runs it"),
-    k("interval", Seconds(1000, LONGEST), planned(NO_SCRIPT), "time from one start to the next").or("1"),
-    k("timeout", Seconds(1000, LONGEST), planned(NO_SCRIPT), "it has failed when it takes longer").or("interval"),
-    k("weight", Weight(253), planned(NO_SCRIPT), "what success adds (above 0) or failure takes off (below 0); at 0, failure is FAULT").or("0"),
-    k("rise", Whole(1, i32::MAX as i64), planned(NO_SCRIPT), "successes in a row that count").or("1"),
-    k("fall", Whole(1, i32::MAX as i64), planned(NO_SCRIPT), "failures in a row that count").or("1"),
-    k("user", User, planned(NO_SCRIPT), "who runs it").or("script_user"),
-    k("init_fail", Flag, planned(NO_SCRIPT), "it counts as failed until it has run").or("off"),
+    k("script", BareCommand, PART, "the command; no shell runs it"),
+    k("interval", Seconds(1000, LONGEST), PART, "time from one start to the next").or("1"),
+    k("timeout", Seconds(1000, LONGEST), PART, "it has failed when it takes longer").or("interval"),
+    k("weight", Weight(253), PART, "what success adds (above 0) or failure takes off (below 0); at 0, failure is FAULT").or("0"),
+    k("rise", Whole(1, i32::MAX as i64), PART, "successes in a row that count").or("1"),
+    k("fall", Whole(1, i32::MAX as i64), PART, "failures in a row that count").or("1"),
+    k("user", User, PART, "who runs it").or("script_user"),
+    k("init_fail", Flag, PART, "it counts as failed until it has run").or("off"),
 ];
 
 #[rustfmt::skip] // one word a line
@@ -100,9 +100,9 @@ pub(super) const PROCESS: &[Keyword] = &[
 
 #[rustfmt::skip] // one word a line
 pub(super) const FILE: &[Keyword] = &[
-    k("file", Path, planned(NO_FILE), "the file"),
-    k("weight", Weight(254), planned(NO_FILE), "the number in the file times this is added; at 0, any other number than 0 is FAULT").or("1"),
-    k("init_file", InitFile, planned(NO_FILE), "write this number into it at the start, over what is there with `overwrite`").or("not written"),
+    k("file", Path, PART, "the file"),
+    k("weight", Weight(254), PART, "the number in the file times this is added; at 0, any other number than 0 is FAULT").or("1"),
+    k("init_file", InitFile, PART, "write this number into it at the start, over what is there with `overwrite`").or("not written"),
 ];
 
 #[rustfmt::skip] // one word a line

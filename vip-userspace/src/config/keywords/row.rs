@@ -137,7 +137,6 @@ pub(super) const NO_DBUS: &str = "there is no D-Bus service";
 pub(super) const NO_SCRIPT: &str = "the script is not run";
 pub(super) const AROUND: &str =
     "the script is not run; `ExecStartPre=` and `ExecStopPost=` of the unit do the same";
-pub(super) const NO_FILE: &str = "the file is not watched";
 pub(super) const NO_WATCH: &str = "the process is not watched";
 pub(super) const NO_BFD: &str = "no BFD session is run";
 pub(super) const NO_TRACK: &str = "it is not tracked; nothing of it counts for the priority";

@@ -58,7 +58,7 @@ fn what_is_refused_leaves_what_stands_above_it() {
 fn what_does_nothing_yet_does_not_make_an_instance_unusable() {
     for lines in [
         "notify_stop \"/bin/sh -c 'exit 0'",
-        "track_script {\n\"chk\n}",
+        "track_bfd {\n\"chk\n}",
         "notify_master {{ script }}",
     ] {
         let (instance, said) = with(lines);
