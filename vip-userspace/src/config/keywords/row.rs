@@ -134,7 +134,6 @@ pub(super) const NO_FIREWALL: &str = "what `no_accept` needs is in an nftables t
 pub(super) const NO_MAIL: &str = "no mail is sent";
 pub(super) const NO_SNMP: &str = "there is no SNMP agent";
 pub(super) const NO_DBUS: &str = "there is no D-Bus service";
-pub(super) const NO_SCRIPT: &str = "the script is not run";
 pub(super) const AROUND: &str =
     "the script is not run; `ExecStartPre=` and `ExecStopPost=` of the unit do the same";
 pub(super) const NO_WATCH: &str = "the process is not watched";
