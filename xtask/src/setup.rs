@@ -117,6 +117,7 @@ const NEEDS: &[Need] = &[
             "what another recipe keeps available",
         )
     },
+    need(Purpose::Test, "ps", &["procps"], "finds what hangs"),
     need(
         Purpose::Test,
         "tshark",

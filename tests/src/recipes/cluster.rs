@@ -211,7 +211,16 @@ impl Cluster {
                 "--vrrp_pid",
                 "/run/keepalived-vrrp.pid",
             ],
-            Make::Vip | Make::Frr => &[&program, "run", "-f", &file, "--runtime-dir", "/run/vip"],
+            Make::Vip | Make::Frr => &[
+                &program,
+                "run",
+                "-i",
+                "vip",
+                "-f",
+                &file,
+                "--runtime-dir",
+                "/run/vip",
+            ],
         };
         node.vrrp = Some(node.machine.spawn(argv)?);
         Ok(())
