@@ -29,6 +29,9 @@ pub(super) struct Owed {
 impl Engine {
     /// Announces all addresses of a router, so many times over.
     pub(super) fn announce(&mut self, slot: usize, rounds: u8) {
+        if !self.is_active(slot) {
+            return;
+        }
         let router = &mut self.routers[slot];
         let all = router.announcements().len();
         let left = all * usize::from(rounds);
@@ -45,6 +48,11 @@ impl Engine {
 
     /// Sends what may be sent now of what a router owes.
     pub(super) fn announce_owed(&mut self, slot: usize, now: MonoTime) {
+        // Whoever has left the role would take the neighbours away from who has it.
+        if !self.is_active(slot) {
+            self.routers[slot].owed.left = 0;
+            return;
+        }
         while let Some((port, due)) = self.next_announcement(slot)
             && due <= now
         {
@@ -63,6 +71,11 @@ impl Engine {
             router.changed = true;
             self.take_pace(port, address, now);
         }
+    }
+
+    /// Whether a router has the role: who keeps addresses for a successor has not.
+    pub(super) fn is_active(&self, slot: usize) -> bool {
+        matches!(self.routers[slot].election.state(), State::Active(_))
     }
 
     /// The next thing to announce of a router: by which port, and when.

@@ -83,8 +83,11 @@ impl Engine {
     }
 
     /// Asks for the addresses of a router that has them, for those that are
-    /// missing; `false` if it has none, or has just asked.
+    /// missing; `false` if it has none, or has just asked, or gives them up.
     pub(super) fn install_again(&mut self, slot: usize, rounds: u8) -> bool {
+        if !self.is_active(slot) {
+            return false;
+        }
         let router = &mut self.routers[slot];
         let generation = router.election.generation();
         if !router.seen.installed || !router.holds || router.owed_rounds >= rounds.max(1) {
