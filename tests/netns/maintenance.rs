@@ -74,36 +74,6 @@ fn drained_it_hands_over_names_the_successor_and_stays_out_until_undrained() -> 
 }
 
 #[test]
-fn a_reload_while_it_hands_over_announces_nothing_more() -> Tested {
-    let scene = acquainted(&fast(100), &fast(90))?;
-    let Pair { a, client, .. } = &scene.pair;
-    let prober = Prober::start(client, VIRTUAL, MILLISECOND)?;
-    let begun = prober.wait_for_answer(now(), PATIENCE)?;
-    for (round, more) in ["192.168.8.101/24", "192.168.8.102/24"]
-        .into_iter()
-        .enumerate()
-    {
-        let line = format!("{VIRTUAL}/24");
-        let other = fast(100).replace(&line, &format!("{line}\n        {more}"));
-        a.write("/run/vip.conf", &other)?;
-        // The address is still here when the command returns.
-        let (code, said) = ordered(&scene.pair, a, &["drain"])?;
-        assert_eq!(code, 0, "round {round}: {said}");
-        let (code, said) = ordered(&scene.pair, a, &["reload"])?;
-        assert_eq!(code, 0, "round {round}: {said}");
-        scene.wait_for_address(a, false)?;
-        prober.wait_for_answer(now(), PATIENCE)?;
-        let (code, said) = ordered(&scene.pair, a, &["undrain"])?;
-        assert_eq!(code, 0, "round {round}: {said}");
-        scene.wait_for_address(a, true)?;
-    }
-    let end = prober.wait_for_answer(now(), PATIENCE)?;
-    let outages = prober.outages(begun, end, Duration::from_millis(200));
-    assert!(outages.is_empty(), "{outages:?}");
-    Ok(())
-}
-
-#[test]
 fn a_drain_outlives_the_daemon_and_ends_when_its_time_has_come() -> Tested {
     let mut scene = acquainted(&fast(100), &fast(90))?;
     let (code, said) = ordered(&scene.pair, &scene.pair.a, &["drain", "--for", "1h"])?;

@@ -45,6 +45,7 @@ impl Drop for Deaf {
 
 /// A running engine, and the other ends of its queues.
 struct Driven {
+    plan: Arc<Plan>,
     news: queue::Sender<LinkNews>,
     outcomes: queue::Sender<Outcome>,
     commands: queue::Sender<Command>,
@@ -79,9 +80,10 @@ impl Driven {
             hands,
             reports,
         };
-        let engine = Engine::new(plan, None, links, Arc::new(published)).unwrap();
+        let engine = Engine::new(Arc::clone(&plan), None, links, Arc::new(published)).unwrap();
         let (closing, closed) = channel();
         Self {
+            plan,
             news,
             outcomes,
             commands,
@@ -103,6 +105,10 @@ impl Driven {
 
     fn link(&mut self, link: Option<LinkFacts>) {
         assert!(self.news.send_patiently(LinkNews::Link { port: 0, link }));
+    }
+
+    fn is_told(&mut self, command: Command) {
+        assert!(self.commands.send_patiently(command));
     }
 
     fn comes_out(&mut self, outcome: Outcome) {
@@ -237,11 +243,53 @@ fn it_closes_no_socket_itself() {
         engine.gives_an_ear_back();
         engine.gives_a_sender_back();
 
-        assert!(engine.commands.send_patiently(Command::ShutDown));
+        engine.is_told(Command::ShutDown);
         engine.asked("its end", |request| {
             matches!(request, Request::Stop).then_some(())
         });
         engine.thread.join().unwrap().unwrap();
         assert!(engine.closed.try_recv().is_err());
+    });
+}
+
+#[test]
+fn who_gives_the_role_up_asks_for_no_address_any_more() {
+    alone(|| {
+        ip("link set lo up");
+        let text = |addresses: &str| {
+            format!(
+                "vrrp_instance A {{\ninterface lo\nvirtual_router_id 1\nversion 3\npriority 255\n\
+                 advert_int 0.1\nvirtual_ipaddress {{\n{addresses}\n}}\n}}\n"
+            )
+        };
+        let mut engine = Driven::start(&text("192.0.2.1/24"));
+        engine.link(Some(facts()));
+        engine.comes_out(attached(by_loopback(), Some(engine.ear())));
+        let generation = engine.asked("its address", |request| {
+            if let Request::Install { generation, .. } = request {
+                Some(generation)
+            } else {
+                None
+            }
+        });
+        engine.comes_out(Outcome::Installed {
+            slot: 0,
+            generation,
+        });
+        // A reload that adds one, right behind the order to leave: to announce it
+        // would take the neighbours away from the successor.
+        let more = config::parse(&text("192.0.2.1/24\n192.0.2.2/24"), "test");
+        let other = engine.plan.after(&more.configuration, |_| false);
+        engine.is_told(Command::Drain {
+            slot: 0,
+            force: true,
+        });
+        engine.is_told(Command::Adopt(Arc::new(other)));
+        engine.asked("an end of its addresses", |request| {
+            assert!(!matches!(request, Request::Install { .. }));
+            matches!(request, Request::Remove { .. }).then_some(())
+        });
+        engine.is_told(Command::ShutDown);
+        engine.thread.join().unwrap().unwrap();
     });
 }
