@@ -3,6 +3,7 @@
 mod answers;
 mod chaos;
 mod check;
+mod checks;
 mod ear;
 mod faults;
 mod leaving;

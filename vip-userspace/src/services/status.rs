@@ -237,13 +237,17 @@ pub struct Found {
     pub took_ns: u64,
 }
 
-/// How long looks took.
+/// How long the last looks took, 512 at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Took {
     /// The shortest, in ns.
-    pub least_ns: u64,
+    pub min_ns: u64,
     /// The mean, in ns.
-    pub mean_ns: u64,
+    pub avg_ns: u64,
+    /// All but one in a hundred took no longer, in ns.
+    pub p99_ns: u64,
     /// The longest, in ns.
-    pub most_ns: u64,
+    pub max_ns: u64,
+    /// How much one differs from the one before on average, in ns.
+    pub jitter_ns: u64,
 }

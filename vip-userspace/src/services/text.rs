@@ -147,12 +147,14 @@ fn tracker(one: &Tracker) -> String {
     if one.skipped > 0 {
         text += &format!(", {} left out", one.skipped);
     }
-    if let Some(took) = one.took.filter(|took| took.most_ns > 0) {
+    if let Some(took) = one.took.filter(|took| took.max_ns > 0) {
         text += &format!(
-            ", takes {} ({} to {})",
-            span(took.mean_ns),
-            span(took.least_ns),
-            span(took.most_ns)
+            ", takes {} ({} to {}, p99 {}, jitter {})",
+            span(took.avg_ns),
+            span(took.min_ns),
+            span(took.max_ns),
+            span(took.p99_ns),
+            span(took.jitter_ns)
         );
     }
     if !one.mechanism.is_empty() {

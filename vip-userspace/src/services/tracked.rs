@@ -111,10 +111,12 @@ fn tracker(kind: &str, name: &str, seen: &Seen) -> Tracker {
         failures: seen.failures,
         in_a_row: seen.in_a_row,
         skipped: seen.skipped,
-        took: seen.took.mean().map(|mean| Took {
-            least_ns: nanos(seen.took.least),
-            mean_ns: nanos(mean),
-            most_ns: nanos(seen.took.most),
+        took: seen.took.summary().map(|took| Took {
+            min_ns: nanos(took.min),
+            avg_ns: nanos(took.avg),
+            p99_ns: nanos(took.p99),
+            max_ns: nanos(took.max),
+            jitter_ns: nanos(took.jitter),
         }),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::latency::Latencies;
 use crate::config::trackers::{Kind, Streak, Tracker, Watch};
 use crate::engine::Verdict;
 use crate::services::log::Level;
@@ -49,8 +50,8 @@ pub struct Seen {
     pub in_a_row: u64,
     /// Times at which it should have been looked, and the last look had not ended.
     pub skipped: u64,
-    /// How long it took.
-    pub took: Took,
+    /// How long the last looks took.
+    pub took: Latencies,
 }
 
 /// What was found at one look.
@@ -64,38 +65,6 @@ pub struct Last {
     pub at: Instant,
     /// After how long.
     pub took: Duration,
-}
-
-/// How long looks took.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Took {
-    /// The shortest.
-    pub least: Duration,
-    /// The longest.
-    pub most: Duration,
-    /// All together.
-    pub sum: Duration,
-    /// How many.
-    pub count: u32,
-}
-
-impl Took {
-    fn add(&mut self, took: Duration) {
-        self.least = if self.count == 0 {
-            took
-        } else {
-            self.least.min(took)
-        };
-        self.most = self.most.max(took);
-        self.sum = self.sum.saturating_add(took);
-        self.count = self.count.saturating_add(1);
-    }
-
-    /// The mean.
-    #[must_use]
-    pub fn mean(&self) -> Option<Duration> {
-        self.sum.checked_div(self.count)
-    }
 }
 
 /// How a tracker stands, shared with its task.
@@ -113,7 +82,7 @@ impl Shared {
             failures: 0,
             in_a_row: 0,
             skipped: 0,
-            took: Took::default(),
+            took: Latencies::default(),
         })))
     }
 
@@ -206,6 +175,12 @@ impl Reporter {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
     }
 
     /// Says by what means it is watched.
@@ -460,9 +435,8 @@ mod tests {
         );
         let seen = reporter.shared.read();
         assert_eq!((seen.runs, seen.failures, seen.in_a_row), (3, 2, 1));
-        let took = seen.took;
-        let millis = [Some(took.least), Some(took.most), took.mean()];
-        let millis = millis.map(|span| span.map(|span| span.as_millis()));
-        assert_eq!(millis, [Some(2), Some(6), Some(4)]);
+        let took = seen.took.summary().unwrap();
+        let millis = [took.min, took.max, took.avg].map(|span| span.as_millis());
+        assert_eq!(millis, [2, 6, 4]);
     }
 }

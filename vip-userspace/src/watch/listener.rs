@@ -2,12 +2,13 @@
 //! whoever checks them looks at once.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use aya::maps::{HashMap as PortMap, MapData, RingBuf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use tokio::task::AbortHandle;
 
 use super::trace::{Trace, readable};
@@ -15,8 +16,32 @@ use super::trace::{Trace, readable};
 /// How often a listener that comes and goes can make anybody look.
 const BREATH: Duration = Duration::from_millis(10);
 
+/// The [`Listeners`] of a daemon, started when somebody asks for them first.
+#[derive(Clone, Debug, Default)]
+pub struct Doors(Arc<OnceCell<Result<Listeners, String>>>);
+
+impl Doors {
+    /// From now on, whoever begins or ceases to listen on this port rings here, for
+    /// as long as somebody has the bell.
+    ///
+    /// # Errors
+    /// Why it is not known who listens.
+    pub async fn watch(&self, port: u16, bell: &Arc<Notify>) -> Result<(), String> {
+        let listeners = self.0.get_or_init(|| async {
+            // The kernel takes milliseconds to read the program.
+            let started = tokio::task::spawn_blocking(Listeners::start).await;
+            started.unwrap_or_else(|error| Err(error.to_string()))
+        });
+        listeners
+            .await
+            .as_ref()
+            .map_err(Clone::clone)?
+            .watch(port, bell)
+    }
+}
+
 /// Knows who wants to hear of which port.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Listeners(Arc<Inner>);
 
 struct Inner {
@@ -25,6 +50,12 @@ struct Inner {
     reader: AbortHandle,
     /// The program is there for as long as this is.
     _trace: Trace,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
+    }
 }
 
 impl Drop for Inner {

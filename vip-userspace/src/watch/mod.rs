@@ -7,6 +7,7 @@ pub mod board;
 pub mod check;
 pub mod child;
 mod file;
+pub mod latency;
 pub mod launch;
 pub mod listener;
 mod pidfd;
@@ -24,6 +25,7 @@ use crate::config::trackers::{Tracker, Watch};
 use crate::plan::Plan;
 use board::{Reporter, Seen, Shared, Told};
 use child::Launcher;
+use listener::Doors;
 
 /// Findings that the services have not taken yet; who finds more waits.
 const ROOM: usize = 256;
@@ -34,6 +36,8 @@ pub struct Watchers {
     tasks: HashMap<u32, Watching>,
     rules: ScriptRules,
     out: mpsc::Sender<Told>,
+    /// Who listens on this host, once a check wants to know.
+    doors: Doors,
 }
 
 #[derive(Debug)]
@@ -58,6 +62,7 @@ impl Watchers {
             tasks: HashMap::new(),
             rules: ScriptRules::default(),
             out,
+            doors: Doors::default(),
         };
         (watchers, told)
     }
@@ -83,7 +88,8 @@ impl Watchers {
                 let shared = Shared::new(verdict.copied().unwrap_or_default());
                 let tracker = planned.tracker.clone();
                 let reporter = Reporter::new(planned.id, &tracker, &shared, &self.out);
-                let task = tokio::spawn(watch(tracker.clone(), reporter, Arc::clone(&launcher)));
+                let means = (Arc::clone(&launcher), self.doors.clone());
+                let task = tokio::spawn(watch(tracker.clone(), reporter, means));
                 Watching {
                     tracker,
                     shared,
@@ -102,10 +108,12 @@ impl Watchers {
 }
 
 /// Watches until it is dropped.
-async fn watch(tracker: Tracker, reporter: Reporter, launcher: Arc<Launcher>) {
+async fn watch(tracker: Tracker, reporter: Reporter, means: (Arc<Launcher>, Doors)) {
+    let (launcher, doors) = means;
     match tracker.watch {
         Watch::Script(script) => script::watch(script, launcher, reporter).await,
         Watch::File(file) => file::watch(file, reporter).await,
-        Watch::Process(_) | Watch::Check(_) => {}
+        Watch::Check(check) => check::watch(check, &doors, reporter).await,
+        Watch::Process(_) => {}
     }
 }

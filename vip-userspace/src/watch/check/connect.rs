@@ -1,7 +1,7 @@
 //! From a name to a connection.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -19,8 +19,8 @@ pub(super) struct Target {
     /// A look-up under way. The resolver cannot be interrupted: a try that ends
     /// before it does leaves it to the next one, so that there is never a second.
     lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
-    /// Whether it was on this host that somebody accepted.
-    is_local: bool,
+    /// The addresses that were last tried.
+    tried: Vec<SocketAddr>,
 }
 
 impl Target {
@@ -28,30 +28,24 @@ impl Target {
         Self {
             endpoint,
             lookup: None,
-            is_local: false,
+            tried: Vec::new(),
         }
     }
 
-    /// The port, where it was last an address of this host that accepted.
-    pub(super) const fn local_port(&self) -> Option<u16> {
-        if self.is_local {
-            Some(self.endpoint.port)
-        } else {
-            None
-        }
+    /// The port, where what was last tried is on this host.
+    pub(super) fn local_port(&self) -> Option<u16> {
+        let is_here = self.tried.iter().any(is_here);
+        is_here.then_some(self.endpoint.port)
     }
 
     /// A new connection, to the first of the name's addresses that accepts one. It
     /// is reset when it is dropped.
     pub(super) async fn connect(&mut self) -> Result<TcpStream, Failure> {
         let mut last = None;
-        for address in self.addresses().await? {
+        self.tried = self.addresses().await?;
+        for address in self.tried.iter().copied() {
             match connect(address).await {
-                Ok((stream, from)) => {
-                    // Who speaks to an address of this host does so from it.
-                    self.is_local = from.ip() == address.ip();
-                    return Ok(stream);
-                }
+                Ok(stream) => return Ok(stream),
                 Err(why) => last = Some(Failure::Connect { address, why }),
             }
         }
@@ -82,16 +76,28 @@ impl Target {
     }
 }
 
-/// A connection, and where it comes from.
-async fn connect(address: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
+/// Whether an address is one of this host: who speaks to such a one does so from it.
+/// Nothing is sent.
+fn is_here(address: &SocketAddr) -> bool {
+    let any: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect(address)?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == address.ip())
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     // Nobody listens, and the kernel has happened to give us the very port that we
     // ask: then a socket connects to itself.
-    let from = stream.local_addr()?;
-    if from == address {
+    if stream.local_addr()? == address {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO))?;
     stream.set_nodelay(true)?;
-    Ok((stream, from))
+    Ok(stream)
 }

@@ -9,7 +9,6 @@
 
 mod connect;
 mod http;
-mod latency;
 mod tls;
 
 #[cfg(test)]
@@ -26,8 +25,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use self::connect::Target;
-pub use self::latency::{Latencies, Summary};
-use crate::config::trackers::{Check, Probe};
+use super::board::{Finding, Reporter};
+use super::listener::Doors;
+use crate::config::trackers::{Check, Endpoint, Probe};
 
 /// Over how long the first tries of many checks are spread out at most.
 const SPREAD: Duration = Duration::from_millis(200);
@@ -143,6 +143,18 @@ pub struct Asker {
     prober: Prober,
     ticks: Interval,
     nudge: Arc<Notify>,
+    /// When the last look was due by the interval.
+    due: Option<Instant>,
+}
+
+/// One try.
+pub struct Try {
+    /// How long it took.
+    pub took: Duration,
+    /// What came of it.
+    pub outcome: Result<(), Failure>,
+    /// Tries before it that were left out, since one was still under way.
+    pub skipped: u64,
 }
 
 impl Asker {
@@ -157,6 +169,7 @@ impl Asker {
             prober: Prober::new(check),
             ticks,
             nudge: Arc::default(),
+            due: None,
         }
     }
 
@@ -167,21 +180,65 @@ impl Asker {
     }
 
     /// Waits for the moment of the next try, and makes it.
-    ///
-    /// # Errors
-    /// As [`Prober::attempt`].
-    pub async fn next(&mut self) -> Result<Duration, Failure> {
-        tokio::select! {
-            _ = self.ticks.tick() => {}
-            () = self.nudge.notified() => {}
+    pub async fn next(&mut self) -> Try {
+        let skipped = tokio::select! {
+            due = self.ticks.tick() => {
+                let before = self.due.replace(due);
+                let since = before.map_or(Duration::ZERO, |before| due - before);
+                let intervals = since.as_nanos() / self.ticks.period().as_nanos().max(1);
+                u64::try_from(intervals.saturating_sub(1)).unwrap_or(u64::MAX)
+            }
+            () = self.nudge.notified() => 0,
+        };
+        let begun = Instant::now();
+        let outcome = self.prober.attempt().await;
+        Try {
+            took: begun.elapsed(),
+            outcome: outcome.map(drop),
+            skipped,
         }
-        self.prober.attempt().await
     }
 
-    /// The port, where it was last an address of this host that answered.
+    /// The port, where what was last asked is on this host.
     #[must_use]
-    pub const fn local_port(&self) -> Option<u16> {
+    pub fn local_port(&self) -> Option<u16> {
         self.prober.target.local_port()
+    }
+}
+
+/// Makes a check until it is dropped.
+pub(super) async fn watch(check: Check, doors: &Doors, mut reporter: Reporter) {
+    reporter.begin().await;
+    let Endpoint { host, port } = check.probe.endpoint();
+    let asks = format!(
+        "asks {host} port {port} each {} s",
+        check.interval.as_secs_f64()
+    );
+    reporter.works_by(&*asks);
+    let mut asker = Asker::new(check, reporter.id());
+    let mut told_of_listener = false;
+    loop {
+        let Try {
+            took,
+            outcome,
+            skipped,
+        } = asker.next().await;
+        reporter.skipped(skipped);
+        reporter
+            .result(match outcome {
+                Ok(()) => Finding::well("answered", took),
+                Err(failure) => Finding::failed(failure.to_string(), took),
+            })
+            .await;
+        if !told_of_listener && let Some(port) = asker.local_port() {
+            told_of_listener = true;
+            reporter.works_by(match doors.watch(port, asker.nudge()).await {
+                Ok(()) => format!("{asks}, and when its listener comes or goes"),
+                Err(why) => {
+                    format!("{asks} only, since the kernel does not say who listens: {why}")
+                }
+            });
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::*;
-use crate::config::trackers::{Endpoint, Streak};
+use crate::config::trackers::Streak;
 
 /// How long anything may take that is not meant to fail by time.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -476,7 +476,7 @@ fn asking(check: Check) -> (mpsc::UnboundedReceiver<(Instant, bool)>, Arc<Notify
     let nudge = Arc::clone(asker.nudge());
     tokio::spawn(async move {
         loop {
-            let is_well = asker.next().await.is_ok();
+            let is_well = asker.next().await.outcome.is_ok();
             let _ = told.send((Instant::now(), is_well));
         }
     });

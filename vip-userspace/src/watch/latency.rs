@@ -1,11 +1,11 @@
-//! How long answers take.
+//! How long looks take.
 
 use std::time::Duration;
 
-/// How many answers are remembered: five seconds at the shortest interval.
+/// How many looks are remembered: five seconds at the shortest interval.
 const KEPT: usize = 512;
 
-/// The last answers of a check.
+/// How long the last looks of a tracker took, 512 at most.
 #[derive(Clone, Debug, Default)]
 pub struct Latencies {
     /// Microseconds, the oldest ones overwritten.
@@ -13,7 +13,7 @@ pub struct Latencies {
     next: usize,
 }
 
-/// What the last answers took, 512 at most.
+/// The same in few numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Summary {
     /// The quickest.
@@ -29,9 +29,9 @@ pub struct Summary {
 }
 
 impl Latencies {
-    /// One more answer.
-    pub fn add(&mut self, latency: Duration) {
-        let micros = u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
+    /// One more look.
+    pub fn add(&mut self, took: Duration) {
+        let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         match self.kept.get_mut(self.next) {
             Some(place) => *place = micros,
             None => self.kept.push(micros),
@@ -39,7 +39,7 @@ impl Latencies {
         self.next = (self.next + 1) % KEPT;
     }
 
-    /// All of them in few numbers; `None` where there was no answer yet.
+    /// All of them in few numbers; `None` where nobody has looked yet.
     #[must_use]
     pub fn summary(&self) -> Option<Summary> {
         let count = u64::try_from(self.kept.len()).ok()?;
