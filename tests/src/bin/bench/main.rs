@@ -3,6 +3,7 @@
 
 mod figures;
 mod handover;
+mod service;
 mod takeover;
 
 use std::fs;
@@ -36,6 +37,15 @@ enum Command {
     Takeover(TakeoverArgs),
     /// What a client loses when a master leaves as planned, and when it comes back
     Handover(handover::HandoverArgs),
+    /// How long until a client is served by the other node when the service fails, by how
+    /// it fails and who looks after it
+    Service(service::ServiceArgs),
+    /// The service that fails
+    #[command(hide = true)]
+    Serve(service::ServeArgs),
+    /// What a script runs to see whether a service is well
+    #[command(hide = true)]
+    Ask(service::AskArgs),
 }
 
 /// Who is measured.
@@ -77,6 +87,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Takeover(arguments) => takeovers(&arguments),
         Command::Handover(arguments) => handover::command(&arguments),
+        Command::Service(arguments) => service::command(&arguments),
+        Command::Serve(arguments) => service::serve(&arguments),
+        Command::Ask(arguments) => Ok(service::ask(&arguments)),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("bench: {error:#}");

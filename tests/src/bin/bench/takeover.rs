@@ -44,6 +44,10 @@ impl Scale {
             .ok_or_else(|| "10ms to 40s, in steps of 10ms".into())
     }
 
+    pub(crate) fn centis(self) -> Centis {
+        self.0
+    }
+
     pub(crate) fn interval(self) -> Duration {
         self.0.span()
     }
@@ -57,6 +61,7 @@ impl Scale {
 }
 
 /// Who is measured.
+#[derive(Clone)]
 pub(crate) enum Contender {
     /// A build of `vip`, with the log that it always writes.
     Vip {
@@ -99,22 +104,30 @@ impl Contender {
         priority: u8,
         scale: Scale,
     ) -> Result<Process, LabError> {
-        let file = version_3(Priority::from_wire(priority), scale.0);
+        self.start_with(host, "", &version_3(Priority::from_wire(priority), scale.0))
+    }
+
+    /// Starts it with what the file says; `globals` are lines for `global_defs`.
+    pub(crate) fn start_with(
+        &self,
+        host: &Host,
+        globals: &str,
+        file: &str,
+    ) -> Result<Process, LabError> {
+        let defined = |lines: &str| format!("global_defs {{\n{lines}}}\n");
         match self {
             Self::Vip { program, .. } => {
-                host.write(FILE, &file)?;
+                host.write(FILE, &(defined(globals) + file))?;
                 let program = program.to_string_lossy();
                 host.spawn([&program, "run", "--file", FILE, "--runtime-dir", "/run/vip"])
             }
             Self::Keepalived { real_time } => {
                 let options = if *real_time {
-                    format!(
-                        "global_defs {{\n    vrrp_rt_priority {REAL_TIME_PRIORITY}\n    vrrp_no_swap\n}}\n"
-                    )
+                    format!("    vrrp_rt_priority {REAL_TIME_PRIORITY}\n    vrrp_no_swap\n")
                 } else {
                     String::new()
                 };
-                host.write(FILE, &(options + &file))?;
+                host.write(FILE, &(defined(&(options + globals)) + file))?;
                 host.spawn([
                     &*keepalived_program().to_string_lossy(),
                     "--dont-fork",
