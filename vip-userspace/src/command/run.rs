@@ -234,11 +234,11 @@ fn serve(
     let (reports_in, reports) = queue(room, &services_wake);
     let (notes_in, notes) = mpsc::channel(NOTES);
 
-    let (orders, wrong) = Orders::load(&arguments.runtime_dir);
+    let (mut orders, wrong) = Orders::load(&arguments.runtime_dir);
     if let Some(why) = wrong {
         log.line(Level::Warning, &why);
     }
-    for line in services::restore(&plan, &orders, &mut commands) {
+    for line in services::restore(&plan, &mut orders, &mut commands) {
         log.line(Level::Notice, &line);
     }
     let current = Current::new(Arc::clone(&plan));

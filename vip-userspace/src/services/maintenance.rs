@@ -103,6 +103,13 @@ pub(super) fn whole(
     Ok(found)
 }
 
+/// The instances among these orders that are not there any more.
+pub(super) fn gone<'a>(known: &[&str], orders: impl Iterator<Item = &'a Order>) -> Vec<String> {
+    let exists: HashSet<&str> = known.iter().copied().collect();
+    let gone = orders.filter(|order| !exists.contains(order.instance.as_str()));
+    gone.map(|order| order.instance.clone()).collect()
+}
+
 /// Whether these can be handed over to somebody who is known.
 ///
 /// # Errors
@@ -342,6 +349,17 @@ mod tests {
     fn an_instance_that_is_not_there_is_named_with_those_that_are() {
         let said = whole(&["A", "B"], &[], &names(&["A", "X"])).unwrap_err();
         assert_eq!(said, ["no instance X here; there is A, B"]);
+    }
+
+    #[test]
+    fn an_order_can_outlive_its_instance() {
+        let of = |name: &str| Order {
+            instance: name.into(),
+            ..order(What::Drained)
+        };
+        let orders = [of("A"), of("old")];
+        assert_eq!(gone(&["A", "B"], orders.iter()), ["old"]);
+        assert_eq!(gone(&["A", "old"], orders.iter()), [""; 0]);
     }
 
     #[test]

@@ -19,9 +19,27 @@ use crate::error::Exit;
 use crate::plan::Plan;
 
 /// Tells an engine that has not begun yet what was ordered before. The answer
-/// says of which instances; those that are not there any more are left out.
-pub fn restore(plan: &Plan, orders: &Orders, commands: &mut Sender<Command>) -> Vec<String> {
+/// says of which instances. What was ordered of one that is not there any more
+/// is forgotten, and said as well.
+pub fn restore(plan: &Plan, orders: &mut Orders, commands: &mut Sender<Command>) -> Vec<String> {
     let mut said = Vec::new();
+    let gone = {
+        let known: Vec<&str> = names(plan).collect();
+        maintenance::gone(&known, orders.iter())
+    };
+    for name in &gone {
+        if let Some(order) = orders.of(name) {
+            said.push(format!(
+                "({name}) was {} before this start and is not in the configuration any more: that is forgotten",
+                done(order.what)
+            ));
+        }
+    }
+    if let Err(error) = orders.end(&gone) {
+        said.push(format!(
+            "the next start says so again, since it cannot be written down: {error}"
+        ));
+    }
     for (slot, router) in plan.routers.iter().enumerate() {
         let Some(order) = orders.of(&router.name).filter(|_| !router.vacant) else {
             continue;
@@ -39,15 +57,30 @@ pub fn restore(plan: &Plan, orders: &Orders, commands: &mut Sender<Command>) -> 
 
 /// An order that holds, in words.
 pub(super) fn standing_order(order: &Order, now: BootTime) -> String {
-    let (what, undo) = match order.what {
-        What::Drained => ("drained", "undrain"),
-        What::Taken => ("taken", "untake"),
+    let what = done(order.what);
+    let undo = match order.what {
+        What::Drained => "undrain",
+        What::Taken => "untake",
     };
     let left = order.until.map_or_else(String::new, |until| {
         let left = Duration::from_secs(until.since(now).as_secs());
         format!("for another {}, or ", humantime::format_duration(left))
     });
     format!("{what} {left}until 'vip {undo} {}'", order.instance)
+}
+
+/// What an instance is that this was ordered of, in a word.
+const fn done(what: What) -> &'static str {
+    match what {
+        What::Drained => "drained",
+        What::Taken => "taken",
+    }
+}
+
+/// The instances of a plan.
+fn names(plan: &Plan) -> impl Iterator<Item = &str> {
+    let routers = plan.routers.iter().filter(|router| !router.vacant);
+    routers.map(|router| router.name.as_str())
 }
 
 /// What the engine is told of an order that was given before: nobody is waited
@@ -111,7 +144,7 @@ impl Services {
 
     fn drain(&mut self, names: &[String], span: Option<Duration>, force: bool) -> Answer {
         let names = if names.is_empty() {
-            self.names()
+            self::names(&self.plan).map(str::to_owned).collect()
         } else {
             names.to_vec()
         };
@@ -193,11 +226,12 @@ impl Services {
 
     /// Ends orders of this kind: those named, or all.
     fn undo(&mut self, what: What, names: &[String]) -> Answer {
-        let (word, after) = match what {
-            What::Drained => ("drained", "takes part again"),
-            What::Taken => ("taken", "its configured priority decides again"),
+        let word = done(what);
+        let after = match what {
+            What::Drained => "takes part again",
+            What::Taken => "its configured priority decides again",
         };
-        let names: Vec<String> = if names.is_empty() {
+        let mut names: Vec<String> = if names.is_empty() {
             let given = self.orders.iter().filter(|order| order.what == what);
             given.map(|order| order.instance.clone()).collect()
         } else {
@@ -206,6 +240,13 @@ impl Services {
         if names.is_empty() {
             return Answer::done(vec![format!("nothing is {word}")]);
         }
+        // An order can outlive what it was given to, and stands in nobody's way.
+        let known: Vec<&str> = self::names(&self.plan).collect();
+        let gone = maintenance::gone(
+            &known,
+            self.orders.iter().filter(|order| order.what == what),
+        );
+        let gone: Vec<String> = names.extract_if(.., |name| gone.contains(name)).collect();
         let Named { instances, along } = match self.whole(&names) {
             Ok(named) => named,
             Err(said) => return Answer::refused(Exit::No, said),
@@ -214,9 +255,15 @@ impl Services {
             .into_iter()
             .partition(|name| self.orders.of(name).is_some_and(|order| order.what == what));
         let mut said = if given.is_empty() { Vec::new() } else { along };
+        said.extend(gone.iter().map(|name| {
+            format!(
+                "({name}) is not in the configuration any more: that it was {word} is forgotten"
+            )
+        }));
         said.extend(given.iter().map(|name| format!("({name}) {after}")));
         said.extend(not.iter().map(|name| format!("({name}) is not {word}")));
-        if let Err(why) = self.end_orders(what, &given) {
+        let ended: Vec<String> = given.into_iter().chain(gone).collect();
+        if let Err(why) = self.end_orders(what, &ended) {
             said.push(why);
         }
         Answer::done(said)
@@ -228,13 +275,7 @@ impl Services {
         let slots = self.slots(instances);
         let commands = slots.iter().map(|slot| undoing(what, *slot)).collect();
         for instance in instances {
-            let line = format!(
-                "({instance}) is {} no more",
-                match what {
-                    What::Drained => "drained",
-                    What::Taken => "taken",
-                }
-            );
+            let line = format!("({instance}) is {} no more", done(what));
             self.log.line(Level::Notice, &line);
         }
         if !self.tell_engine(commands) {
@@ -353,13 +394,7 @@ impl Services {
 
     /// Completes names to whole sync groups.
     fn whole(&self, names: &[String]) -> Result<Named, Vec<String>> {
-        let known: Vec<&str> = self
-            .plan
-            .routers
-            .iter()
-            .filter(|router| !router.vacant)
-            .map(|router| router.name.as_str())
-            .collect();
+        let known: Vec<&str> = self::names(&self.plan).collect();
         maintenance::whole(&known, &self.companies(), names)
     }
 
@@ -371,11 +406,6 @@ impl Services {
                 members: &group.members,
             })
             .collect()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let routers = self.plan.routers.iter().filter(|router| !router.vacant);
-        routers.map(|router| router.name.clone()).collect()
     }
 
     /// Where instances run; names that are unknown are left out.
@@ -422,4 +452,36 @@ pub(super) fn respond(reply: oneshot::Sender<Vec<u8>>, answer: &Answer) {
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::engine::queue::{Wake, queue};
+
+    /// An instance was renamed in the file while no daemon ran.
+    #[test]
+    fn what_was_ordered_of_an_instance_that_is_gone_is_told_and_forgotten() {
+        let text = include_str!("../../../tests/seed/nodeB.conf");
+        let plan = Plan::new(&config::parse(text, "nodeB.conf").configuration);
+        let directory = tempfile::tempdir().unwrap();
+        let names = ["VI_1".to_owned(), "old".to_owned()];
+        let (mut orders, _) = Orders::load(directory.path());
+        orders.give(&names, What::Drained, None).unwrap();
+        let (mut commands, mut told) = queue(4, &Wake::new().unwrap());
+        let said = restore(&plan, &mut orders, &mut commands);
+        assert_eq!(
+            said,
+            [
+                "(old) was drained before this start and is not in the configuration any more: that is forgotten",
+                "(VI_1) drained until 'vip undrain VI_1', as ordered before this start",
+            ]
+        );
+        assert!(told.receive().is_some());
+        assert!(told.receive().is_none());
+        let (again, _) = Orders::load(directory.path());
+        let left: Vec<_> = again.iter().map(|order| &*order.instance).collect();
+        assert_eq!(left, ["VI_1"]);
+    }
 }
