@@ -211,6 +211,15 @@ impl Backup {
         self.wants || self.summoned.is_some()
     }
 
+    /// In a group: the last advert of the router that is followed, and its interval,
+    /// if one speaks that is not about to be replaced and has not said that it leaves.
+    pub(super) fn follows(&self) -> Option<(Heard, Centis)> {
+        let followed = self.accepted.filter(|heard| !heard.priority.is_resign());
+        followed
+            .filter(|_| self.discarded.is_none())
+            .map(|heard| (heard, self.active_adver_interval))
+    }
+
     /// In a group: the proof of our hearing is too old to go on with; a new one
     /// decides.
     pub(super) fn doubt(&mut self, now: MonoTime) {

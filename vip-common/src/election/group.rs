@@ -25,6 +25,12 @@
 //! 2. One that falls back from Active pulls the others with it. They say that
 //!    they leave and keep their addresses for a successor, as always. One that
 //!    has only just joined pulls nobody.
+//!    A group that a reload has formed over a split, one member Active here and
+//!    another one elsewhere, does not stay split: the side whose best Active
+//!    member, by priority and address, is the lesser one falls back at once, so
+//!    that the other side can take over what it lets go. Where nobody else falls
+//!    back within an Active_Down_Interval, because the other side is no group,
+//!    this one does.
 //! 3. A takeover waits until all members want it, and then takes all. Who has
 //!    its [priority taken](super::Input::Taken), and the address owner, want it
 //!    at once.
@@ -45,7 +51,10 @@
 //! ([`Input::PriorityChanged`](super::Input::PriorityChanged)) gives all members
 //! the same sum where `sync_group_tracking_weight` is set.
 
+use core::net::IpAddr;
+
 use super::action::Fault;
+use crate::ids::Priority;
 
 /// How one member stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +63,9 @@ pub struct Stance {
     pub part: Part,
     /// What it still has of an earlier role.
     pub holding: Holding,
+    /// Who is Active, itself or another one, as far as it knows. All hosts of a
+    /// group see the same one, so that each knows which of them gives way.
+    pub active: Option<(Priority, IpAddr)>,
 }
 
 /// A member's part in the election.
@@ -72,6 +84,12 @@ pub enum Part {
     },
     /// Backup, and content with it.
     Backup,
+    /// Backup, and follows another router that speaks.
+    Follows {
+        /// For longer than that router would have needed to fall back, were the
+        /// members of its group here to stay.
+        settled: bool,
+    },
     /// Backup, having been Active: it heard a better one.
     FellBack,
     /// Backup, and it would take over.
@@ -120,7 +138,7 @@ where
     let takes_part = |part| {
         matches!(
             part,
-            Part::Backup | Part::FellBack | Part::Wanting | Part::Active
+            Part::Backup | Part::Follows { .. } | Part::FellBack | Part::Wanting | Part::Active
         )
     };
     if any(|part| matches!(part, Part::Unable(_))) {
@@ -134,10 +152,11 @@ where
             return Some(Order::Join);
         }
         let active = any(|part| part == Part::Active);
-        if active && any(|part| part == Part::FellBack) {
+        if active && (any(|part| part == Part::FellBack) || gives_way(stances.clone())) {
             return Some(Order::FallBack);
         }
-        let content = any(|part| matches!(part, Part::Backup | Part::FellBack));
+        let content =
+            any(|part| matches!(part, Part::Backup | Part::Follows { .. } | Part::FellBack));
         if !content && any(|part| part == Part::Wanting) {
             return Some(Order::TakeOver);
         }
@@ -152,4 +171,22 @@ where
     } else {
         None
     }
+}
+
+/// Whether those that are Active are to fall back, because others of their group
+/// follow a router elsewhere.
+fn gives_way<I>(stances: I) -> bool
+where
+    I: Iterator<Item = Stance> + Clone,
+{
+    let best = |is: fn(Part) -> bool| {
+        let those = stances.clone().filter(move |stance| is(stance.part));
+        those.filter_map(|stance| stance.active).max()
+    };
+    let mut parts = stances.clone().map(|stance| stance.part);
+    let theirs = best(|part| matches!(part, Part::Follows { .. }));
+    theirs.is_some_and(|theirs| {
+        parts.any(|part| part == Part::Follows { settled: true })
+            || best(|part| part == Part::Active) < Some(theirs)
+    })
 }

@@ -187,6 +187,9 @@ impl VirtualRouter {
     pub fn reconfigure(&mut self, now: MonoTime, params: Params) {
         let now = self.begin(now);
         let startup_until = self.params.startup_until;
+        if params.grouped && !self.params.grouped {
+            self.standing.grouped_at = now;
+        }
         self.params = Params {
             startup_until,
             ..params

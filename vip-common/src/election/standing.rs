@@ -25,6 +25,8 @@ pub(super) struct Standing {
     pub(super) held_out: bool,
     /// Whether it ever took part.
     took_part: bool,
+    /// Since when it has been in a group, if it has not always been.
+    pub(super) grouped_at: MonoTime,
     pub(super) tracked: Option<Priority>,
     pub(super) taken: Option<Priority>,
     /// As owner, below another owner who does not give up.
@@ -49,6 +51,7 @@ impl Standing {
             left: false,
             held_out: false,
             took_part: false,
+            grouped_at: MonoTime::ZERO,
             tracked: None,
             taken: None,
             humbled: false,
@@ -116,7 +119,15 @@ impl VirtualRouter {
             }
             State::Backup(backup) if backup.is_wanting() => Part::Wanting,
             State::Backup(backup) if backup.fell => Part::FellBack,
-            State::Backup(_) => Part::Backup,
+            State::Backup(backup) => match backup.follows() {
+                None => Part::Backup,
+                Some((heard, interval)) => {
+                    let since = backup.since.max(self.standing.grouped_at);
+                    let patience = self.params.active_down_interval(interval);
+                    let settled = heard.stamp > since + patience;
+                    Part::Follows { settled }
+                }
+            },
             State::Active(_) => Part::Active,
         };
         let holding = match &self.letting_go {
@@ -125,7 +136,12 @@ impl VirtualRouter {
             Some(going) if going.ready => Holding::Claimed,
             Some(_) => Holding::Waiting,
         };
-        Stance { part, holding }
+        let active = self.active();
+        Stance {
+            part,
+            holding,
+            active: active.map(|active| (active.priority, active.address)),
+        }
     }
 
     /// What of our own is in the way, what was ordered first: it holds whatever else

@@ -5,13 +5,21 @@ use crate::election::group::{Holding, Order, Part, Stance, order};
 
 const REMOVE: Action = Action::RemoveAddresses { generation: 1 };
 
+fn stance(part: Part, holding: Holding) -> Stance {
+    Stance {
+        part,
+        holding,
+        active: None,
+    }
+}
+
 fn ask(parts: &[Part]) -> Option<Order> {
     let holding = Holding::Nothing;
-    order(parts.iter().map(|&part| Stance { part, holding }))
+    order(parts.iter().map(|&part| stance(part, holding)))
 }
 
 fn holding(holdings: &[Holding], part: Part) -> Option<Order> {
-    order(holdings.iter().map(|&holding| Stance { part, holding }))
+    order(holdings.iter().map(|&holding| stance(part, holding)))
 }
 
 #[test]
@@ -66,6 +74,37 @@ fn one_that_fell_back_pulls_the_others() {
     assert_eq!(ask(&[Part::Active, Part::FellBack]), Some(Order::FallBack));
     assert_eq!(ask(&[Part::Active, Part::Backup]), None);
     assert_eq!(ask(&[Part::Backup, Part::FellBack]), None);
+}
+
+/// One serves here and another one elsewhere: the lesser side falls back, so that
+/// the other one can take over; that one does so later, if nothing has changed.
+#[test]
+fn a_split_ends_on_one_side() {
+    let ask = |ours: (u8, IpAddr), theirs: (u8, IpAddr), settled| {
+        let of = |part, (priority, address)| Stance {
+            active: Some((prio(priority), address)),
+            ..stance(part, Holding::Nothing)
+        };
+        let here = of(Part::Active, ours);
+        let there = of(Part::Follows { settled }, theirs);
+        order([here, there].into_iter())
+    };
+    assert_eq!(
+        ask((100, OURS), (150, THEIRS), false),
+        Some(Order::FallBack)
+    );
+    assert_eq!(ask((150, OURS), (100, THEIRS), false), None);
+    assert_eq!(ask((150, OURS), (100, THEIRS), true), Some(Order::FallBack));
+    // Equal ones go by their addresses, and only one side falls back at once.
+    assert_eq!(
+        ask((100, OURS), (100, THEIRS), false),
+        Some(Order::FallBack)
+    );
+    assert_eq!(ask((100, THEIRS), (100, OURS), false), None);
+    // Nobody is Active here: that is how it should be.
+    let follows = Part::Follows { settled: true };
+    assert_eq!(self::ask(&[follows, Part::Backup]), None);
+    assert_eq!(self::ask(&[follows, Part::Wanting]), None);
 }
 
 /// Who has left is not asked any more.
@@ -290,12 +329,18 @@ fn a_want_ends_with_a_better_advert() {
     pair.timeout(3500, 0);
     assert_eq!(pair.members[0].router.stance().part, Part::Wanting);
     pair.hear(3600, 0, THEIRS, 128);
-    assert_eq!(pair.members[0].router.stance().part, Part::Backup);
+    assert_eq!(
+        pair.members[0].router.stance().part,
+        Part::Follows { settled: true }
+    );
     pair.input(5200, 0, Input::EarProven);
     pair.timeout(7100, 0);
     assert_eq!(pair.members[0].router.stance().part, Part::Wanting);
     pair.input(7101, 0, Input::Slept);
-    assert_eq!(pair.members[0].router.stance().part, Part::Backup);
+    assert_eq!(
+        pair.members[0].router.stance().part,
+        Part::Follows { settled: true }
+    );
 }
 
 /// A lower priority that is tracked moves the end of the timer away again.
@@ -606,7 +651,10 @@ fn a_group_is_taken_together() {
     assert_eq!(pair.members[0].router.stance().part, Part::Wanting);
     assert_eq!(pair.members[0].router.poll_timeout(), None);
     pair.command(700, Input::Untaken);
-    assert_eq!(pair.members[0].router.stance().part, Part::Backup);
+    assert_eq!(
+        pair.members[0].router.stance().part,
+        Part::Follows { settled: false }
+    );
 }
 
 /// The end of the daemon: each one lets go, all together.
@@ -665,4 +713,59 @@ fn a_member_that_leaves_the_group_stands_alone() {
     assert!(rig.router.poll_timeout().unwrap() <= at(3600));
     rig.timeout(3600);
     assert_eq!(rig.state(), StateName::Active);
+}
+
+/// One Active, the other Backup of THEIRS with this priority; then a reload puts
+/// them into a group, at 10000.
+fn grouped_over_a_split(theirs: u8) -> (Pair, [Vec<Action>; 2]) {
+    let mut alone = params(128);
+    alone.preempt = false;
+    let (active, since) = Rig::serving(alone);
+    assert!(since < 10_000);
+    let mut follows = Rig::backup(alone);
+    for millis in [3000, 6000, 9000] {
+        follows.hear(millis, THEIRS, theirs);
+    }
+    let mut pair = Pair {
+        members: [active, follows],
+    };
+    alone.grouped = true;
+    for member in &mut pair.members {
+        member.router.reconfigure(at(10_000), alone);
+        member.drain();
+    }
+    let mut actions = [Vec::new(), Vec::new()];
+    pair.settle(10_000, &mut actions);
+    (pair, actions)
+}
+
+/// A reload makes a group of two that serve on different hosts: this one yields to
+/// the better one, and keeps its addresses for it.
+#[test]
+fn a_group_formed_over_a_split_goes_to_the_better_side_at_once() {
+    let (pair, actions) = grouped_over_a_split(200);
+    pair.expect(StateName::Backup);
+    assert_eq!(actions[0][0], RESIGN);
+    assert_eq!(pair.holds(), [true, false]);
+}
+
+/// The better side waits for the other one; where that is no group it yields itself.
+#[test]
+fn a_group_formed_over_a_split_does_not_stay_split() {
+    let (mut pair, actions) = grouped_over_a_split(100);
+    assert_eq!(actions, [[], []]);
+    for millis in [10_500, 11_500, 12_500, 13_500] {
+        assert_eq!(pair.hear(millis, 1, THEIRS, 100), [[], []]);
+    }
+    let actions = pair.hear(14_500, 1, THEIRS, 100);
+    assert_eq!(actions[0][0], RESIGN);
+    pair.expect(StateName::Backup);
+    // The other one has gone in time: all are here.
+    let (mut pair, _) = grouped_over_a_split(100);
+    pair.hear(10_500, 1, THEIRS, 0);
+    let end = pair.members[1].router.deadline().unwrap();
+    let end = end.as_nanos().div_ceil(1_000_000);
+    pair.input(end - 1, 1, Input::EarProven);
+    pair.timeout(end, 1);
+    pair.expect(StateName::Active);
 }
