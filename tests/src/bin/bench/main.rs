@@ -3,6 +3,7 @@
 
 mod figures;
 mod handover;
+mod hang;
 mod service;
 mod takeover;
 
@@ -40,6 +41,8 @@ enum Command {
     /// How long until a client is served by the other node when the service fails, by how
     /// it fails and who looks after it
     Service(service::ServiceArgs),
+    /// How late adverts are while 200 checks and 50 scripts hang, fork and write
+    Hang(hang::HangArgs),
     /// The service that fails
     #[command(hide = true)]
     Serve(service::ServeArgs),
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Takeover(arguments) => takeovers(&arguments),
         Command::Handover(arguments) => handover::command(&arguments),
         Command::Service(arguments) => service::command(&arguments),
+        Command::Hang(arguments) => hang::command(&arguments),
         Command::Serve(arguments) => service::serve(&arguments),
         Command::Ask(arguments) => Ok(service::ask(&arguments)),
     };

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use vip::lab::pair::{ADDRESS_A, ADDRESS_B, ADDRESS_CLIENT, VIRTUAL, version_3};
 use vip::lab::{Host, Lab, PATIENCE, Process, now};
 use vip_common::ids::Priority;
@@ -228,7 +229,10 @@ pub(crate) fn command(arguments: &ServiceArgs) -> Result<ExitCode> {
                     round,
                     &mut stages[which],
                 ) {
-                    Ok(nanos) => column.values.push(nanos),
+                    Ok(measured) => {
+                        column.values.push(measured.nanos);
+                        column.logs.push(measured.log);
+                    }
                     Err(error) => {
                         println!("round {}, {}: {error:#}", round + 1, column.title());
                         column.not_measured += 1;
@@ -260,7 +264,7 @@ fn measure<'a>(
     scale: Scale,
     round: u32,
     stage: &mut Option<Stage<'a>>,
-) -> Result<i64> {
+) -> Result<Measured> {
     /// Multiples of the golden ratio cover an interval evenly.
     const STEP: f64 = 0.618_033_988_749_895;
     if stage.is_none() {
@@ -278,6 +282,20 @@ fn measure<'a>(
     stage.service_a = None;
     stage.service_a = Some(serving(&stage.a, "A")?);
     measured
+}
+
+/// One failure.
+struct Measured {
+    /// From the failure to the first answer of the other node.
+    nanos: i64,
+    /// What the daemons on A and B said meanwhile.
+    log: [Vec<String>; 2],
+}
+
+fn since(daemon: &Process, at: MonoTime) -> Vec<String> {
+    let lines = daemon.lines().into_iter();
+    let lines = lines.filter(|line| line.stamp >= at);
+    lines.map(|line| line.text).collect()
 }
 
 /// An elected pair with a service on each host, and its client.
@@ -335,22 +353,46 @@ impl<'a> Stage<'a> {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        // B's script has been run, and its check answered.
-        thread::sleep(Duration::from_millis(match self.guard.means {
-            Means::Script(interval) => u64::from(interval) + 200,
-            Means::Check | Means::Event => 200,
-        }));
-        Ok(())
+        self.b_is_ready()
+    }
+
+    /// B's script has been run, its check answered, and it waits to take over.
+    fn b_is_ready(&self) -> Result<()> {
+        let Contender::Vip { program, .. } = &self.guard.contender else {
+            // It does not say; a script is run in the first second.
+            thread::sleep(Duration::from_millis(1500));
+            return Ok(());
+        };
+        let program = program.to_string_lossy();
+        let end = now() + PATIENCE;
+        loop {
+            let asked = [&program, "status", "--json", "--runtime-dir", "/run/vip"];
+            let said = self.b.output(asked)?.success().unwrap_or_default();
+            let status: Value = serde_json::from_str(&said).unwrap_or_default();
+            if status["instances"][0]["state"] == "BACKUP" {
+                return Ok(());
+            }
+            if now() > end {
+                bail!("B is not ready: {}", last_words(&self.on_b));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The time from the failure to the first answer of B.
-    fn fail(&self, failure: Failure) -> Result<i64> {
+    fn fail(&self, failure: Failure) -> Result<Measured> {
         let service = self.service_a.as_ref().context("no service")?;
         let at = now();
         service.signal(failure.signal());
         let served = self.client.served_by("B", at, PATIENCE);
-        let served = served.with_context(|| last_words(&self.on_a))?;
-        Ok(between(at, served))
+        let served = served.with_context(|| {
+            let (a, b) = (last_words(&self.on_a), last_words(&self.on_b));
+            format!("A: {a}; B: {b}")
+        })?;
+        Ok(Measured {
+            nanos: between(at, served),
+            log: [&self.on_a, &self.on_b].map(|daemon| since(daemon, at)),
+        })
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Column {
     pub(super) failure: Failure,
     /// Nanoseconds, in the order of the rounds.
     pub(super) values: Vec<i64>,
+    /// What both daemons said in each round.
+    pub(super) logs: Vec<[Vec<String>; 2]>,
     pub(super) not_measured: u32,
 }
 
@@ -28,6 +30,7 @@ impl Column {
             version: guard.contender.version(),
             failure,
             values: Vec::new(),
+            logs: Vec::new(),
             not_measured: 0,
         }
     }
@@ -90,6 +93,7 @@ pub(super) fn write(path: &Path, columns: &[Column], scale: Scale) -> Result<()>
                 "version": column.version,
                 "not_measured": column.not_measured,
                 "all": column.values,
+                "logs": column.logs,
                 "min": figures.map(|figures| figures.min),
                 "median": figures.map(|figures| figures.median),
                 "p90": figures.map(|figures| figures.p90),

@@ -44,7 +44,7 @@ pub(crate) fn command(arguments: &ServeArgs) -> Result<ExitCode> {
     let service = Service::open(arguments).context("cannot listen")?;
     println!("serves");
     thread::scope(|scope| {
-        scope.spawn(|| service.serve());
+        scope.spawn(|| service.serve(scope));
         loop {
             let signal = signals.wait()?;
             if signal == CLOSE {
@@ -85,14 +85,16 @@ impl Service {
         })
     }
 
-    /// One client after the other, as long as it listens.
-    fn serve(&self) {
+    /// As long as it listens; each client gets a thread, so that none waits for another.
+    fn serve<'s>(&'s self, scope: &'s thread::Scope<'s, '_>) {
         while let Ok((stream, _)) = self.listener.accept() {
             while self.hangs.load(Ordering::Relaxed) {
                 thread::park();
             }
-            // Who hangs up is none of its business.
-            let _ = self.answer(stream);
+            scope.spawn(move || {
+                // Who hangs up is none of its business.
+                let _ = self.answer(stream);
+            });
         }
     }
 
