@@ -406,6 +406,19 @@ pub const TRACE_RING_BYTES: u32 = 64 * 1024;
 /// How many ports can be watched for somebody who begins or ceases to listen.
 pub const WATCHED_PORTS: u32 = 1024;
 
+/// Bytes of the name that the kernel knows a process by, with a zero at the end.
+pub const PROCESS_NAME_BYTES: usize = 16;
+/// How many names of processes can be watched.
+pub const WATCHED_PROCESSES: u32 = 256;
+/// The name that stands for all programs that begin.
+pub const ANY_PROCESS: [u8; PROCESS_NAME_BYTES] = [0; PROCESS_NAME_BYTES];
+/// A program of a watched name has begun, or a process has got or lost such a name.
+pub const PROCESS_BEGAN: u32 = 1;
+/// A process of a watched name has made another one, or a thread.
+pub const PROCESS_FORKED: u32 = 2;
+/// A process of a watched name is ending.
+pub const PROCESS_ENDED: u32 = 3;
+
 const _: () = {
     assert!(size_of::<RouterKey>() == 8);
     assert!(size_of::<RouterEntry>() == 52);

@@ -5,6 +5,7 @@
 #![no_main]
 
 mod listener;
+mod process;
 
 /// The kernel loads programs by their licence; this is the nearest word to ours
 /// that it knows.

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use vip::cli::{Cli, Command};
 use vip::command::{check, config, demo, drain, explain, init, release, reload, run, status, take};
+use vip::watch::{launch, warden};
 
 fn main() -> ExitCode {
-    if let Some(code) = vip::watch::launch::take_over() {
+    if let Some(code) = launch::take_over().or_else(warden::take_over) {
         return code;
     }
     let done = match Cli::parse().command {

@@ -128,9 +128,9 @@ pub struct Process {
 pub enum Parameters {
     /// They are all of them.
     All,
-    /// They are the first ones.
+    /// They are the first ones, and the last of them may go on.
     Initial,
-    /// They stand anywhere among them.
+    /// They are the first ones.
     Partial,
 }
 

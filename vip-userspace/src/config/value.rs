@@ -239,6 +239,12 @@ pub(super) fn read(keyword: &Keyword, words: Vec<Token>, span: Span, sink: &mut 
         Shape::BareCommand => {
             return or_refused(command::parse_bare(arguments, span, sink), Value::Command);
         }
+        Shape::Process => {
+            return or_refused(
+                command::parse_process(arguments, span, sink),
+                Value::Command,
+            );
+        }
         Shape::User => return or_refused(command::parse_user(arguments, span, sink), Value::User),
         Shape::Weight(most) => {
             return track::weight(arguments, most, span, sink)
@@ -400,6 +406,7 @@ pub(super) fn one(keyword: &Keyword, token: &Token, sink: &mut Sink) -> Value {
         | Shape::Command
         | Shape::MaybeCommand
         | Shape::BareCommand
+        | Shape::Process
         | Shape::User
         | Shape::Vmac
         | Shape::Ipvlan

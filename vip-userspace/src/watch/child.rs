@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::account::{self, Refusal};
 use super::launch::{self, Identity, Order};
-use super::pidfd;
+use super::{pidfd, warden};
 use crate::config::reaction::{Account, Command, ScriptRules};
 use crate::services::watched;
 
@@ -57,6 +57,8 @@ pub struct Job {
     argv: Vec<String>,
     identity: Identity,
     who: String,
+    /// Whether nothing of it may outlive vip.
+    warded: bool,
 }
 
 /// A job, and what a person should be told of it once.
@@ -120,6 +122,7 @@ impl Launcher {
             argv,
             identity,
             who,
+            warded: false,
         };
         Ok(Prepared { job, warning })
     }
@@ -205,6 +208,16 @@ impl Job {
         let mut job = self.clone();
         job.argv.extend(more);
         job
+    }
+
+    /// The same, of which nothing outlives vip, however that ends. Not for programs
+    /// that may start others which are to go on.
+    #[must_use]
+    pub fn warded(self) -> Self {
+        Self {
+            warded: true,
+            ..self
+        }
     }
 
     /// Its words.
@@ -308,6 +321,9 @@ impl Job {
         drop(spawn);
         let pid = Pid::from_raw(child.id().cast_signed());
         let group = Group::new(pid)?;
+        if self.warded {
+            warden::began(&self.own, pid);
+        }
         Ok((group, output, report))
     }
 }
@@ -351,6 +367,7 @@ impl Group {
     /// How the first process ended; the others are none of ours.
     fn outcome(mut self) -> Outcome {
         self.first = None;
+        warden::over(self.pid);
         match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(_, code)) => Outcome::Exited(code),
             Ok(WaitStatus::Signaled(_, signal, _)) => Outcome::Signalled(signal as i32),
@@ -409,6 +426,7 @@ impl Condemned {
             let _ = waitpid(self.pid, Some(WaitPidFlag::WNOHANG));
         }
         self.is_gone = true;
+        warden::over(self.pid);
     }
 
     /// Whether there was anybody to get it.

@@ -11,8 +11,10 @@ pub mod latency;
 pub mod launch;
 pub mod listener;
 mod pidfd;
+mod process;
 mod script;
 mod trace;
+pub mod warden;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,13 +33,14 @@ use listener::Doors;
 const ROOM: usize = 256;
 
 /// Everything that is watched.
-#[derive(Debug)]
 pub struct Watchers {
     tasks: HashMap<u32, Watching>,
     rules: ScriptRules,
     out: mpsc::Sender<Told>,
     /// Who listens on this host, once a check wants to know.
     doors: Doors,
+    /// The kernel's word of processes, once one is watched.
+    voices: process::Voices,
 }
 
 #[derive(Debug)]
@@ -63,6 +66,7 @@ impl Watchers {
             rules: ScriptRules::default(),
             out,
             doors: Doors::default(),
+            voices: process::Voices::default(),
         };
         (watchers, told)
     }
@@ -88,7 +92,11 @@ impl Watchers {
                 let shared = Shared::new(verdict.copied().unwrap_or_default());
                 let tracker = planned.tracker.clone();
                 let reporter = Reporter::new(planned.id, &tracker, &shared, &self.out);
-                let means = (Arc::clone(&launcher), self.doors.clone());
+                let means = Means {
+                    launcher: Arc::clone(&launcher),
+                    doors: self.doors.clone(),
+                    voices: Arc::clone(&self.voices),
+                };
                 let task = tokio::spawn(watch(tracker.clone(), reporter, means));
                 Watching {
                     tracker,
@@ -107,13 +115,19 @@ impl Watchers {
     }
 }
 
+/// What all of them share.
+struct Means {
+    launcher: Arc<Launcher>,
+    doors: Doors,
+    voices: process::Voices,
+}
+
 /// Watches until it is dropped.
-async fn watch(tracker: Tracker, reporter: Reporter, means: (Arc<Launcher>, Doors)) {
-    let (launcher, doors) = means;
+async fn watch(tracker: Tracker, reporter: Reporter, means: Means) {
     match tracker.watch {
-        Watch::Script(script) => script::watch(script, launcher, reporter).await,
+        Watch::Script(script) => script::watch(script, means.launcher, reporter).await,
         Watch::File(file) => file::watch(file, reporter).await,
-        Watch::Check(check) => check::watch(check, &doors, reporter).await,
-        Watch::Process(_) => {}
+        Watch::Check(check) => check::watch(check, &means.doors, reporter).await,
+        Watch::Process(process) => process::watch(process, means.voices, reporter).await,
     }
 }

@@ -26,7 +26,7 @@ pub(super) async fn watch(script: Script, launcher: Arc<Launcher>, mut reporter:
                 reporter.say(Level::Warning, line).await;
             }
             reporter.works_by(format!("runs {job}"));
-            repeat(&script, &job, reporter).await;
+            repeat(&script, &job.warded(), reporter).await;
         }
         Err(refusal) => reporter.unusable(&refusal.to_string()).await,
     }

@@ -24,16 +24,26 @@ impl Trace {
     /// # Errors
     /// Why the kernel does not take it.
     pub(super) fn attach(program: &str, tracepoint: &str) -> Result<Self, String> {
+        Self::attach_all(&[(program, tracepoint)])
+    }
+
+    /// The same with several programs, which share their maps.
+    ///
+    /// # Errors
+    /// Why the kernel does not take one of them.
+    pub(super) fn attach_all(programs: &[(&str, &str)]) -> Result<Self, String> {
         if OBJECT.is_empty() {
             return Err("this build has no programs for the kernel".to_owned());
         }
         let attach = || -> Result<Ebpf, EbpfError> {
             // No type of the running kernel is looked into.
             let mut object = EbpfLoader::new().btf(None).load(OBJECT)?;
-            let program = object.program_mut(program).ok_or(ProgramError::NotLoaded)?;
-            let program: &mut RawTracePoint = program.try_into()?;
-            program.load()?;
-            program.attach(tracepoint)?;
+            for (program, tracepoint) in programs {
+                let program = object.program_mut(program).ok_or(ProgramError::NotLoaded)?;
+                let program: &mut RawTracePoint = program.try_into()?;
+                program.load()?;
+                program.attach(tracepoint)?;
+            }
             Ok(object)
         };
         attach().map(Self).map_err(|error| why_not(&error))

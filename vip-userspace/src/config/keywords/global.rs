@@ -12,7 +12,7 @@ pub(super) const TOP: &[Keyword] = &[
     k("vrrp_instance", Named(Block::Instance), OPENS, "a virtual router: the addresses that move together, and how"),
     k("vrrp_sync_group", Named(Block::SyncGroup), OPENS, "instances that change state together"),
     k("vrrp_script", Named(Block::Script), OPENS, "a script whose exit code says whether this node is fit"),
-    k("vrrp_track_process", Named(Block::Process), planned(NO_WATCH), "a process that must be running"),
+    k("vrrp_track_process", Named(Block::Process), OPENS, "a process that must be running"),
     k("track_file", Named(Block::File), OPENS, "a file with a number in it that counts for the priority"),
     k("vrrp_track_file", Named(Block::File), OPENS, "a file with a number in it that counts for the priority").instead("track_file"),
     k("vrrp_check", Named(Block::Check), OPENS, "a question to a service whose answer says whether this node is fit").own(),

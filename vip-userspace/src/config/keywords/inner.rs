@@ -59,7 +59,7 @@ pub(super) const SYNC_GROUP: &[Keyword] = &[
     k("track_interface", Lines(TrackInterfaces), PART, "interfaces that must be up"),
     k("track_script", Lines(TrackScripts), PART, "scripts that must succeed"),
     k("track_file", Lines(TrackFiles), PART, "files whose number counts"),
-    k("track_process", Lines(TrackProcesses), planned(NO_WATCH), "processes that must run"),
+    k("track_process", Lines(TrackProcesses), PART, "processes that must run"),
     k("track_check", Lines(TrackChecks), PART, "checks that must be answered").own(),
     k("track_bfd", Lines(TrackBfds), not_supported(NO_BFD), "BFD sessions that must be up"),
     k("notify_master", Command, REACTS, "runs when the group becomes master"),
@@ -87,15 +87,15 @@ pub(super) const SCRIPT: &[Keyword] = &[
 
 #[rustfmt::skip] // one word a line
 pub(super) const PROCESS: &[Keyword] = &[
-    k("process", BareCommand, planned(NO_WATCH), "its name, and parameters if they matter"),
-    k("param_match", Maybe(&["initial", "partial"]), planned(NO_WATCH), "the parameters are the first ones, or anywhere among them").or("all of them"),
-    k("full_command", Flag, planned(NO_WATCH), "the name is compared with the whole command").or("off"),
-    k("quorum", Whole(1, 65_535), planned(NO_WATCH), "least number of such processes").or("1"),
-    k("quorum_max", Whole(0, 65_535), planned(NO_WATCH), "largest number of such processes").or("any"),
-    k("delay", Seconds(1, 3600 * SECOND), planned(NO_WATCH), "a change counts when it has lasted so long").or("0"),
-    k("fork_delay", Seconds(1, 3600 * SECOND), planned(NO_WATCH), "the same, for a process that appears").or("0"),
-    k("terminate_delay", Seconds(1, 3600 * SECOND), planned(NO_WATCH), "the same, for a process that ends").or("0"),
-    k("weight", Weight(254), planned(NO_WATCH), "what it adds (above 0) or takes off when it fails (below 0); at 0, failure is FAULT").or("0"),
+    k("process", Process, PART, "its name, and parameters if they matter"),
+    k("param_match", Maybe(&["initial", "partial"]), PART, "`partial`: more parameters may follow; `initial`: the last one may be longer, too. Without parameters there must be none").or("all of them"),
+    k("full_command", Flag, PART, "the name is compared with the first word of the command line, not with the kernel's short name; so it is with parameters").or("off"),
+    k("quorum", Whole(1, 65_535), PART, "least number of such processes").or("1"),
+    k("quorum_max", Whole(0, 65_535), PART, "largest number of such processes").or("any"),
+    k("delay", Seconds(1, 3600 * SECOND), PART, "a change counts when it has lasted so long").or("0"),
+    k("fork_delay", Seconds(1, 3600 * SECOND), PART, "the same, for a process that appears").or("0"),
+    k("terminate_delay", Seconds(1, 3600 * SECOND), PART, "the same, for a process that ends").or("0"),
+    k("weight", Weight(254), PART, "what it adds (above 0) or takes off when it fails (below 0); at 0, failure is FAULT").or("0"),
 ];
 
 #[rustfmt::skip] // one word a line

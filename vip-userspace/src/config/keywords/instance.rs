@@ -72,7 +72,7 @@ pub(super) const INSTANCE: &[Keyword] = &[
     k("track_interface", Lines(TrackInterfaces), instance(InstanceKey::TrackInterface), "interfaces that must be up"),
     k("track_script", Lines(TrackScripts), PART, "scripts that must succeed"),
     k("track_file", Lines(TrackFiles), PART, "files whose number counts"),
-    k("track_process", Lines(TrackProcesses), planned(NO_TRACK), "processes that must run"),
+    k("track_process", Lines(TrackProcesses), PART, "processes that must run"),
     k("track_check", Lines(TrackChecks), PART, "checks that must be answered").own(),
     k("track_bfd", Lines(TrackBfds), not_supported(NO_BFD), "BFD sessions that must be up"),
     k("notify_master", Command, REACTS, "runs when this instance becomes master"),

@@ -157,6 +157,8 @@ pub enum Shape {
     MaybeCommand,
     /// A command without a user behind it.
     BareCommand,
+    /// The name of a process, and parameters: `NAME [PARAMETER…]`.
+    Process,
     /// The path of a FIFO, and whose it is: `PATH [USER [GROUP]]`.
     Fifo,
     /// `USER [[:]GROUP]`.

@@ -136,9 +136,7 @@ pub(super) const NO_SNMP: &str = "there is no SNMP agent";
 pub(super) const NO_DBUS: &str = "there is no D-Bus service";
 pub(super) const AROUND: &str =
     "the script is not run; `ExecStartPre=` and `ExecStopPost=` of the unit do the same";
-pub(super) const NO_WATCH: &str = "the process is not watched";
 pub(super) const NO_BFD: &str = "no BFD session is run";
-pub(super) const NO_TRACK: &str = "it is not tracked; nothing of it counts for the priority";
 pub(super) const NO_TRACK_GROUP: &str = "it is put back whatever becomes of the instances";
 pub(super) const NO_RELOAD_FILE: &str = "no marker is written while the configuration is read";
 pub(super) const NO_CLOCK: &str = "there is no reload by the clock";

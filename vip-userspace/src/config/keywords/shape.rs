@@ -100,6 +100,7 @@ impl fmt::Display for Shape {
                 f.write_str("a command, or nothing; a user and a group if wanted")
             }
             Self::BareCommand => f.write_str("a command"),
+            Self::Process => f.write_str("the name of a process; parameters if wanted"),
             Self::Fifo => f.write_str("a path; a user and a group if wanted"),
             Self::User => f.write_str("a user; a group if wanted"),
             Self::Vmac => f.write_str(

@@ -222,7 +222,7 @@ fn what_is_in_a_block_that_is_not_done_is_not_done() {
         .map(|(block, _)| *block)
         .filter(|block| is_unread(*block))
         .collect();
-    assert_eq!(unread, [Block::Process, Block::Bfd, Block::TrackGroup,]);
+    assert_eq!(unread, [Block::Bfd, Block::TrackGroup,]);
     for (block, keyword) in rows().filter(|(block, _)| is_unread(*block)) {
         let status = keyword.status;
         assert!(

@@ -85,6 +85,25 @@ pub(in super::super) fn parse_bare(words: &[Token], at: Span, sink: &mut Sink) -
     })
 }
 
+/// Reads the words behind `process`: its name, and its parameters if they matter.
+pub(in super::super) fn parse_process(
+    words: &[Token],
+    at: Span,
+    sink: &mut Sink,
+) -> Option<Command> {
+    let line = Line::new(words, "the name of a process", at, sink)?;
+    let argv: Vec<String> = line.words.iter().map(|word| lossy(word)).collect();
+    if argv.first().is_none_or(String::is_empty) {
+        sink.add(Finding::error(line.span, "this name is empty"));
+        return None;
+    }
+    Some(Command {
+        argv,
+        user: None,
+        span: line.span,
+    })
+}
+
 /// Reads the words behind `notify_fifo`: `PATH [USER [GROUP]]`.
 pub(in super::super) fn parse_fifo(words: &[Token], at: Span, sink: &mut Sink) -> Option<Fifo> {
     let line = Line::new(words, "the path of a pipe", at, sink)?;

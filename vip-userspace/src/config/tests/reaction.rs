@@ -67,7 +67,7 @@ fn a_line_weighs_more_than_the_tracker() {
     let text = format!(
         "vrrp_script chk {{\nscript /bin/a\ninterval 2\ntimeout 1\nrise 2\nfall 3\nweight -20 reverse\ninit_fail\nuser nobody games\n}}\n{}",
         instance("track_script {\nchk\n}\ntrack_process {\nweb weight 7\n}\ntrack_file {\nf\n}")
-    ) + "vrrp_track_process web {\nprocess \"nginx -g x\"\nparam_match initial\nquorum 2\nquorum_max 4\ndelay 2\nterminate_delay 0.5\n}\n\
+    ) + "vrrp_track_process web {\nprocess nginx -g x\nparam_match initial\nquorum 2\nquorum_max 4\ndelay 2\nterminate_delay 0.5\n}\n\
          vrrp_track_file f {\nfile /run/f\ninit_file 3 overwrite\n}\n\
          vrrp_script unused {\nscript /bin/b\n}\n";
     let configuration = read(&text);
