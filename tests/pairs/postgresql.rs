@@ -4,10 +4,11 @@ use vip_tests::Tested;
 use vip_tests::peer::Make;
 use vip_tests::recipes::cluster::{Cluster, Fault};
 use vip_tests::recipes::postgresql::round;
+use vip_tests::scene::vip_program;
 
 #[test]
 fn the_address_and_the_primary_move_together() -> Tested {
-    let mut cluster = Cluster::start("vip".into(), Make::Keepalived)?;
+    let mut cluster = Cluster::start(vip_program(), Make::Vip)?;
     let faults = [
         Fault::PostgresKilled,
         Fault::HostCutAlone,

@@ -108,7 +108,7 @@ impl Machine {
         let pid = running.map(|running| running.pid.clone());
         let pid = pid.ok_or_else(|| LabError::Gone(self.host.name().to_owned()))?;
         let enter = [
-            "nsenter", "--target", &pid, "--mount", "--pid", "--ipc", "--",
+            "nsenter", "--target", &pid, "--mount", "--pid", "--ipc", "--uts", "--",
         ];
         Ok(enter
             .iter()

@@ -50,7 +50,7 @@ impl Trouble {
 /// Two nodes and a client. Dropped in this order.
 pub struct Web {
     services: [Option<Process>; 2],
-    _vrrp: [Process; 2],
+    vrrp: [Process; 2],
     /// `a`, which has the higher priority, and `b`.
     pub nodes: [Machine; 2],
     client: Host,
@@ -86,7 +86,7 @@ impl Web {
         let services = [Some(nginx(&nodes[0])?), Some(nginx(&nodes[1])?)];
         let web = Self {
             services,
-            _vrrp: vrrp,
+            vrrp,
             nodes,
             client,
         };
@@ -112,7 +112,7 @@ impl Web {
         while self.ask()?.as_deref() != Some(name) {
             if now() > end {
                 return Err(LabError::TooLate {
-                    what: format!("the client to be served by {name}"),
+                    what: format!("the client to be served by {name}\n{}", self.last_words()),
                     bound,
                 });
             }
@@ -146,6 +146,13 @@ impl Web {
         }
         self.served_by(0, PATIENCE)?;
         Ok(served.since(struck))
+    }
+
+    /// What the daemons have said, for whoever looks for a cause.
+    fn last_words(&self) -> String {
+        let words = |vrrp: &Process| format!("{}{}", vrrp.stdout(), vrrp.stderr());
+        let [a, b] = &self.vrrp;
+        format!("a:\n{}b:\n{}", words(a), words(b))
     }
 
     fn signal(&self, signal: Signal) {
