@@ -8,6 +8,8 @@ use vip_common::layout::{TRACE_RING_BYTES, WATCHED_PORTS};
 
 /// `TCP_LISTEN`.
 const LISTEN: i32 = 10;
+/// `TCP_CLOSE`.
+const CLOSE: i32 = 7;
 
 /// Where a socket keeps its local port, in host order: behind two IPv4 addresses, a
 /// hash and the other end's port, since Linux 3.8. The controller tries it out.
@@ -27,7 +29,9 @@ static LISTENERS: RingBuf = RingBuf::with_byte_size(TRACE_RING_BYTES, 0);
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn vip_listener(context: RawTracePointContext) -> i32 {
     let (from, to): (i32, i32) = (context.arg(1), context.arg(2));
-    if from != LISTEN && to != LISTEN {
+    // A connection that is accepted begins as a copy of its listener: from LISTEN to
+    // SYN_RECV, which is no news of the listener itself.
+    if to != LISTEN && !(from == LISTEN && to == CLOSE) {
         return 0;
     }
     let socket: *const u8 = context.arg(0);

@@ -70,7 +70,7 @@ use vip_common::election;
 pub use board::{Board, PipeRecord, Record, Run};
 pub use event::{Event, Kind, Subject, Word};
 pub use pipe::MOST_LINES;
-pub use queue::{MOST_WAITING, PATIENCE};
+pub use queue::{MOST_WAITING, PATIENCE, PATIENCE_OF_A_MASTER};
 pub use runner::{AT_THE_END, LAST_LINES, LAST_SCRIPT};
 
 use crate::config::Configuration;

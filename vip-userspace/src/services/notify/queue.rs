@@ -15,6 +15,9 @@ pub const MOST_WAITING: usize = 32;
 
 /// For so long a script goes on while a later change waits for it. Then it is ended.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The same where one of those that wait is MASTER: what hangs must not keep it from
+/// promoting anything.
+pub const PATIENCE_OF_A_MASTER: Duration = Duration::from_secs(5);
 
 /// One change, and what of it has not been run yet.
 #[derive(Debug)]
@@ -94,7 +97,14 @@ impl Queue {
 
     /// Until when the one that runs may go on; without end where nobody waits for it.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.waited_for.map(|since| since + PATIENCE)
+        let mut waiting = self.waiting.iter();
+        let master = waiting.any(|one| one.word == Word::State(Told::Master));
+        let patience = if master {
+            PATIENCE_OF_A_MASTER
+        } else {
+            PATIENCE
+        };
+        self.waited_for.map(|since| since + patience)
     }
 
     /// Whether there is nothing to do.
@@ -211,11 +221,13 @@ mod tests {
         // Its own `notify` waits as long as it takes.
         assert_eq!(queue.deadline(), None);
         queue.push(&event(BACKUP), at(300));
-        queue.push(&event(MASTER), at(310));
         assert_eq!(queue.deadline(), Some(at(300) + PATIENCE));
+        queue.push(&event(MASTER), at(310));
+        assert_eq!(queue.deadline(), Some(at(300) + PATIENCE_OF_A_MASTER));
+        queue.push(&event(BACKUP), at(311));
         queue.ended();
         assert_eq!(name(queue.start(at(360))), "anyMASTER");
-        assert_eq!(queue.deadline(), Some(at(360) + PATIENCE));
+        assert_eq!(queue.deadline(), Some(at(360) + PATIENCE_OF_A_MASTER));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::board::Shared;
 use super::event::{Event, Script, Subject};
 use super::pipe::{self, Opened, Pipe};
-use super::queue::{PATIENCE, Queue};
+use super::queue::Queue;
 use super::reader::Reader;
 use crate::config::reaction::{Command, Fifo, ScriptRules, Telling};
 use crate::services::log::{Level, Log};
@@ -412,9 +412,8 @@ impl Runner {
                 line.queue.ended();
             } else {
                 said.push(format!(
-                    "({}) its script goes on while a later change has waited for {}: it is ended",
-                    subject.name,
-                    humantime::format_duration(PATIENCE)
+                    "({}) its script goes on while later changes wait: it is ended",
+                    subject.name
                 ));
             }
         }

@@ -137,7 +137,8 @@ impl Prober {
 }
 
 /// Makes a check again and again: from start to start its interval, and once more at
-/// once whenever it is nudged. A try that takes longer than the interval delays the
+/// once when it is nudged, but not oftener than that: whoever makes listeners come
+/// and go, in whatever network namespace, shall not use up `fall`. A try that takes longer than the interval delays the
 /// next one; those that were missed are not made up for.
 pub struct Asker {
     prober: Prober,
@@ -145,6 +146,8 @@ pub struct Asker {
     nudge: Arc<Notify>,
     /// When the last look was due by the interval.
     due: Option<Instant>,
+    /// From when on a nudge counts again.
+    nudged_from: Option<Instant>,
 }
 
 /// One try.
@@ -170,6 +173,7 @@ impl Asker {
             ticks,
             nudge: Arc::default(),
             due: None,
+            nudged_from: None,
         }
     }
 
@@ -188,7 +192,10 @@ impl Asker {
                 let intervals = since.as_nanos() / self.ticks.period().as_nanos().max(1);
                 u64::try_from(intervals.saturating_sub(1)).unwrap_or(u64::MAX)
             }
-            () = self.nudge.notified() => 0,
+            () = nudged(&self.nudge, self.nudged_from) => {
+                self.nudged_from = Some(Instant::now() + self.ticks.period());
+                0
+            }
         };
         let begun = Instant::now();
         let outcome = self.prober.attempt().await;
@@ -203,6 +210,16 @@ impl Asker {
     #[must_use]
     pub fn local_port(&self) -> Option<u16> {
         self.prober.target.local_port()
+    }
+}
+
+/// A nudge that comes at this moment or later; earlier ones are forgotten.
+async fn nudged(nudge: &Notify, from: Option<Instant>) {
+    loop {
+        nudge.notified().await;
+        if from.is_none_or(|from| Instant::now() >= from) {
+            return;
+        }
     }
 }
 
