@@ -6,4 +6,5 @@ mod decoder;
 mod frames;
 mod init;
 mod matrix;
+mod tracked;
 mod words;

@@ -16,4 +16,5 @@ mod reload;
 mod reloads;
 mod rungs;
 mod signatures;
+mod trackers;
 mod walk;

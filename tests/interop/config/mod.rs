@@ -11,7 +11,8 @@
 //! password behind `auth_type AH`, what a tracker will add once its script has run,
 //! a down interval over 71 minutes (it wraps), and nothing of an instance that it
 //! has dropped. Of routes the destinations are compared, of rules the preferences.
-//! Not compared, for want of the same on our side: scripts, files and processes.
+//! Scripts and files are compared by what they make of a priority on the wire, in
+//! `tracked`.
 
 mod dump;
 mod facts;
