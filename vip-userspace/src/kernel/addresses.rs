@@ -497,6 +497,14 @@ impl Kernel for NetlinkKernel {
         self.make_vmac(base, vmac, families)
     }
 
+    fn vmacs_stand(&mut self, expected: &[(u32, u32, &Vmac)]) -> io::Result<Vec<bool>> {
+        self.find_standing(expected)
+    }
+
+    fn free_mac(&mut self, name: &str) {
+        self.give_other_mac(name);
+    }
+
     fn remove_vmac(&mut self, name: &str) {
         self.unmake_vmac(name);
     }

@@ -124,6 +124,7 @@ impl Message<'_> {
             name: record.name,
             mac: record.mac,
             below: record.below,
+            up: record.flags & libc::IFF_UP.cast_unsigned() != 0,
             mode: None,
             alias: String::new(),
         };
@@ -269,6 +270,8 @@ pub(super) struct Macvlan {
     pub(super) name: String,
     pub(super) mac: [u8; 6],
     pub(super) below: Option<u32>,
+    /// Whether it is set up.
+    pub(super) up: bool,
     /// None where it is no macvlan.
     pub(super) mode: Option<u32>,
     /// What it says of itself.

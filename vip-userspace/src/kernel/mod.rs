@@ -85,9 +85,11 @@ pub trait Kernel: Send {
     fn remove_rules(&mut self, rules: &[Rule]) -> Vec<Failure>;
 
     /// Makes the interface of a virtual MAC on the one of index `base`, and sets it
-    /// up; its index. One that is there already, ours and the same, is taken as it
-    /// is. `families` are those whose addresses will live on it. The switches of the
-    /// interface below that go with it are turned.
+    /// up; its index. One of ours that is there already, on `base`, is taken, and has
+    /// its MAC put back; one that has been renamed is removed. `families` are those
+    /// whose addresses will live on it. The switches of the interface below that go
+    /// with it are turned. Somebody else's (a dead keepalived's) is taken as it is
+    /// if it is the same and up.
     ///
     /// # Errors
     ///
@@ -98,6 +100,18 @@ pub trait Kernel: Send {
         vmac: &Vmac,
         families: &[Family],
     ) -> Result<u32, VmacError>;
+
+    /// Which of these interfaces, by their index and the index of the one below, are
+    /// still there as [`Kernel::ensure_vmac`] has left them.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not tell of its interfaces.
+    fn vmacs_stand(&mut self, expected: &[(u32, u32, &Vmac)]) -> io::Result<Vec<bool>>;
+
+    /// Takes its MAC from the interface of a virtual MAC until
+    /// [`Kernel::ensure_vmac`] gives it another: two may be about to exchange theirs.
+    fn free_mac(&mut self, name: &str);
 
     /// Takes the interface of a virtual MAC away, and turns back what was turned for
     /// it; nobody else's interface of that name.

@@ -4,6 +4,7 @@
 //! address by itself. The interface below keeps quiet about addresses that are not
 //! its own, or it would answer for the virtual ones with its own MAC.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::Ipv6Addr;
 
@@ -45,6 +46,8 @@ const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 const MODE_PRIVATE: u32 = 1;
 /// No link-local address is made.
 const ADDR_GEN_NONE: u8 = 1;
+/// The first byte of a MAC that nobody has been given (IEEE 802).
+const LOCALLY_ADMINISTERED: u8 = 0x02;
 
 /// There is no interface with the virtual MAC.
 #[derive(Debug, thiserror::Error)]
@@ -106,24 +109,33 @@ impl NetlinkKernel {
             error: refusal.error,
             note: refusal.note,
         };
-        let found = self
-            .macvlan(name)
+        let all = self
+            .links()
             .map_err(|error| refused(Refusal { error, note: None }))?;
+        let found = all.iter().find(|one| one.name == *name);
         let index = match found {
-            Some(found) if !self.is_ours(&found) => {
-                return Err(VmacError::NameTaken { name: name.clone() });
+            Some(found) if !self.is_ours(found) => {
+                // Whom it belonged to may be dead. If not, nobody but them sets it
+                // up, and what leaves by it is lost.
+                return if found.up && is_macvlan_of(found, base, vmac) {
+                    Ok(found.index)
+                } else {
+                    Err(VmacError::NameTaken { name: name.clone() })
+                };
             }
-            Some(found)
-                if found.below == Some(base)
-                    && found.mac == vmac.mac.0
-                    && found.mode == Some(MODE_PRIVATE) =>
-            {
+            Some(found) if found.below == Some(base) && found.mode == Some(MODE_PRIVATE) => {
+                if found.mac != vmac.mac.0 {
+                    self.clear_the_way(&all, base, vmac);
+                    self.one(&addressing(found.index, vmac.mac.0))
+                        .map_err(refused)?;
+                }
                 found.index
             }
             found => {
                 if let Some(found) = found {
                     self.one(&deletion(found.index)).map_err(refused)?;
                 }
+                self.clear_the_way(&all, base, vmac);
                 let made = made(name);
                 self.ledger.making(std::iter::once(&made));
                 let created = self.one(&creation(base, vmac));
@@ -157,6 +169,50 @@ impl NetlinkKernel {
             self.unmake_vmac(name);
         }
         done.map(|()| index)
+    }
+
+    /// One of ours that somebody has given another name may still have the MAC, which
+    /// an interface takes once; nobody else would remove it.
+    fn clear_the_way(&mut self, all: &[Macvlan], base: u32, vmac: &Vmac) {
+        let alias = self.alias();
+        for one in all {
+            let in_the_way = one.name != vmac.name && is_macvlan_of(one, base, vmac);
+            if !in_the_way || one.alias != alias || self.is_listed(&one.name) {
+                continue;
+            }
+            if let Err(refusal) = self.one(&deletion(one.index)) {
+                log::warn!("cannot remove {}: {}", one.name, refusal.error);
+            }
+        }
+    }
+
+    /// As [`super::Kernel::free_mac`].
+    pub(super) fn give_other_mac(&mut self, name: &str) {
+        if let Ok(Some(found)) = self.macvlan(name)
+            && self.is_ours(&found)
+        {
+            let [a, b, c, d] = found.index.to_be_bytes();
+            let mac = [LOCALLY_ADMINISTERED, 0, a, b, c, d];
+            if let Err(refusal) = self.one(&addressing(found.index, mac)) {
+                log::warn!("cannot take its MAC from {name}: {}", refusal.error);
+            }
+        }
+    }
+
+    /// As [`super::Kernel::vmacs_stand`].
+    pub(super) fn find_standing(
+        &mut self,
+        expected: &[(u32, u32, &Vmac)],
+    ) -> io::Result<Vec<bool>> {
+        let all = self.links()?;
+        let all: HashMap<u32, Macvlan> = all.into_iter().map(|one| (one.index, one)).collect();
+        let stands = |(index, base, vmac): &(u32, u32, &Vmac)| {
+            let found = all.get(index);
+            found.is_some_and(|one| {
+                one.up && one.name == vmac.name && is_macvlan_of(one, *base, vmac)
+            })
+        };
+        Ok(expected.iter().map(stands).collect())
     }
 
     /// As [`super::Kernel::remove_vmac`].
@@ -326,9 +382,15 @@ impl NetlinkKernel {
 
     /// Whether it says so of itself, or a dead vip was about to have it say so.
     fn is_ours(&self, found: &Macvlan) -> bool {
+        found.alias == self.alias()
+            || found.mode == Some(MODE_PRIVATE) && self.is_listed(&found.name)
+    }
+
+    /// Whether we, or a dead vip, have made one of this name.
+    fn is_listed(&self, name: &str) -> bool {
+        let made = made(name);
         let mut entries = self.ledger.entries().iter();
-        let mut listed = || entries.any(|entry| entry.made() == Some(&made(&found.name)));
-        found.alias == self.alias() || found.mode == Some(MODE_PRIVATE) && listed()
+        entries.any(|entry| entry.made() == Some(&made))
     }
 
     fn macvlan(&mut self, name: &str) -> io::Result<Option<Macvlan>> {
@@ -400,6 +462,18 @@ fn creation(base: u32, vmac: &Vmac) -> Request {
             data.number(IFLA_MACVLAN_MODE, MODE_PRIVATE);
         });
     });
+    request
+}
+
+/// Whether it is one on that interface, with that MAC.
+fn is_macvlan_of(found: &Macvlan, base: u32, vmac: &Vmac) -> bool {
+    found.below == Some(base) && found.mac == vmac.mac.0 && found.mode == Some(MODE_PRIVATE)
+}
+
+/// Gives it a MAC.
+fn addressing(index: u32, mac: [u8; 6]) -> Request {
+    let mut request = Request::new(RTM_SETLINK, 0, &link_header(index, 0, 0));
+    request.bytes(IFLA_ADDRESS, &mac);
     request
 }
 

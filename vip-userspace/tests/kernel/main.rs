@@ -35,7 +35,7 @@ use vip::kernel::speakers::{
 };
 use vip::kernel::{
     Assignment, FrameSender, Inventory, Kernel, Link, LinkEvent, Membership, Monitor,
-    NetlinkKernel, UnicastSender, hold_protocol_112,
+    NetlinkKernel, UnicastSender, VmacError, hold_protocol_112,
 };
 use vip_common::ids::{Family, MacAddr, Vrid};
 

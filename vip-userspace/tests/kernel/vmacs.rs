@@ -232,6 +232,91 @@ fn another_ones_interface_is_left_alone_and_what_is_in_the_way_is_said() {
 }
 
 #[test]
+fn what_a_dead_keepalived_left_is_used_while_it_is_up_and_the_same() {
+    alone(|| {
+        let (a0, b0) = cable();
+        ip("link add vrrp.51 link a0 address 00:00:5e:00:01:33 type macvlan mode private");
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let theirs = link("vrrp.51").index;
+        let mut ensure = |base, vmac: &Vmac| kernel.ensure_vmac(base, vmac, &[Family::V4]);
+        let refused =
+            |result: Result<u32, VmacError>| matches!(result, Err(VmacError::NameTaken { .. }));
+        assert!(refused(ensure(a0, &vmac("vrrp.51"))), "it is down");
+        ip("link set vrrp.51 up");
+        assert_eq!(ensure(a0, &vmac("vrrp.51")).unwrap(), theirs);
+        assert!(refused(ensure(b0, &vmac("vrrp.51"))), "it is on a0");
+        let other = Vmac {
+            mac: MacAddr([0, 0, 0x5e, 0, 1, 52]),
+            ..vmac("vrrp.51")
+        };
+        assert!(refused(ensure(a0, &other)), "it has another MAC");
+        let expected = [(theirs, a0, &vmac("vrrp.51"))];
+        assert_eq!(kernel.vmacs_stand(&expected).unwrap(), [true]);
+        ip("link set vrrp.51 down");
+        assert_eq!(kernel.vmacs_stand(&expected).unwrap(), [false]);
+        kernel.remove_vmac("vrrp.51");
+        assert_eq!(link("vrrp.51").index, theirs, "it stays theirs");
+    });
+}
+
+#[test]
+fn a_mac_is_put_back_and_two_can_be_exchanged() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let one = |name: &str, last| Vmac {
+            mac: MacAddr([0, 0, 0x5e, 0, 1, last]),
+            ..vmac(name)
+        };
+        let ensure = |kernel: &mut NetlinkKernel, vmac: &Vmac| {
+            kernel.ensure_vmac(a0, vmac, &[Family::V4]).unwrap()
+        };
+        let va = ensure(&mut kernel, &one("va", 45));
+        let vb = ensure(&mut kernel, &one("vb", 46));
+        ip("link set va address 02:00:00:00:00:01");
+        assert_eq!(ensure(&mut kernel, &one("va", 45)), va, "not made anew");
+        assert_eq!(link("va").mac, one("va", 45).mac);
+        kernel.free_mac("va");
+        kernel.free_mac("vb");
+        assert_eq!(ensure(&mut kernel, &one("va", 46)), va);
+        assert_eq!(ensure(&mut kernel, &one("vb", 45)), vb);
+        assert_eq!(link("va").mac, one("va", 46).mac);
+        assert_eq!(link("vb").mac, one("vb", 45).mac);
+        let (va_now, vb_now) = (one("va", 46), one("vb", 45));
+        let expected = [(va, a0, &va_now), (vb, a0, &va_now), (vb, a0, &vb_now)];
+        let stand = kernel.vmacs_stand(&expected).unwrap();
+        assert_eq!(stand, [true, false, true]);
+        kernel.remove_vmac("va");
+        kernel.remove_vmac("vb");
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
+
+#[test]
+fn one_that_was_renamed_is_found_by_what_it_says_of_itself() {
+    alone(|| {
+        let (a0, _) = cable();
+        let dir = RuntimeDir::new();
+        let mut kernel = dir.open();
+        let mut ensure = || kernel.ensure_vmac(a0, &vmac("vrrp.51"), &[Family::V4]);
+        let first = ensure().unwrap();
+        ip("link set vrrp.51 down");
+        ip("link set vrrp.51 name foo51");
+        ip("link set foo51 up");
+        let second = ensure().unwrap();
+        assert_ne!(first, second);
+        assert!(!try_ip("link show foo51").status.success());
+        assert_eq!(link("vrrp.51").mac, MAC);
+        kernel.remove_vmac("vrrp.51");
+        drop(kernel);
+        assert_eq!(dir.list(), None);
+    });
+}
+
+#[test]
 fn promotion_is_turned_on_and_back() {
     alone(|| {
         cable();
