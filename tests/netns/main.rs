@@ -17,4 +17,5 @@ mod reloads;
 mod rungs;
 mod signatures;
 mod trackers;
+mod vmacs;
 mod walk;

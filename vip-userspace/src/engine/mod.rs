@@ -67,6 +67,8 @@ struct Port {
     deaf: bool,
     /// Whether it has been looked at since the start.
     looked_at: bool,
+    /// Whether it is to have a virtual MAC and cannot be made.
+    unmade: bool,
     /// Changes whenever frames that were built for it are not right any more.
     face: u32,
 }
@@ -470,6 +472,11 @@ impl Engine {
                     self.detach(index);
                     self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
                 }
+                self.settle(index);
+            }
+            Outcome::NotMade { port: index } => {
+                self.ports[index].unmade = true;
+                self.ports[index].looked_at = true;
                 self.settle(index);
             }
             Outcome::Source {

@@ -210,6 +210,11 @@ pub enum Report {
         /// The router.
         slot: usize,
     },
+    /// Somebody has changed a virtual MAC of ours; it is put back.
+    MacPutBack {
+        /// The router.
+        slot: usize,
+    },
     /// A stranger claims an address.
     Claimed {
         /// The router.
@@ -257,7 +262,8 @@ impl Report {
             Self::Refused { .. }
             | Self::OtherList { .. }
             | Self::Claimed { .. }
-            | Self::PutBack { .. } => true,
+            | Self::PutBack { .. }
+            | Self::MacPutBack { .. } => true,
             Self::Election { report, .. } => matches!(
                 report,
                 election::Report::LowerPriorityHeard { .. }

@@ -9,7 +9,8 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use vip_common::election::{Fault, Input, State};
 
 use super::{
-    ATTACH_RETRY, AttachedPort, EAR, Engine, Hindrance, LinkFacts, OwnedEar, Port, Request, rt,
+    ATTACH_RETRY, AttachedPort, EAR, Engine, Hindrance, LinkFacts, OwnedEar, Port, Report, Request,
+    rt,
 };
 use crate::dataplane::Ear;
 use crate::kernel::hands::{Attached, Spent};
@@ -52,8 +53,36 @@ impl Engine {
             if came_back && same {
                 self.ask(Request::Rejoin { port: index });
             }
+            let is_made = self.plan.ports[index].vmac.is_some();
+            let went_down = !link.running && before.is_some_and(|before| before.running);
+            if went_down && same && is_made {
+                // The hands set it up again, or say that it is not ours to set up.
+                self.attach(index);
+            }
+            self.put_mac_back(index, before, link);
         }
         self.settle(index);
+    }
+
+    /// Somebody has given an interface with a virtual MAC another one; the hands, who
+    /// are asked to attach it anew, give it its own again.
+    fn put_mac_back(&mut self, index: usize, before: Option<LinkFacts>, link: LinkFacts) {
+        let plan = Arc::clone(&self.plan);
+        let Some(made) = &plan.ports[index].vmac else {
+            return;
+        };
+        let Some(before) = before.filter(|before| before.mac != link.mac) else {
+            return;
+        };
+        for slot in plan.ports[index].needed_by.iter().copied() {
+            if before.mac == made.vmac.mac {
+                self.routers[slot].seen.put_back += 1;
+                self.report(Report::MacPutBack { slot });
+            } else if link.mac == made.vmac.mac && self.routers[slot].seen.installed {
+                // Neighbours may have learned the other one.
+                self.announce(slot, plan.routers[slot].params.garp.repeat);
+            }
+        }
     }
 
     pub(super) fn attach(&mut self, index: usize) {
@@ -115,6 +144,7 @@ impl Engine {
         let port = &mut self.ports[index];
         let is_new = port.attached.is_none();
         port.looked_at = true;
+        port.unmade = false;
         port.asked = None;
         port.deaf = false;
         let Some(link) = port.link.filter(|link| link.ifindex == ifindex) else {
@@ -220,8 +250,15 @@ impl Engine {
             return;
         }
         let facts_of = |port: usize| {
-            let attached = ports.get(port).and_then(|port| port.attached.as_ref());
-            attached.map(|attached| attached.facts)
+            let attached = ports.get(port)?.attached.as_ref()?;
+            let made = plan.ports.get(port)?.vmac.as_ref();
+            // Who speaks by a virtual MAC does so also while the hands are giving it
+            // to its interface.
+            let mac = made.map_or(attached.facts.mac, |made| made.vmac.mac);
+            Some(LinkFacts {
+                mac,
+                ..attached.facts
+            })
         };
         let is_virtual = |port: usize| plan.ports.get(port).is_some_and(|one| one.vmac.is_some());
         let before = (router.built_for.is_some(), router.mac);
@@ -305,7 +342,7 @@ impl Engine {
                 continue;
             }
             let is_made = self.plan.ports[index].vmac.is_some();
-            let missing = if is_made {
+            let missing = if is_made && !port.unmade {
                 Fault::Starting
             } else {
                 absent(port)
@@ -316,6 +353,7 @@ impl Engine {
                 // Another MAC or address of the same interface is no reason to
                 // leave: the NIC is being told, and frames are built anew then.
                 Some(attached) if attached.facts.ifindex == link.ifindex => {}
+                _ if port.unmade && !link.running => return Err(there(Fault::LinkDown)),
                 _ if port.retry_at.is_some() => return Err(there(Fault::EarDeaf)),
                 _ => return Err(there(Fault::Starting)),
             }

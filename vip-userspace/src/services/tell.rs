@@ -92,6 +92,10 @@ impl Services {
                 let text = "an address was removed by another program; put back";
                 self.say(slot, Level::Warning, text);
             }
+            Report::MacPutBack { slot } => {
+                let text = "its virtual MAC was changed by another program; put back";
+                self.say(slot, Level::Warning, text);
+            }
             Report::Election {
                 slot,
                 at,
@@ -315,6 +319,15 @@ impl Services {
                     &format!("cannot hear {name}: {why}; tried again every few seconds"),
                 );
                 state.ports[port] = HeardBy { rung: None, why };
+            }
+            Note::NotMade { port, why } => {
+                self.log.line(Level::Warning, &why);
+                state.ports[port] = HeardBy { rung: None, why };
+            }
+            Note::Made { port } => {
+                let name = &self.plan.ports[port].name;
+                self.log.line(Level::Info, &format!("{name} can be used"));
+                state.ports[port].why.clear();
             }
             Note::LostEar { port, why } => {
                 let name = &self.plan.ports[port].name;

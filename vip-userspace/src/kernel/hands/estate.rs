@@ -130,7 +130,7 @@ impl Hands {
     /// among them.
     fn to_be_quiet(&self, gone: &Estate) -> Vec<(String, Vec<Family>)> {
         let mut quiet = Vec::new();
-        for (port, name) in &self.made {
+        for (port, own) in &self.made {
             let (Some(planned), Some(held)) = (self.plan.ports.get(*port), &self.held[*port])
             else {
                 continue;
@@ -142,7 +142,7 @@ impl Hands {
                 && !others.any(|one| here(&one))
                 && let Some(made) = &planned.vmac
             {
-                quiet.push((name.clone(), made.families.clone()));
+                quiet.push((own.vmac.name.clone(), made.families.clone()));
             }
         }
         quiet

@@ -196,9 +196,24 @@ impl Hands {
     }
 
     pub(super) fn attach(&mut self, port: usize, ifindex: u32) -> Outcome {
+        if !self.has_its_mac(port) {
+            if let Some(before) = self.held[port].take() {
+                self.ears.detach(before.link.index);
+            }
+            return Outcome::NotAttached { port, ifindex };
+        }
+        let is_made = self.made.contains_key(&port);
         match self.try_attach(port, ifindex) {
-            Ok(attached) => Outcome::Attached(Box::new(attached)),
+            Ok(attached) => {
+                if is_made && self.lacking.remove(&port).is_some() {
+                    (self.tell)(Note::Made { port });
+                }
+                Outcome::Attached(Box::new(attached))
+            }
             Err(why) => {
+                if is_made {
+                    self.lacking.insert(port, why.clone());
+                }
                 (self.tell)(Note::CannotHear { port, why });
                 Outcome::NotAttached { port, ifindex }
             }

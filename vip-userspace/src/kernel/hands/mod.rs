@@ -30,6 +30,7 @@ use crate::kernel::{FrameSender, Inventory, Kernel, Link, Membership, UnicastSen
 use crate::plan::Plan;
 
 use estate::Estate;
+use furnish::Made;
 pub use listen::{facts, listening, others, own_addresses};
 
 /// What the engine asks for.
@@ -178,6 +179,11 @@ pub enum Outcome {
         /// Of the request.
         generation: u32,
     },
+    /// The interface with a virtual MAC that a port stands for cannot be had.
+    NotMade {
+        /// The port.
+        port: usize,
+    },
     /// What was found at [`Request::Look`].
     Looked {
         /// The port.
@@ -246,6 +252,19 @@ pub enum Note {
         /// Why.
         why: String,
     },
+    /// The interface with a virtual MAC that a port stands for cannot be had; told
+    /// once, and tried again each second.
+    NotMade {
+        /// The port.
+        port: usize,
+        /// Why.
+        why: String,
+    },
+    /// It is there now.
+    Made {
+        /// The port.
+        port: usize,
+    },
     /// The ear of a port was lost.
     LostEar {
         /// The port.
@@ -303,8 +322,8 @@ pub struct Hands {
     installed: Vec<Estate>,
     /// What is always there, as far as it is.
     statics: Estate,
-    /// Interfaces with a virtual MAC that were made, by port, and their names.
-    made: BTreeMap<usize, String>,
+    /// Interfaces with a virtual MAC that were made, by port.
+    made: BTreeMap<usize, Made>,
     /// What could not be furnished, so that it is told once.
     lacking: HashMap<usize, String>,
     /// Interfaces whose second addresses are promoted.
@@ -472,12 +491,22 @@ impl Hands {
             Request::Detach { port, ifindex } => {
                 self.ears.detach(ifindex);
                 self.held[port] = None;
-                self.made.remove(&port);
+                // Another one may be there by now.
+                let gone = self
+                    .made
+                    .get(&port)
+                    .is_some_and(|made| made.index == ifindex);
+                if gone {
+                    self.made.remove(&port);
+                }
                 if let Some(planned) = self.plan.ports.get(port) {
                     self.promoting.remove(&planned.name);
                 }
                 for estate in self.installed.iter_mut().chain([&mut self.statics]) {
                     estate.addresses.retain(|one| one.ifindex != ifindex);
+                }
+                if gone {
+                    self.furnish();
                 }
                 None
             }

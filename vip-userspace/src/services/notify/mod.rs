@@ -214,6 +214,7 @@ impl Notify {
             | Report::Refused { .. }
             | Report::OtherList { .. }
             | Report::PutBack { .. }
+            | Report::MacPutBack { .. }
             | Report::Claimed { .. }
             | Report::NotSent { .. }
             | Report::Adopted
