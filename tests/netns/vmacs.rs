@@ -184,3 +184,21 @@ fn what_is_done_to_it_by_hand_is_undone() -> Tested {
     assert!(!has_link(a, "vrrp.51")?);
     Ok(())
 }
+
+#[test]
+fn what_a_reload_has_removed_is_not_spoken_of_any_more() -> Tested {
+    let scene = elected()?;
+    let a = &scene.pair.a;
+    let ports = |status: &serde_json::Value| status["dataplane"].to_string();
+    let before = scene.pair.status(a)?.unwrap_or_default();
+    assert!(ports(&before).contains("vrrp.51"), "{before}");
+    a.write(FILE, &fast(100))?;
+    let reload = scene.pair.vip(a, &["reload"])?;
+    assert_eq!(reload.wait(PATIENCE)?.code, Some(0), "{}", reload.stderr());
+    let gone = |status: &serde_json::Value| !ports(status).contains("vrrp.51");
+    let after = scene
+        .pair
+        .wait_for_status(a, "no vrrp.51", PATIENCE, gone)?;
+    assert!(ports(&after).contains("eth0"), "{after}");
+    Ok(())
+}

@@ -18,7 +18,7 @@ use super::status::{
 use super::{HeardBy, Services, State};
 use crate::engine::published::{self, Snapshot, Standing};
 use crate::engine::rt;
-use crate::plan::RouterPlan;
+use crate::plan::{PortPlan, RouterPlan};
 use crate::words;
 
 pub(super) fn status(services: &Services, state: &State) -> Status {
@@ -32,8 +32,7 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
         let Some(snapshot) = services.published.read(slot) else {
             continue;
         };
-        // One that is gone from the configuration and has left.
-        if router.vacant && snapshot.standing == Standing::Initialize(Fault::ShutDown) {
+        if has_left(router, &snapshot) {
             continue;
         }
         let instance = instance(services, state, slot, router, &snapshot, now);
@@ -60,7 +59,7 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
             refused.refused.first().map_or("", String::as_str)
         ));
     }
-    let hearing = |(port, plan): (&HeardBy, &crate::plan::PortPlan)| Hearing {
+    let hearing = |(port, plan): (&HeardBy, &PortPlan)| Hearing {
         interface: plan.name.clone(),
         rung: port
             .rung
@@ -75,6 +74,7 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
         dataplane: ports
             .iter()
             .zip(&services.plan.ports)
+            .filter(|(_, plan)| is_used(services, plan))
             .map(hearing)
             .collect(),
         trackers: services.trackers(state),
@@ -82,6 +82,22 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
         warnings,
         reload,
     }
+}
+
+/// Whether it is gone from the configuration and has left.
+fn has_left(router: &RouterPlan, seen: &Snapshot) -> bool {
+    router.vacant && seen.standing == Standing::Initialize(Fault::ShutDown)
+}
+
+/// Whether an interface is there for anything still. One that a reload has left
+/// without routers keeps its place in the plan.
+fn is_used(services: &Services, port: &PortPlan) -> bool {
+    let mut slots = port.needed_by.iter().chain(&port.tracked_by);
+    port.has_statics
+        || slots.any(|slot| {
+            let seen = services.published.read(*slot);
+            seen.is_none_or(|seen| !has_left(&services.plan.routers[*slot], &seen))
+        })
 }
 
 /// Who was last heard as master since this router takes no part.
