@@ -6,5 +6,6 @@ mod decoder;
 mod frames;
 mod init;
 mod matrix;
+mod notify;
 mod tracked;
 mod words;

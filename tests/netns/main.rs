@@ -10,6 +10,7 @@ mod leaving;
 mod lock;
 mod maintenance;
 mod neighbours;
+mod notify;
 mod receipt;
 mod refusals;
 mod reload;

@@ -190,7 +190,6 @@ impl Services {
         if let Some(nic_log) = self.nic_log.take() {
             tokio::spawn(log_drain(nic_log));
         }
-        self.notify.configure(&self.running.configuration);
         self.notify.cast(&self.plan, &self.running.configuration);
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
         let (mut watchers, mut found) = Watchers::new();

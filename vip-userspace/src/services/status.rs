@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::notify::{PipeState, Scripts};
+
 /// The number that changes when a reader of the document would break.
 pub const SCHEMA: u32 = 1;
 
@@ -31,6 +33,12 @@ pub struct Status {
     /// How the last reload went; `None` before the first.
     #[serde(default)]
     pub reload: Option<Reload>,
+    /// What has become of the scripts of sync groups, by name.
+    #[serde(default)]
+    pub group_scripts: BTreeMap<String, Scripts>,
+    /// The pipes that take every change, as the configuration has them.
+    #[serde(default)]
+    pub pipes: Vec<PipeState>,
 }
 
 /// How a reload went.
@@ -105,6 +113,9 @@ pub struct Instance {
     /// What the kernel last refused of its addresses, routes and rules.
     #[serde(default)]
     pub trouble: Option<Trouble>,
+    /// What has become of its scripts; `None` before the first ran.
+    #[serde(default)]
+    pub scripts: Option<Scripts>,
 }
 
 /// Something that the kernel would not do.

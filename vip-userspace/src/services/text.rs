@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::notify::PipeState;
 use super::status::{Instance, Peer, Status, Tracker};
 use crate::words;
 
@@ -13,6 +14,12 @@ pub fn render(status: &Status) -> String {
         instance(one, &mut lines);
     }
     lines.extend(status.trackers.iter().map(tracker));
+    for (name, scripts) in &status.group_scripts {
+        lines.push(format!("sync group {name}:"));
+        let ran = scripts.lines().into_iter();
+        lines.extend(ran.map(|line| format!("  {line}")));
+    }
+    lines.extend(status.pipes.iter().map(PipeState::line));
     for port in &status.dataplane {
         let why = if port.why.is_empty() {
             String::new()
@@ -105,6 +112,10 @@ fn instance(one: &Instance, lines: &mut Vec<String>) {
         lines.push(format!(
             "  CONFLICT: {address} is claimed by {mac} ({count} x, last {ago} ago)"
         ));
+    }
+    if let Some(scripts) = &one.scripts {
+        let ran = scripts.lines().into_iter();
+        lines.extend(ran.map(|line| format!("  {line}")));
     }
     lines.extend(one.peers.iter().map(|one| format!("  {}", peer(one))));
 }

@@ -11,6 +11,7 @@ use vip_common::layout::{Counter, Refused, RefusedKey};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
+use super::notify::{Board, Kind, PipeState, Record, Scripts};
 use super::orders::{BootTime, What};
 use super::status::{
     Conflict, Hearing, Instance, Master, Ordered, Peer, Reload, SCHEMA, Status, Trouble,
@@ -24,7 +25,11 @@ use crate::words;
 pub(super) fn status(services: &Services, state: &State) -> Status {
     let (ports, doubles) = (&state.ports, &state.doubles);
     let now = rt::now();
-    let mut counters = BTreeMap::new();
+    let board = services.notify.board();
+    let mut counters = BTreeMap::from([
+        ("scripts_left_out".to_owned(), board.left_out),
+        ("pipe_lines_lost".into(), lost_lines(&board)),
+    ]);
     let mut warnings = services.warnings.clone();
     let mut instances = Vec::new();
     for slot in in_order(services) {
@@ -35,7 +40,14 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
         if has_left(router, &snapshot) {
             continue;
         }
-        let instance = instance(services, state, slot, router, &snapshot, now);
+        let mut instance = instance(services, state, slot, router, &snapshot, now);
+        let record = of(&board, Kind::Instance, &router.name);
+        if let Some(record) = record {
+            for (name, count) in script_counters(record) {
+                instance.counters.insert(name.into(), count);
+            }
+        }
+        instance.scripts = record.map(Scripts::from);
         for (name, count) in &instance.counters {
             *counters.entry(name.clone()).or_insert(0) += count;
         }
@@ -59,6 +71,14 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
             refused.refused.first().map_or("", String::as_str)
         ));
     }
+    let group_scripts = services.plan.groups.iter().filter_map(|group| {
+        let record = of(&board, Kind::Group, &group.name)?;
+        for (name, count) in script_counters(record) {
+            *counters.entry(name.to_owned()).or_insert(0) += count;
+        }
+        Some((group.name.clone(), Scripts::from(record)))
+    });
+    let group_scripts = group_scripts.collect();
     let hearing = |(port, plan): (&HeardBy, &PortPlan)| Hearing {
         interface: plan.name.clone(),
         rung: port
@@ -81,6 +101,8 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
         counters,
         warnings,
         reload,
+        group_scripts,
+        pipes: board.pipes.iter().map(PipeState::from).collect(),
     }
 }
 
@@ -98,6 +120,26 @@ fn is_used(services: &Services, port: &PortPlan) -> bool {
             let seen = services.published.read(*slot);
             seen.is_none_or(|seen| !has_left(&services.plan.routers[*slot], &seen))
         })
+}
+
+fn of<'a>(board: &'a Board, kind: Kind, name: &str) -> Option<&'a Record> {
+    let mut subjects = board.subjects.iter();
+    let of = subjects.find(|(subject, _)| subject.kind == kind && subject.name == name);
+    of.map(|(_, record)| record)
+        .filter(|record| record.runs > 0 || record.left_out > 0)
+}
+
+fn script_counters(record: &Record) -> [(&'static str, u64); 4] {
+    [
+        ("scripts_run", record.runs),
+        ("scripts_failed", record.failed),
+        ("scripts_ended", record.overran),
+        ("scripts_left_out", record.left_out),
+    ]
+}
+
+fn lost_lines(board: &Board) -> u64 {
+    board.pipes.iter().map(|pipe| pipe.lost).sum()
 }
 
 /// Who was last heard as master since this router takes no part.
@@ -196,6 +238,7 @@ fn instance(
             .get(&slot)
             .and_then(|until| until.checked_duration_since(Instant::now()))
             .map(nanos),
+        scripts: None,
         trouble: state.troubles.get(&slot).map(|(what, at)| Trouble {
             what: what.clone(),
             ns_ago: nanos(at.elapsed()),

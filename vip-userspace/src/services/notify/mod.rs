@@ -57,6 +57,7 @@ mod pipe;
 mod queue;
 mod reader;
 mod runner;
+mod shown;
 mod teller;
 
 use std::collections::{HashMap, VecDeque};
@@ -72,6 +73,7 @@ pub use event::{Event, Kind, Subject, Word};
 pub use pipe::MOST_LINES;
 pub use queue::{MOST_WAITING, PATIENCE, PATIENCE_OF_A_MASTER};
 pub use runner::{AT_THE_END, LAST_LINES, LAST_SCRIPT};
+pub use shown::{PipeState, ScriptRun, Scripts};
 
 use crate::config::Configuration;
 use crate::engine::Report;
@@ -146,7 +148,7 @@ impl Notify {
     }
 
     /// What is run and written from now on.
-    pub fn configure(&mut self, configuration: &Configuration) {
+    fn configure(&mut self, configuration: &Configuration) {
         let instances = configuration.instances.iter();
         let groups = configuration.sync_groups.iter();
         let all = || {
@@ -168,19 +170,18 @@ impl Notify {
             subjects: subjects.collect(),
         };
         self.order(Order::Configure(Box::new(settings)));
-        self.tell();
     }
 
-    /// Who there is from now on: before the engine is told of a plan, so that nothing
-    /// that it reports of it is lost.
+    /// Who there is from now on, and what is run for them: before the engine is told of
+    /// a plan, so that nothing that it reports of it is lost.
     pub fn cast(&mut self, plan: &Plan, configuration: &Configuration) {
+        self.configure(configuration);
         self.teller.recast(Cast::of(plan, configuration));
         self.tell();
     }
 
     /// A reload has been taken.
     pub fn reloaded(&mut self, configuration: &Configuration) {
-        self.configure(configuration);
         if configuration.telling.states_on_reload {
             self.teller.again();
             self.tell();

@@ -76,6 +76,19 @@ struct Waiting {
     lost: u64,
     /// Lost since that was last said.
     unsaid: u64,
+    /// Nothing is written: its reader is being replaced.
+    held: bool,
+}
+
+/// Lets a pipe go on that is held.
+#[derive(Debug)]
+pub(super) struct Release(Arc<Shared>);
+
+impl Release {
+    pub(super) fn now(self) {
+        self.0.with(|waiting| waiting.held = false);
+        self.0.more.notify_one();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -131,6 +144,13 @@ impl Pipe {
             now.unsaid = then.unsaid;
         });
         self.shared.more.notify_one();
+    }
+
+    /// Writes nothing until it is released: what is read until then is read by
+    /// whoever ends.
+    pub(super) fn hold(&self) -> Release {
+        self.shared.with(|waiting| waiting.held = true);
+        Release(Arc::clone(&self.shared))
     }
 
     /// Puts a line behind the others.
@@ -189,7 +209,10 @@ fn unread(file: &File) -> usize {
 
 async fn write(pipe: AsyncFd<File>, shared: Arc<Shared>, path: String, log: Log) {
     loop {
-        let line = shared.with(|waiting| waiting.lines.front().cloned());
+        let line = shared.with(|waiting| {
+            let front = waiting.lines.front().filter(|_| !waiting.held);
+            front.cloned()
+        });
         let Some(line) = line else {
             shared.more.notified().await;
             continue;

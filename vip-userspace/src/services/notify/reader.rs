@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::board::{PipeRecord, Shared};
+use super::pipe::Release;
 use crate::services::log::{Level, Log};
 use crate::watch::child::Job;
 
@@ -29,11 +30,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Starts it, when the one `before` has ended.
+    /// Starts it, when the one `before` has ended, and lets the pipe go on then.
     pub(super) fn start(
         path: &str,
         job: Job,
-        before: Option<JoinHandle<()>>,
+        before: Option<(JoinHandle<()>, Release)>,
         board: Shared,
         log: Log,
     ) -> Self {
@@ -48,8 +49,9 @@ impl Reader {
             last: Arc::clone(&last),
         };
         let task = tokio::spawn(async move {
-            if let Some(before) = before {
+            if let Some((before, pipe)) = before {
                 let _ = before.await;
+                pipe.now();
             }
             tended.tend().await;
         });

@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::board::Shared;
-use super::event::{Event, Script, Subject};
+use super::board::{PipeRecord, Shared};
+use super::event::{Event, Script, Subject, Word};
 use super::pipe::{self, Opened, Pipe};
 use super::queue::Queue;
 use super::reader::Reader;
@@ -204,7 +204,7 @@ impl Runner {
                 pipe.map_err(|error| error.to_string())
             });
             self.board.with(|board| {
-                board.pipes.push(super::board::PipeRecord {
+                board.pipes.push(PipeRecord {
                     path: fifo.path.clone(),
                     trouble: pipe.as_ref().err().cloned(),
                     ..Default::default()
@@ -224,9 +224,12 @@ impl Runner {
                 pipe.put(line);
             }
             // The reader of before ends, then that of now begins.
-            let before = reads.map(Reader::stop);
+            let ending = reads.map(Reader::stop);
             let (board, log) = (self.board.clone(), self.log.clone());
-            let reader = reader.map(|job| Reader::start(&fifo.path, job, before, board, log));
+            let reader = reader.map(|job| {
+                let before = ending.map(|ending| (ending, pipe.hold()));
+                Reader::start(&fifo.path, job, before, board, log)
+            });
             self.pipes.push((pipe, reader));
         }
         for one in before {
@@ -248,6 +251,10 @@ impl Runner {
 
     fn tell(&mut self, event: &Event) {
         let text = event.line();
+        // What a reload has written again is for whoever reads from then on.
+        if matches!(event.word, Word::Again(_)) && self.preparing.is_some() {
+            self.early.get_or_insert_default();
+        }
         match &mut self.early {
             Some(early) if early.len() < EARLY => early.push(text),
             Some(_) => {}
@@ -361,12 +368,16 @@ impl Runner {
         };
         let said = ended.first_line();
         let said = said.map_or_else(String::new, |line| format!(": {line}"));
+        let outcome = if let Outcome::TimedOut(_) = &ended.outcome {
+            "ended by us".into()
+        } else {
+            ended.outcome.to_string()
+        };
         let text = format!(
-            "({}) {} {}: {} after {}{said}",
+            "({}) {} {}: {outcome} after {}{said}",
             subject.name,
             script.keyword,
             script.command,
-            ended.outcome,
             crate::words::span(ended.took)
         );
         self.say(level, &text);

@@ -94,6 +94,8 @@ struct One {
     told: Option<Told>,
     /// It has left for good.
     left: bool,
+    /// It came with the last configuration.
+    new: bool,
     doubts: u32,
 }
 
@@ -106,6 +108,7 @@ impl One {
             hold: Hold::Free,
             told: None,
             left: false,
+            new: true,
             doubts: 0,
         }
     }
@@ -220,7 +223,11 @@ impl Teller {
                     self.out.extend(gone(&gone_before));
                     One::new(part)
                 }
-                Some(same) => One { part, ..same },
+                Some(same) => One {
+                    part,
+                    new: false,
+                    ..same
+                },
                 None => One::new(part),
             };
             self.ones.push(one);
@@ -253,10 +260,11 @@ impl Teller {
         self.settle();
     }
 
-    /// Writes down where everybody stands, to the pipes, in the same order.
+    /// Writes down where everybody stands, to the pipes, in the same order; who is new
+    /// is told of as it comes.
     pub(super) fn again(&mut self) {
         let faulty = |one: &&One| one.told == Some(Told::Fault);
-        let word = |one: &One| Some(one.event(Word::Again(one.told?)));
+        let word = |one: &One| Some(one.event(Word::Again(one.told.filter(|_| !one.new)?)));
         let mut lines: Vec<Event> = self.ones.iter().filter(faulty).filter_map(word).collect();
         let groups = self.groups.iter();
         lines.extend(groups.filter_map(|one| Some(one.event(Word::Again(one.told?)))));
