@@ -136,9 +136,13 @@ impl Prober {
     }
 }
 
+/// How many nudges count within an interval: a listener goes and comes again.
+/// Whoever makes listeners come and go, in whatever network namespace, shall not use
+/// up `fall`.
+pub const NUDGES: u8 = 2;
+
 /// Makes a check again and again: from start to start its interval, and once more at
-/// once when it is nudged, but not oftener than that: whoever makes listeners come
-/// and go, in whatever network namespace, shall not use up `fall`. A try that takes longer than the interval delays the
+/// once when it is nudged, [`NUDGES`] times within an interval at most. A try that takes longer than the interval delays the
 /// next one; those that were missed are not made up for.
 pub struct Asker {
     prober: Prober,
@@ -146,8 +150,8 @@ pub struct Asker {
     nudge: Arc<Notify>,
     /// When the last look was due by the interval.
     due: Option<Instant>,
-    /// From when on a nudge counts again.
-    nudged_from: Option<Instant>,
+    /// How many nudges count before the next look that is due.
+    nudges: u8,
 }
 
 /// One try.
@@ -173,7 +177,7 @@ impl Asker {
             ticks,
             nudge: Arc::default(),
             due: None,
-            nudged_from: None,
+            nudges: NUDGES,
         }
     }
 
@@ -187,13 +191,14 @@ impl Asker {
     pub async fn next(&mut self) -> Try {
         let skipped = tokio::select! {
             due = self.ticks.tick() => {
+                self.nudges = NUDGES;
                 let before = self.due.replace(due);
                 let since = before.map_or(Duration::ZERO, |before| due - before);
                 let intervals = since.as_nanos() / self.ticks.period().as_nanos().max(1);
                 u64::try_from(intervals.saturating_sub(1)).unwrap_or(u64::MAX)
             }
-            () = nudged(&self.nudge, self.nudged_from) => {
-                self.nudged_from = Some(Instant::now() + self.ticks.period());
+            () = self.nudge.notified(), if self.nudges > 0 => {
+                self.nudges -= 1;
                 0
             }
         };
@@ -210,16 +215,6 @@ impl Asker {
     #[must_use]
     pub fn local_port(&self) -> Option<u16> {
         self.prober.target.local_port()
-    }
-}
-
-/// A nudge that comes at this moment or later; earlier ones are forgotten.
-async fn nudged(nudge: &Notify, from: Option<Instant>) {
-    loop {
-        nudge.notified().await;
-        if from.is_none_or(|from| Instant::now() >= from) {
-            return;
-        }
     }
 }
 

@@ -499,6 +499,9 @@ async fn tries_begin_an_interval_apart_and_at_once_when_nudged() {
     nudge.notify_one();
     let (at, _) = tries.recv().await.unwrap();
     assert!(at - before < Duration::from_millis(100));
+    nudge.notify_one();
+    let (at, _) = tries.recv().await.unwrap();
+    assert!(at - before < Duration::from_millis(100));
     // The rhythm is what it was, whoever goes on nudging.
     nudge.notify_one();
     let (at, _) = tries.recv().await.unwrap();
