@@ -251,7 +251,10 @@ fn life(start: impl Fn(&Pair, &str) -> Result<Process, LabError>) -> Result<Told
     let is_there = |path: &'static str| b.run(move || fs::exists(path).unwrap_or_default());
     told.after = (is_there("/run/ours")?, is_there("/run/states")?);
     for what in COMPANY {
+        // What the loader goes by is none of a script's: 2.2.7 hands it on.
         let text = read(b, &format!("/run/{what}"))?;
+        let lines = text.lines().filter(|line| !line.starts_with("LD_"));
+        let text = lines.collect::<Vec<_>>().join("\n");
         told.company.insert(what, text);
     }
     Ok(told)
