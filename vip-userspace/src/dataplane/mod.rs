@@ -41,6 +41,7 @@ pub use error::{Deaf, EarError};
 pub use forecast::{Seen, forecast};
 pub use gauges::Gauges;
 pub use logs::{NicLog, log_drain};
+pub(crate) use object::refusal;
 pub use ring::RingEar;
 
 /// Whether this build lacks the program at the NIC, because there was no

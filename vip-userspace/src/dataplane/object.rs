@@ -247,6 +247,11 @@ fn why_not(error: &EbpfError) -> String {
     {
         return format!("kernel {running} is older than {KERNEL}");
     }
+    refusal(error)
+}
+
+/// Why the kernel does not take an object, in the kernel's own words.
+pub(crate) fn refusal(error: &EbpfError) -> String {
     if let EbpfError::ProgramError(ProgramError::LoadError {
         io_error,
         verifier_log,

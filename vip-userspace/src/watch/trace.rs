@@ -3,7 +3,6 @@
 //! They are raw tracepoints: those need no file system for tracing, which is not
 //! mounted everywhere, and work in any namespace.
 
-use std::error::Error;
 use std::io;
 
 use aya::maps::{Map, MapData, RingBuf};
@@ -11,6 +10,8 @@ use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use crate::dataplane::refusal;
 
 /// Built by build.rs, empty in a stub build.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vip-trace.bpf.o"));
@@ -46,7 +47,7 @@ impl Trace {
             }
             Ok(object)
         };
-        attach().map(Self).map_err(|error| why_not(&error))
+        attach().map(Self).map_err(|error| refusal(&error))
     }
 
     /// One of the object's maps, once.
@@ -69,26 +70,4 @@ pub(super) fn readable(ring: RingBuf<MapData>) -> io::Result<AsyncFd<RingBuf<Map
     // SAFETY: the ring owns its map's descriptor and closes it when it is dropped.
     let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
     ring.map_err(io::Error::from)
-}
-
-/// The kernel's words, the shortest that say why.
-fn why_not(error: &EbpfError) -> String {
-    if let EbpfError::ProgramError(ProgramError::LoadError {
-        io_error,
-        verifier_log,
-    }) = error
-    {
-        log::debug!("the kernel's verifier says:\n{verifier_log}");
-        return format!("the kernel does not load the program: {io_error}");
-    }
-    let mut why = error.to_string();
-    let mut source = error.source();
-    while let Some(deeper) = source {
-        let words = deeper.to_string();
-        if !why.contains(&words) {
-            why = format!("{why}: {words}");
-        }
-        source = deeper.source();
-    }
-    why
 }

@@ -9,6 +9,7 @@
 mod addresses;
 mod engine;
 mod links;
+mod listeners;
 mod packets;
 mod release;
 mod roads;
