@@ -282,6 +282,15 @@ pub fn address(address: IpAddr, prefix: u8) -> String {
     format!("{address}/{prefix}")
 }
 
+/// An address of an instance that this host has from somebody else, while the
+/// instance is in this state here.
+#[must_use]
+pub fn foreign(address: IpAddr, interface: &str, state: &str) -> String {
+    format!(
+        "{address} is on {interface}, configured by somebody else on this host; as {state} this host answers for it too: remove it there"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

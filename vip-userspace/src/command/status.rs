@@ -42,7 +42,7 @@ pub fn run(arguments: &StatusArgs) -> Result<Exit, Failure> {
     let two = status
         .instances
         .iter()
-        .any(|one| one.two_masters || one.conflicts.iter().any(recent));
+        .any(|one| one.two_masters || !one.foreign.is_empty() || one.conflicts.iter().any(recent));
     Ok(if two { Exit::TwoClaimants } else { Exit::Done })
 }
 

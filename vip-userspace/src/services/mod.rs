@@ -6,6 +6,7 @@
 pub mod control;
 mod doubles;
 pub mod dump;
+mod foreign;
 mod foresight;
 pub mod log;
 mod maintenance;
@@ -46,6 +47,7 @@ use crate::plan::{Current, Plan};
 use crate::watch::Watchers;
 use control::Control;
 use doubles::{Voice, own_voice};
+use foreign::Stranger;
 use log::{Level, Log};
 use notify::{Farewell, Notify};
 pub use obey::restore;
@@ -114,6 +116,8 @@ struct State {
     budgets: HashMap<Kind, Budget>,
     /// Programs of this host that were heard speaking for a router.
     doubles: HashSet<usize>,
+    /// Addresses that this host has from somebody else.
+    foreign: Vec<Stranger>,
     /// A new configuration on its way.
     renewal: Renewal,
     /// Until when the secrets of before a reload are accepted, by slot.
@@ -201,6 +205,7 @@ impl Services {
             refusals: HashSet::new(),
             budgets: HashMap::new(),
             doubles: HashSet::new(),
+            foreign: Vec::new(),
             renewal: Renewal::default(),
             formers: HashMap::new(),
             troubles: HashMap::new(),
@@ -257,6 +262,7 @@ impl Services {
                 _ = pulse.tick() => {
                     self.stop_listening_for_doubles(&mut state);
                     self.tell_refusals(&mut state);
+                    self.look_for_foreign(&mut state);
                     self.end_expired();
                     self.mind_renewal(&mut state);
                     let published = Arc::clone(&self.published);

@@ -89,6 +89,10 @@ pub struct Instance {
     pub two_masters: bool,
     /// Strangers who claim one of the addresses.
     pub conflicts: Vec<Conflict>,
+    /// Addresses of it that this host has from somebody else, although it is not
+    /// MASTER here.
+    #[serde(default)]
+    pub foreign: Vec<Foreign>,
     /// Counters of this router, by name.
     pub counters: BTreeMap<String, u64>,
     /// What a person has ordered of it until it is undone.
@@ -193,6 +197,15 @@ pub struct Conflict {
     pub count: u64,
     /// How long ago the last one was, in ns.
     pub ns_ago: u64,
+}
+
+/// An address that somebody else has configured on this host.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Foreign {
+    /// The address.
+    pub address: IpAddr,
+    /// The interface that has it.
+    pub interface: String,
 }
 
 /// How an interface is heard.

@@ -113,6 +113,13 @@ fn instance(one: &Instance, lines: &mut Vec<String>) {
             "  CONFLICT: {address} is claimed by {mac} ({count} x, last {ago} ago)"
         ));
     }
+    for one_here in &one.foreign {
+        let (address, interface) = (one_here.address, &one_here.interface);
+        lines.push(format!(
+            "  CONFLICT: {}",
+            words::foreign(address, interface, &one.state)
+        ));
+    }
     if let Some(scripts) = &one.scripts {
         let ran = scripts.lines().into_iter();
         lines.extend(ran.map(|line| format!("  {line}")));

@@ -223,6 +223,7 @@ fn instance(
         peers: peers(seen, &refused, now),
         two_masters: two_masters(router, seen, now),
         conflicts: conflicts(services, number, seen, now),
+        foreign: services.foreign(state, slot),
         counters: counters(services, number, seen),
         hands_over: hands_over(seen),
         priority_reason: priority_reason(services, state, router, seen),
