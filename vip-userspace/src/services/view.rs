@@ -302,6 +302,9 @@ fn reason(router: &RouterPlan, obstacle: &Obstacle, seen: &Snapshot, now: MonoTi
         let left = seen
             .deadline
             .map_or(Duration::ZERO, |deadline| deadline.since(now));
+        if left.is_zero() && router.group_of.is_some() {
+            return "its time has come, and it waits for the rest of its sync group".to_owned();
+        }
         format!("takes over in {} if nothing is heard", words::span(left))
     };
     match seen.standing {
@@ -581,6 +584,15 @@ mod tests {
             of(&seen),
             "replaces 192.168.8.4 (priority 80); takes over in 2.000 s if nothing is heard"
         );
+        // Another member of its sync group is content as it is.
+        let mut grouped = plan.routers[0].clone();
+        grouped.group_of = Some(0);
+        seen.deadline = Some(at(1_400));
+        assert_eq!(
+            reason(&grouped, &obstacle, &seen, at(1_500)),
+            "replaces 192.168.8.4 (priority 80); its time has come, and it waits for the rest of its sync group"
+        );
+        seen.deadline = Some(at(3_500));
         seen.standing = Standing::Active;
         assert_eq!(of(&seen), "the addresses are being installed, for 1.500 s");
         seen.installed = true;
