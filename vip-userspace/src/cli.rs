@@ -303,9 +303,16 @@ pub struct UntakeArgs {
     pub daemon: Daemon,
 }
 
-/// A time with its unit, a second at least.
+/// The longest time that an order may be given for: beyond it somebody has forgotten
+/// it, or meant another unit.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
+/// A time with its unit, a second at least and 366 days at most.
 fn span(word: &str) -> Result<Duration, String> {
     match humantime::parse_duration(word) {
+        Ok(span) if span > LONGEST => {
+            Err("366 days at most; without --for it holds until it is undone".into())
+        }
         Ok(span) if span >= Duration::from_secs(1) => Ok(Duration::from_secs(span.as_secs())),
         Ok(_) => Err("a second at least".into()),
         Err(_) => Err("a time with its unit, like 90s, 30m or 2h".into()),
@@ -329,4 +336,20 @@ fn seconds(word: &str) -> Result<Duration, String> {
         return Err("0 to 60 seconds".to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_holds_for_a_second_at_least_and_a_year_at_most() {
+        assert_eq!(span("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(span("366days"), Ok(LONGEST));
+        let said = span("99999999h").unwrap_err();
+        assert!(said.contains("366 days at most"), "{said}");
+        assert!(span("367days").is_err());
+        assert!(span("0s").is_err());
+        assert!(span("2").is_err());
+    }
 }
