@@ -71,7 +71,7 @@ pub(super) fn judge(difference: &Difference, first: &Instance, other: &Instance)
             differs,
             "the nodes do not hear each other, and both become master",
         ),
-        Difference::Source(_) | Difference::Priority(_) | Difference::Interface(_) => None,
+        Difference::Source(..) | Difference::Priority(_) | Difference::Interface(_) => None,
         Difference::Addresses(lists) => addresses(name, keyword, lists, Severity::Error),
         Difference::Excluded(lists) => addresses(name, keyword, lists, Severity::Warning),
         Difference::DownTimerAdverts(_) => judged(

@@ -67,6 +67,7 @@ impl<'a> Written<'a> {
         let otherwise = match keyword {
             "accept" => "no_accept",
             "mcast_src_ip" => "unicast_src_ip",
+            "unicast_src_ip" => "mcast_src_ip",
             _ => "",
         };
         let setting = self

@@ -104,7 +104,7 @@ pub enum Difference {
     /// The group it speaks to.
     Group(Sides<IpAddr>),
     /// The source of its adverts.
-    Source(Sides<Option<IpAddr>>),
+    Source(&'static str, Sides<Option<IpAddr>>),
     /// The addresses in its adverts.
     Addresses(Lists),
     /// The addresses that move with them.
@@ -275,7 +275,7 @@ pub fn differences(old: &Instance, new: &Instance) -> Vec<Difference> {
         sides(&old.unicast, &new.unicast)
             .map(Box::new)
             .map(Difference::Unicast),
-        sides(&old.source, &new.source).map(Difference::Source),
+        sides(&old.source, &new.source).map(|sides| Difference::Source(source_word(new), sides)),
         sides(&old.dialect, &new.dialect).map(Difference::Dialect),
         addresses(&old.addresses, &new.addresses).map(Difference::Addresses),
         addresses(&old.excluded, &new.excluded).map(Difference::Excluded),
@@ -369,4 +369,37 @@ fn lists<T: Clone + PartialEq, K: Hash + Eq>(
         removed: part(old, &after, false),
         reordered: part(old, &after, true) != part(new, &before, true),
     })
+}
+
+/// The word that says where the adverts of an instance come from.
+const fn source_word(instance: &Instance) -> &'static str {
+    if instance.unicast.is_some() {
+        "unicast_src_ip"
+    } else {
+        "mcast_src_ip"
+    }
+}
+
+#[cfg(test)]
+mod source_tests {
+    use super::*;
+
+    #[test]
+    fn the_word_for_the_source_is_the_one_in_use() {
+        let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 1\nWORD 192.0.2.7\n\
+            BLOCK\nvirtual_ipaddress {\n192.0.2.1/24\n}\n}\n";
+        for (word, block) in [
+            ("mcast_src_ip", ""),
+            ("unicast_src_ip", "unicast_peer {\n192.0.2.9\n}"),
+        ] {
+            let text = text.replace("WORD", word).replace("BLOCK", block);
+            let of = |text: &str| crate::config::parse(text, "test").configuration;
+            let (old, new) = (of(&text), of(&text.replace("2.7", "2.8")));
+            let said: Vec<String> = differences(&old.instances[0], &new.instances[0])
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            assert_eq!(said, [format!("{word}: 192.0.2.7 -> 192.0.2.8")]);
+        }
+    }
 }

@@ -27,13 +27,12 @@ impl Difference {
             Self::Preempt(_) => "nopreempt",
             Self::Auth(_) => "authentication",
             Self::Group(_) => "mcast_dst_ip",
-            Self::Source(_) => "mcast_src_ip",
             Self::Addresses(_) => "virtual_ipaddress",
             Self::Excluded(_) => "virtual_ipaddress_excluded",
             Self::Garp(_) => "garp_master_*",
             Self::DownTimerAdverts(_) => "down_timer_adverts",
             Self::PreemptDelay(_) => "preempt_delay",
-            Self::Switch(keyword, _) => keyword,
+            Self::Source(keyword, _) | Self::Switch(keyword, _) => keyword,
             Self::Hmac(_) => "auth_hmac",
             Self::Unicast(_) => "unicast_peer",
             Self::Dialect(_) => "v3_checksum_as_v2",
@@ -63,7 +62,7 @@ impl Difference {
                 Auth::Password(_) => "a password".to_owned(),
             })),
             Self::Group(sides) => Some(sides.each(ToString::to_string)),
-            Self::Source(sides) => Some(sides.each(|source| optional(source.as_ref()))),
+            Self::Source(_, sides) => Some(sides.each(|source| optional(source.as_ref()))),
             Self::Addresses(_)
             | Self::Excluded(_)
             | Self::Routes(_)
@@ -382,7 +381,7 @@ impl fmt::Display for Difference {
             | Self::Hmac(_)
             | Self::Group(_)
             | Self::Unicast(_)
-            | Self::Source(_)
+            | Self::Source(..)
             | Self::Dialect(_)
             | Self::Vmac(_)
             | Self::Notify(_)
