@@ -25,7 +25,9 @@ static PORTS: HashMap<u16, u8> = HashMap::with_max_entries(WATCHED_PORTS, 0);
 static LISTENERS: RingBuf = RingBuf::with_byte_size(TRACE_RING_BYTES, 0);
 
 /// On `inet_sock_set_state`, which is called with a socket, its old and its new
-/// state: when it ceases to listen it is not found by connections any more.
+/// state: when it ceases to listen it is not found by connections any more. A port that
+/// the kernel chose itself has been forgotten by then: that end is found out at the next
+/// look.
 #[raw_tracepoint(tracepoint = "inet_sock_set_state")]
 pub fn vip_listener(context: RawTracePointContext) -> i32 {
     let (from, to): (i32, i32) = (context.arg(1), context.arg(2));

@@ -21,9 +21,10 @@ fn a_listener_rings_when_it_comes_and_goes_and_not_when_it_accepts() {
         let runtime = runtime.enable_all().build().unwrap();
         runtime.block_on(async {
             let listeners = Listeners::start().unwrap();
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = listener.local_addr().unwrap().port();
-            let other = port ^ 1;
+            // Chosen here, as services do: a port that the kernel chose is forgotten
+            // before it says that its listener is gone.
+            let (port, other) = (8_086, 8_087);
+            let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
             let (bell, later) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
             listeners.watch(port, &bell).unwrap();
             listeners.watch(other, &later).unwrap();
