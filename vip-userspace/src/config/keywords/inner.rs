@@ -108,7 +108,7 @@ pub(super) const FILE: &[Keyword] = &[
 #[rustfmt::skip] // one word a line
 pub(super) const CHECK: &[Keyword] = &[
     k("tcp", Probe(Question::Tcp), PART, "connects, and closes the connection"),
-    k("tls", Probe(Question::Tls), PART, "connects and shakes hands; `sni` is the name to ask for, the host else; with `ca`, who answers must have a certificate for that name which comes from one in this file, else any will do"),
+    k("tls", Probe(Question::Tls), PART, "connects and shakes hands; `sni` is the name to ask for, the host else; with `ca`, who answers must have a certificate of this file, or one for that name which comes from one in it, else any will do"),
     k("http", Probe(Question::Http), PART, "asks for a page on a connection of its own: the status must be one of these, else 200 to 399, and with `body` this text must stand in the first 64 KiB; `https` with `ca` as for `tls`. It follows no redirect"),
     k("interval", Seconds(10_000, LONGEST), PART, "time from one start to the next").or("1"),
     k("timeout", Seconds(1000, LONGEST), PART, "it has failed when it takes longer, name lookup included; while it waits no other one starts").or("interval"),

@@ -41,11 +41,25 @@ impl Target {
     /// A new connection, to the first of the name's addresses that accepts one. It
     /// is reset when it is dropped.
     pub(super) async fn connect(&mut self) -> Result<TcpStream, Failure> {
+        self.first(|connected| connected).await
+    }
+
+    /// Whether one of the name's addresses accepts a connection, whatever becomes of
+    /// it then.
+    pub(super) async fn accepts(&mut self) -> Result<(), Failure> {
+        self.first(accepted).await
+    }
+
+    /// What is made of the first of the name's addresses that is well.
+    async fn first<T>(
+        &mut self,
+        judge: impl Fn(io::Result<TcpStream>) -> io::Result<T>,
+    ) -> Result<T, Failure> {
         let mut last = None;
         self.tried = self.addresses().await?;
         for address in self.tried.iter().copied() {
-            match connect(address).await {
-                Ok(stream) => return Ok(stream),
+            match judge(connect(address).await) {
+                Ok(found) => return Ok(found),
                 Err(why) => last = Some(Failure::Connect { address, why }),
             }
         }
@@ -88,6 +102,23 @@ fn is_here(address: &SocketAddr) -> bool {
         socket.local_addr()
     });
     from.is_ok_and(|from| from.ip() == address.ip())
+}
+
+/// Whether there was a connection. Of a service that resets at once what it accepts
+/// the reset may be there before the connection has been looked at: the kernel says
+/// so in other words than of one that was never accepted, which is refused.
+pub(super) fn accepted(connected: io::Result<TcpStream>) -> io::Result<()> {
+    match connected.map(drop) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+            ) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {

@@ -110,10 +110,7 @@ impl Prober {
 
     async fn ask(&mut self) -> Result<(), Failure> {
         match &self.check.probe {
-            Probe::Tcp(_) => {
-                self.target.connect().await?;
-                Ok(())
-            }
+            Probe::Tcp(_) => self.target.accepts().await,
             Probe::Tls { name, ca, endpoint } => {
                 let tls = tls::configuration(&mut self.tls, ca.as_deref()).await?;
                 let name = tls::server_name(name.as_ref().unwrap_or(&endpoint.host))?;

@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, mpsc};
@@ -128,6 +129,29 @@ async fn a_connection_is_enough_for_tcp() {
         "{refused}"
     );
     assert!(refused.contains("efused"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_at_once_was_one() {
+    for (connected, is_well) in [
+        (io::ErrorKind::ConnectionReset, true),
+        (io::ErrorKind::BrokenPipe, true),
+        (io::ErrorKind::ConnectionRefused, false),
+        (io::ErrorKind::HostUnreachable, false),
+    ] {
+        let judged = connect::accepted(Err(connected.into()));
+        assert_eq!(judged.is_ok(), is_well, "{connected}");
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+    });
+    for _ in 0..500 {
+        assert_eq!(outcome(Probe::Tcp(at(address))).await, "well");
+    }
 }
 
 #[tokio::test]
@@ -357,14 +381,20 @@ fn pem(name: &str) -> PathBuf {
 /// A service with the certificate of `service.test`, 127.0.0.1 and ::1, that
 /// answers each request with 200.
 async fn tls_service(ip: &str) -> SocketAddr {
-    let chain = CertificateDer::pem_file_iter(pem("service.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(pem("service.key.pem")).unwrap();
+    tls_service_with(ip, "service.pem", "service.key.pem").await
+}
+
+/// The same with other certificates and a key, which need not be that of the first.
+async fn tls_service_with(ip: &str, chain: &str, key: &str) -> SocketAddr {
+    let chain = CertificateDer::pem_file_iter(pem(chain)).unwrap();
+    let key = PrivateKeyDer::from_pem_file(pem(key)).unwrap();
+    let key = ring::sign::any_supported_type(&key).unwrap();
+    let shown = CertifiedKey::new(chain.map(Result::unwrap).collect(), key);
     let configuration = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(chain.map(Result::unwrap).collect(), key)
-        .unwrap();
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(configuration));
     let listener = tokio::net::TcpListener::bind((ip, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -406,6 +436,27 @@ async fn without_authorities_any_certificate_will_do() {
             let said = outcome(tls(name, ca)).await;
             assert!(said.starts_with(expected), "{ip} {name:?} {ca:?}: {said}");
         }
+    }
+}
+
+// It is an authority's, as self-signed ones are, and expired in 2021.
+#[tokio::test]
+async fn the_very_certificate_of_a_service_is_believed() {
+    for (key, ca, name, expected) in [
+        ("own.key.pem", "own.pem", "own.test", "well"),
+        ("own.key.pem", "own.pem", "elsewhere.test", "well"),
+        ("own.key.pem", "another.pem", "own.test", "no TLS: "),
+        // Whoever shows it without its key.
+        ("service.key.pem", "own.pem", "own.test", "no TLS: "),
+    ] {
+        let address = tls_service_with("127.0.0.1", "own.pem", key).await;
+        let said = outcome(Probe::Tls {
+            endpoint: at(address),
+            name: Some(name.into()),
+            ca: Some(pem(ca)),
+        })
+        .await;
+        assert!(said.starts_with(expected), "{key} {ca} {name}: {said}");
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -37,39 +37,17 @@ fn make(ca: Option<PathBuf>) -> Result<ClientConfig, Failure> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::Tls(reasons(&error)))?;
-    let mut made = match ca {
-        Some(path) => builder
-            .with_root_certificates(roots(path)?)
-            .with_no_client_auth(),
-        None => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-            .with_no_client_auth(),
+    let verifier: Arc<dyn ServerCertVerifier> = match ca {
+        Some(path) => Arc::new(Known::from_file(path, provider)?),
+        None => Arc::new(Anybody(provider)),
     };
+    let mut made = builder
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
     // Each try is to see the whole handshake.
     made.resumption = Resumption::disabled();
     Ok(made)
-}
-
-fn roots(path: PathBuf) -> Result<RootCertStore, Failure> {
-    let unusable = |why: String, path| Failure::Certificates { path, why };
-    let mut roots = RootCertStore::empty();
-    let found = match CertificateDer::pem_file_iter(&path) {
-        Ok(found) => found,
-        Err(error) => return Err(unusable(reasons(&error), path)),
-    };
-    for certificate in found {
-        let added = certificate
-            .map_err(|error| reasons(&error))
-            .and_then(|one| roots.add(one).map_err(|error| reasons(&error)));
-        if let Err(why) = added {
-            return Err(unusable(why, path));
-        }
-    }
-    if roots.is_empty() {
-        return Err(unusable("there are none in it".into(), path));
-    }
-    Ok(roots)
 }
 
 /// Whom to ask for: a host by its name, or an address.
@@ -93,6 +71,84 @@ pub(super) async fn shake_hands(
 /// the handshake.
 pub(super) async fn say_goodbye(mut stream: TlsStream<TcpStream>) {
     let _ = stream.shutdown().await;
+}
+
+/// Believes the certificates of a file, each to be the service's own, and those that
+/// come from one of them. Who has written down the very certificate of a service means
+/// that one: its name and its dates say nothing more then, and it may be an authority's,
+/// which self-signed ones usually are and no other service's may be.
+#[derive(Debug)]
+struct Known {
+    certificates: Vec<CertificateDer<'static>>,
+    authorities: Arc<WebPkiServerVerifier>,
+}
+
+impl Known {
+    fn from_file(path: PathBuf, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
+        let known = Self::read(&path, provider);
+        known.map_err(|why| Failure::Certificates { path, why })
+    }
+
+    fn read(path: &Path, provider: Arc<CryptoProvider>) -> Result<Self, String> {
+        let found = CertificateDer::pem_file_iter(path).map_err(|error| reasons(&error))?;
+        let mut certificates = Vec::new();
+        let mut roots = RootCertStore::empty();
+        for certificate in found {
+            let certificate = certificate.map_err(|error| reasons(&error))?;
+            let added = roots.add(certificate.clone());
+            added.map_err(|error| reasons(&error))?;
+            certificates.push(certificate);
+        }
+        if certificates.is_empty() {
+            return Err("there are none in it".into());
+        }
+        let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        Ok(Self {
+            certificates,
+            authorities: authorities.build().map_err(|error| reasons(&error))?,
+        })
+    }
+}
+
+impl ServerCertVerifier for Known {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        more: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.certificates.iter().any(|known| known == certificate) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.authorities
+            .verify_server_cert(certificate, more, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
 }
 
 /// Believes any certificate, and still that who shows it has its key.
