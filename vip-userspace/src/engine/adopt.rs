@@ -46,12 +46,16 @@ impl Engine {
             match before.routers.get(slot) {
                 None => self.routers.push(Router::new(now)),
                 Some(then) if then.vacant && !now.vacant => {
-                    let gone = std::mem::replace(&mut self.routers[slot], Router::new(now));
+                    let mut new = Router::new(now);
+                    let old = &self.routers[slot];
+                    (new.touched, new.lets_go) = (old.touched, old.lets_go);
+                    let gone = std::mem::replace(&mut self.routers[slot], new);
                     self.spent.extend(gone.to_peers.map(Spent::ToPeers));
                 }
                 Some(_) => {}
             }
         }
+        self.make_room();
         for (slot, (then, now)) in before.routers.iter().zip(&plan.routers).enumerate() {
             match (then.vacant, now.vacant) {
                 (false, true) => {
@@ -91,7 +95,6 @@ impl Engine {
         let others = |one: &RouterPlan| -> Vec<_> { one.all_addresses().cloned().collect() };
         let moment = super::rt::now();
         let router = &mut self.routers[slot];
-        router.changed = true;
         if trust::differ(then, now) {
             router.change_secrets(now, moment);
         } else if then.expect != now.expect {

@@ -7,6 +7,7 @@
 //! [`Report`] or a [published](self::published) slot.
 
 mod adopt;
+mod agenda;
 mod group;
 mod news;
 mod pace;
@@ -27,7 +28,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use vip_common::election::{Input, State};
 use vip_common::ids::MacAddr;
 use vip_common::layout::AddressKey;
@@ -39,6 +41,7 @@ use crate::dataplane::{AddressNote, Ear, EarEvent, Left};
 use crate::kernel::hands::{Outcome, Request, Spent, ToPeers};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
+use agenda::Agenda;
 pub use news::{Command, Hindrance, Hold, LinkFacts, LinkNews, Own, Report, Verdict};
 use pace::Pace;
 use published::Published;
@@ -112,8 +115,8 @@ pub struct Engine {
     spent: Vec<Spent>,
     links: Links,
     published: Arc<Published>,
+    /// Readable while any ear is.
     epoll: Epoll,
-    timer: rt::Timer,
     vigil: rt::Vigil,
     /// When the engine meant to wake.
     planned: Option<MonoTime>,
@@ -123,8 +126,18 @@ pub struct Engine {
     verdicts: Vec<Verdict>,
     /// The groups of interfaces that announcements are spaced out on.
     paces: Vec<Pace>,
-    /// Whether any router keeps addresses for a successor.
-    is_anybody_letting_go: bool,
+    /// When each router has something to do.
+    agenda: Agenda,
+    /// When to try each interface again that could not be attached.
+    retries: Agenda,
+    /// The routers to which something has happened since they were published.
+    touched: Vec<usize>,
+    /// The routers whose time has come, while it is their turn.
+    due: Vec<usize>,
+    /// Each address of each router, and whose it is, sorted.
+    holders: Vec<(IpAddr, usize)>,
+    /// How many routers keep addresses for a successor.
+    letting_go: usize,
     /// Whether a sync group is being told something: what follows waits.
     ordering: bool,
     /// Counts the plans.
@@ -145,10 +158,6 @@ impl Engine {
         published: Arc<Published>,
     ) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let timer = rt::Timer::new()?;
-        let readable = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
-        epoll.add(timer.as_fd(), readable(TIMER))?;
-        epoll.add(links.wake.as_fd(), readable(WAKE))?;
         let mut engine = Self {
             routers: plan.routers.iter().map(Router::new).collect(),
             ports: plan.ports.iter().map(|_| Port::default()).collect(),
@@ -160,16 +169,21 @@ impl Engine {
             links,
             published,
             epoll,
-            timer,
             vigil: rt::Vigil::default(),
             planned: None,
             overslept: Duration::ZERO,
-            is_anybody_letting_go: false,
+            agenda: Agenda::default(),
+            retries: Agenda::default(),
+            touched: Vec::new(),
+            due: Vec::new(),
+            holders: Vec::new(),
+            letting_go: 0,
             ordering: false,
             epoch: 0,
             up: false,
             leaving: false,
         };
+        engine.make_room();
         if let Some(ear) = ring {
             engine.listen(None, ear)?;
         }
@@ -181,20 +195,10 @@ impl Engine {
     /// # Errors
     /// When the kernel refuses to wait for events: nothing can be heard then.
     pub fn run(mut self) -> io::Result<()> {
-        let mut events = [EpollEvent::empty(); 8];
         // Without relief the engine may be late once in a while.
         let relief = Relief::start().unwrap_or(None);
-        while !(self.leaving
-            && self
-                .routers
-                .iter()
-                .all(|router| !router.election.is_letting_go()))
-        {
-            match self.epoll.wait(&mut events, EpollTimeout::NONE) {
-                Ok(count) => self.acknowledge(&events[..count]),
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+        while !(self.leaving && self.letting_go == 0) {
+            self.wait()?;
             self.overslept = self
                 .planned
                 .map_or(Duration::ZERO, |at| rt::now().since(at));
@@ -205,16 +209,10 @@ impl Engine {
             // 3. What is due, after a last look at the ears.
             self.expire();
             // 4. When to look again.
+            self.plan_touched();
             self.planned = self.next_wake();
-            self.timer.arm(self.planned);
             // 5. What others may see, and the ears should know.
             self.publish();
-            let mut routers = self.routers.iter();
-            self.is_anybody_letting_go = routers.any(|router| router.election.is_letting_go());
-            for slot in 0..self.routers.len() {
-                self.tell_active(slot);
-                self.forget_gone(slot);
-            }
             self.hand_back();
             if let Some(relief) = &relief {
                 relief.expect(self.planned);
@@ -225,14 +223,19 @@ impl Engine {
         Ok(())
     }
 
-    fn acknowledge(&mut self, events: &[EpollEvent]) {
-        for event in events {
-            match event.data() {
-                TIMER => self.timer.acknowledge(),
-                WAKE => self.links.wake.clear(),
-                _ => {}
-            }
+    /// Sleeps until there is something to do. Which ear has something to say is seen
+    /// when they are drained.
+    fn wait(&self) -> io::Result<()> {
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = [
+            readable(self.links.wake.as_fd()),
+            readable(self.epoll.0.as_fd()),
+        ];
+        rt::wait(&mut fds, self.planned)?;
+        if fds[0].any().unwrap_or(true) {
+            self.links.wake.clear();
         }
+        Ok(())
     }
 
     /// What is spent goes to the hands; what they have no room for waits.
@@ -278,10 +281,12 @@ impl Engine {
                 let slot = slot as usize;
                 // After a reload it may be another router's by now than the one
                 // that lets it go.
-                for holder in 0..self.routers.len() {
-                    if self.plan.routers[holder].has(address) {
-                        self.input(holder, Input::AddressClaimed { stamp });
-                    }
+                let mut at = self.holders.partition_point(|(held, _)| *held < address);
+                while let Some((held, holder)) = self.holders.get(at).copied()
+                    && held == address
+                {
+                    self.input(holder, Input::AddressClaimed { stamp });
+                    at += 1;
                 }
                 // Until we know who is Active, it may be nobody but him.
                 if self
@@ -356,7 +361,9 @@ impl Engine {
         let Some(router) = self.routers.get_mut(slot) else {
             return;
         };
-        if router.note_refused(source, stamp, reason) {
+        let news = router.note_refused(source, stamp, reason);
+        self.touch(slot);
+        if news {
             self.report(Report::Refused {
                 slot,
                 source,
@@ -394,7 +401,7 @@ impl Engine {
         };
         router.active_mac = active;
         // Somebody else's, too, whose router is leaving: a reload gave it to us.
-        let is_shared = self.is_anybody_letting_go;
+        let is_shared = self.letting_go > 0;
         if router.noted == Some((note, is_shared)) {
             return;
         }
@@ -470,7 +477,7 @@ impl Engine {
                 port.looked_at = true;
                 if port.link.is_some_and(|link| link.ifindex == ifindex) {
                     self.detach(index);
-                    self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
+                    self.retry(index, Some(rt::now() + ATTACH_RETRY));
                 }
                 self.settle(index);
             }
@@ -518,12 +525,12 @@ impl Engine {
                 self.input(slot, Input::AddressesInstalled { generation });
                 let router = &mut self.routers[slot];
                 router.seen.installed = router.holds;
-                router.changed = true;
                 if router.holds && router.election.generation() == generation {
                     self.report_hold(slot, Hold::Held);
                 }
                 let router = &mut self.routers[slot];
                 let rounds = std::mem::take(&mut router.owed_rounds);
+                self.touch(slot);
                 if rounds > 0 {
                     self.announce(slot, rounds);
                 }
@@ -541,6 +548,7 @@ impl Engine {
     }
 
     fn expire(&mut self) {
+        self.plan_touched();
         let Some(due) = self.next_deadline() else {
             return;
         };
@@ -564,38 +572,65 @@ impl Engine {
                 break;
             }
         }
-        for slot in 0..self.routers.len() {
-            if self.routers[slot]
-                .election
-                .poll_timeout()
-                .is_some_and(|due| due <= now)
-            {
-                // A ring that was not read while we slept loses the newest first.
-                if self.overslept >= self.plan.routers[slot].params.adver_interval.span() {
-                    self.input(slot, Input::Slept);
-                }
-                self.routers[slot].election.handle_timeout(now);
-                self.perform(slot, now);
-                self.follow_group(slot);
-            }
+        self.plan_touched();
+        // Each has one turn, whatever its turn makes due.
+        while let Some(slot) = self.agenda.take_due(now) {
+            self.touch(slot);
+            self.due.push(slot);
         }
-        self.announce_due(now);
-        for index in 0..self.ports.len() {
-            if self.ports[index].retry_at.is_some_and(|due| due <= now) {
-                self.attach(index);
-                self.settle(index);
+        for turn in 0..self.due.len() {
+            self.take_turn(self.due[turn], now);
+        }
+        self.due.clear();
+        while let Some(index) = self.retries.take_due(now) {
+            self.attach(index);
+            self.settle(index);
+        }
+    }
+
+    /// What a router has to do by now.
+    fn take_turn(&mut self, slot: usize, now: MonoTime) {
+        let election = &self.routers[slot].election;
+        if election.poll_timeout().is_some_and(|due| due <= now) {
+            // A ring that was not read while we slept loses the newest first.
+            if self.overslept >= self.plan.routers[slot].params.adver_interval.span() {
+                self.input(slot, Input::Slept);
             }
+            self.routers[slot].election.handle_timeout(now);
+            self.perform(slot, now);
+            self.follow_group(slot);
+        }
+        self.announce_due(slot, now);
+    }
+
+    /// Something has happened to a router: its deadline, and what is published of
+    /// it, are to be looked at.
+    fn touch(&mut self, slot: usize) {
+        if !std::mem::replace(&mut self.routers[slot].touched, true) {
+            self.touched.push(slot);
+        }
+    }
+
+    /// Puts on the agenda when the routers that were touched have something to do.
+    fn plan_touched(&mut self) {
+        for at in 0..self.touched.len() {
+            let slot = self.touched[at];
+            self.plan_extra(slot);
+            let router = &self.routers[slot];
+            let announcement = self.next_announcement(slot).map(|(_, due)| due);
+            let due = [
+                router.election.poll_timeout(),
+                announcement,
+                router.extra_due,
+            ];
+            let due = due.into_iter().flatten().min();
+            self.agenda.set(slot, due);
         }
     }
 
     fn next_deadline(&self) -> Option<MonoTime> {
-        let routers = self
-            .routers
-            .iter()
-            .filter_map(|router| router.election.poll_timeout());
-        let ports = self.ports.iter().filter_map(|port| port.retry_at);
-        let announcements = self.next_announcement_due();
-        routers.chain(ports).chain(announcements).min()
+        let firsts = [self.agenda.first(), self.retries.first()];
+        firsts.into_iter().flatten().map(|(due, _)| due).min()
     }
 
     fn next_wake(&self) -> Option<MonoTime> {
@@ -608,23 +643,57 @@ impl Engine {
         })
     }
 
-    /// Whether a Backup takes over at `due` if nothing is heard.
+    /// Whether a Backup takes over at `due`, the next deadline, if nothing is heard.
     fn is_takeover(&self, due: MonoTime) -> bool {
-        let mut routers = self.routers.iter();
-        routers.any(|router| router.takeover() == Some(due))
+        let first = self.agenda.first().map(|(_, slot)| &self.routers[slot]);
+        first.is_some_and(|router| router.takeover() == Some(due))
     }
 
+    /// Lets others see the routers that were touched.
     fn publish(&mut self) {
+        let nobody_let_go = self.letting_go == 0;
+        for at in 0..self.touched.len() {
+            let router = &mut self.routers[self.touched[at]];
+            let lets_go = router.election.is_letting_go();
+            let did = std::mem::replace(&mut router.lets_go, lets_go);
+            self.letting_go += usize::from(lets_go);
+            self.letting_go -= usize::from(did);
+        }
+        if nobody_let_go != (self.letting_go == 0) {
+            // What the ears are told of an address may be another's to say now.
+            (0..self.routers.len()).for_each(|slot| self.touch(slot));
+        }
         let now = rt::now();
-        for (slot, router) in self.routers.iter_mut().enumerate() {
-            if router.changed {
-                self.published.write(slot, router.snapshot(now));
-            }
+        while let Some(slot) = self.touched.pop() {
+            let router = &mut self.routers[slot];
+            router.touched = false;
+            self.published.write(slot, router.snapshot(now));
+            self.tell_active(slot);
+            self.forget_gone(slot);
         }
         if !self.up && self.ports.iter().all(|port| port.looked_at) {
             self.up = true;
             self.report(Report::Up);
         }
+    }
+
+    /// Makes room for what the plan has, and looks at all of it anew. Takes memory.
+    fn make_room(&mut self) {
+        let count = self.routers.len();
+        self.agenda.make_room(count);
+        self.retries.make_room(self.ports.len());
+        self.touched
+            .reserve(count.saturating_sub(self.touched.len()));
+        self.due.reserve(count);
+        self.holders.clear();
+        for (slot, router) in self.plan.routers.iter().enumerate() {
+            let addresses = router.all_addresses();
+            self.holders
+                .extend(addresses.map(|one| (one.address, slot)));
+        }
+        self.holders.sort_unstable();
+        self.holders.dedup();
+        (0..count).for_each(|slot| self.touch(slot));
     }
 
     fn input(&mut self, slot: usize, input: Input) {
@@ -646,7 +715,3 @@ impl Engine {
         }
     }
 }
-
-const TIMER: u64 = 0;
-const WAKE: u64 = 1;
-const EAR: u64 = 2;

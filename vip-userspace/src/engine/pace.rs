@@ -53,6 +53,7 @@ impl Engine {
             self.routers[slot].owed.left = 0;
             return;
         }
+        self.touch(slot);
         while let Some((port, due)) = self.next_announcement(slot)
             && due <= now
         {
@@ -68,7 +69,6 @@ impl Engine {
             router.owed.next = (router.owed.next + 1) % all;
             router.owed.left -= 1;
             router.seen.announced += 1;
-            router.changed = true;
             self.take_pace(port, address, now);
         }
     }
@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// The next thing to announce of a router: by which port, and when.
-    fn next_announcement(&self, slot: usize) -> Option<(usize, MonoTime)> {
+    pub(super) fn next_announcement(&self, slot: usize) -> Option<(usize, MonoTime)> {
         let router = &self.routers[slot];
         if router.owed.left == 0 {
             return None;
@@ -113,38 +113,27 @@ impl Engine {
         }
     }
 
-    /// When something of this is due next.
-    pub(super) fn next_announcement_due(&self) -> Option<MonoTime> {
-        let owed = (0..self.routers.len()).filter_map(|slot| self.next_announcement(slot));
-        let extra = self.routers.iter().filter_map(|router| router.extra_due);
-        owed.map(|(_, due)| due).chain(extra).min()
+    /// Does what is due of it.
+    pub(super) fn announce_due(&mut self, slot: usize, now: MonoTime) {
+        self.announce_owed(slot, now);
+        if self.routers[slot].extra_due.is_some_and(|due| due <= now) {
+            self.announce_elsewhere(slot);
+            self.routers[slot].extra_due = None;
+        }
     }
 
-    /// Does what is due.
-    pub(super) fn announce_due(&mut self, now: MonoTime) {
-        for slot in 0..self.routers.len() {
-            self.announce_owed(slot, now);
-            if self.routers[slot].extra_due.is_some_and(|due| due <= now) {
-                self.announce_elsewhere(slot);
-                self.routers[slot].extra_due = None;
-            }
-        }
-        self.plan_extra(now);
-    }
-
-    /// Sees to it that whoever is Active announces on its other interfaces.
-    pub(super) fn plan_extra(&mut self, now: MonoTime) {
-        for (router, plan) in self.routers.iter_mut().zip(&self.plan.routers) {
-            let Some(extra) = plan.extra_garp else {
-                continue;
-            };
-            let is_active = matches!(router.election.state(), State::Active(_));
-            router.extra_due = match (is_active, router.extra_due) {
-                (true, None) => Some(now + extra.every),
-                (true, due) => due,
-                (false, _) => None,
-            };
-        }
+    /// Sees to it that a router that is Active announces on its other interfaces.
+    pub(super) fn plan_extra(&mut self, slot: usize) {
+        let Some(extra) = self.plan.routers[slot].extra_garp else {
+            return;
+        };
+        let is_active = self.is_active(slot);
+        let router = &mut self.routers[slot];
+        router.extra_due = match (is_active, router.extra_due) {
+            (true, None) => Some(super::rt::now() + extra.every),
+            (true, due) => due,
+            (false, _) => None,
+        };
     }
 
     /// Once on each interface that carries addresses and no adverts.
@@ -165,6 +154,5 @@ impl Engine {
             }
         }
         router.seen.announced += sent;
-        router.changed = true;
     }
 }

@@ -11,7 +11,7 @@ impl Engine {
     /// Does what the election wants, in its order. This is the only place
     /// where effects begin.
     pub(super) fn perform(&mut self, slot: usize, now: MonoTime) {
-        self.routers[slot].changed = true;
+        self.touch(slot);
         while let Some(action) = self.routers[slot].election.poll_action() {
             match action {
                 Action::SendAdvert { priority } => self.send_advert(slot, priority),
@@ -77,6 +77,7 @@ impl Engine {
     /// neighbours still send to.
     pub(super) fn put_back(&mut self, slot: usize) {
         if self.install_again(slot, 1) {
+            self.touch(slot);
             self.routers[slot].seen.put_back += 1;
             self.report(Report::PutBack { slot });
         }

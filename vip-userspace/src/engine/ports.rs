@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use nix::sys::epoll::{EpollEvent, EpollFlags};
 use vip_common::election::{Fault, Input, State};
+use vip_common::time::MonoTime;
 
 use super::{
-    ATTACH_RETRY, AttachedPort, EAR, Engine, Hindrance, LinkFacts, OwnedEar, Port, Report, Request,
-    rt,
+    ATTACH_RETRY, AttachedPort, Engine, Hindrance, LinkFacts, OwnedEar, Port, Report, Request, rt,
 };
 use crate::dataplane::Ear;
 use crate::kernel::hands::{Attached, Spent};
@@ -76,6 +76,7 @@ impl Engine {
         };
         for slot in plan.ports[index].needed_by.iter().copied() {
             if before.mac == made.vmac.mac {
+                self.touch(slot);
                 self.routers[slot].seen.put_back += 1;
                 self.report(Report::MacPutBack { slot });
             } else if link.mac == made.vmac.mac && self.routers[slot].seen.installed {
@@ -86,14 +87,20 @@ impl Engine {
     }
 
     pub(super) fn attach(&mut self, index: usize) {
+        self.retry(index, None);
         let port = &mut self.ports[index];
-        port.retry_at = None;
         let Some(link) = port.link else { return };
         port.asked = Some(link);
         self.ask(Request::Attach {
             port: index,
             ifindex: link.ifindex,
         });
+    }
+
+    /// When to try to attach it again, or not.
+    pub(super) fn retry(&mut self, index: usize, at: Option<MonoTime>) {
+        self.ports[index].retry_at = at;
+        self.retries.set(index, at);
     }
 
     /// Forgets how a port heard and spoke.
@@ -108,7 +115,7 @@ impl Engine {
     }
 
     pub(super) fn listen(&mut self, port: Option<usize>, ear: Box<dyn Ear>) -> io::Result<()> {
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, EAR);
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, 0);
         match self.epoll.add(ear.as_fd(), event) {
             Ok(()) => {
                 self.ears.push(OwnedEar { port, ear });
@@ -163,7 +170,7 @@ impl Engine {
         self.spent.extend(old.map(Spent::Sender));
         let Some(sender) = sender else {
             // We have let go of it in between: from the start, then.
-            port.retry_at = Some(rt::now() + ATTACH_RETRY);
+            self.retry(index, Some(rt::now() + ATTACH_RETRY));
             self.spent.extend(ear.map(Spent::Ear));
             self.ask(Request::Detach {
                 port: index,
@@ -215,7 +222,7 @@ impl Engine {
         }
         if self.listen(Some(index), ear).is_err() {
             self.detach(index);
-            self.ports[index].retry_at = Some(rt::now() + ATTACH_RETRY);
+            self.retry(index, Some(rt::now() + ATTACH_RETRY));
         }
         self.note_again(index);
     }

@@ -39,8 +39,10 @@ pub struct Router {
     pub hindered_by: Option<Tracked>,
     /// What is published of it.
     pub seen: Snapshot,
-    /// Whether `seen` has changed since it was published.
-    pub changed: bool,
+    /// Whether anything has happened to it since it was published.
+    pub touched: bool,
+    /// Whether it kept addresses for a successor when it was published.
+    pub lets_go: bool,
     /// The Active Router's MAC as the ear was last told.
     pub active_mac: MacAddr,
     /// The MAC that the Active Router's last advert came from.
@@ -98,7 +100,8 @@ impl Router {
             told: Err(Fault::Starting.into()),
             hindered_by: None,
             seen: Snapshot::new(plan.priority()),
-            changed: true,
+            touched: false,
+            lets_go: false,
             active_mac: MacAddr::ZERO,
             heard_from: MacAddr::ZERO,
             built_for: None,
@@ -311,7 +314,6 @@ impl Router {
             peer.accepted_before = peer.last_accepted.replace(stamp);
         }
         peer.accepted = peer.accepted.wrapping_add(1);
-        self.changed = true;
         news
     }
 
@@ -323,7 +325,6 @@ impl Router {
         peer.reason = Some(reason);
         peer.last_refused = peer.last_refused.max(Some(stamp));
         peer.refused = peer.refused.wrapping_add(1);
-        self.changed = true;
         news
     }
 
@@ -400,7 +401,6 @@ impl Router {
             .followed()
             .map(|active| (active.address, active.priority));
         self.seen.active_mac = self.active_mac;
-        self.changed = false;
         &self.seen
     }
 }

@@ -1,13 +1,12 @@
-//! Real time: scheduling class, locked memory, the clock and the one timer.
+//! Real time: scheduling class, locked memory, the clock, and waiting.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, ppoll};
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::clock_gettime;
 use std::time::Duration;
 use vip_common::time::MonoTime;
@@ -107,55 +106,18 @@ impl Vigil {
     }
 }
 
-/// One absolute timer on the monotonic clock.
-#[derive(Debug)]
-pub struct Timer {
-    fd: TimerFd,
-    armed: Option<MonoTime>,
-}
-
-impl Timer {
-    /// A timer that is not armed.
-    ///
-    /// # Errors
-    /// When the process has no file descriptor left.
-    pub fn new() -> io::Result<Self> {
-        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        Ok(Self {
-            fd: TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?,
-            armed: None,
-        })
-    }
-
-    /// Arms it for `at`, which may have passed; `None` disarms it. Costs no
-    /// system call when nothing changes.
-    pub fn arm(&mut self, at: Option<MonoTime>) {
-        if at == self.armed {
-            return;
-        }
-        let set = match at {
-            // Zero would disarm it: a deadline at the clock's origin has passed anyway.
-            Some(at) => {
-                let span = Duration::from_nanos(at.as_nanos().max(1));
-                let once = Expiration::OneShot(TimeSpec::from_duration(span));
-                self.fd.set(once, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
-            }
-            None => self.fd.unset(),
-        };
-        self.armed = if set.is_ok() { at } else { None };
-    }
-
-    /// Takes an expiry, so that it is not reported again.
-    pub fn acknowledge(&mut self) {
-        let mut count = [0; 8];
-        let _ = nix::unistd::read(&self.fd, &mut count);
-        self.armed = None;
-    }
-}
-
-impl AsFd for Timer {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+/// Sleeps until one of these is readable or the time has come, whichever is first;
+/// returns at once for a time that has passed. One system call, with a timer that the
+/// kernel keeps for the thread itself: a descriptor for it would cost two more.
+///
+/// # Errors
+/// When the kernel refuses to wait. An interrupted wait is none: whoever waits looks
+/// at everything after it anyway.
+pub fn wait(readable: &mut [PollFd<'_>], until: Option<MonoTime>) -> io::Result<()> {
+    let span = until.map(|until| TimeSpec::from_duration(until.since(now())));
+    match ppoll(readable, span, None) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
