@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use vip::engine::rt::become_real_time;
+use vip::engine::class::become_fifo;
 use vip::lab::{LabError, now};
 use vip_common::time::MonoTime;
 
@@ -92,7 +92,7 @@ impl Drop for Pulse {
 
 fn watch(stalls: &Mutex<Vec<Run>>, stop: &AtomicBool) {
     // Where it may not, it sees more stalls than there are for the daemons.
-    let _ = become_real_time(PRIORITY);
+    let _ = become_fifo(PRIORITY);
     while !stop.load(Ordering::Relaxed) {
         let due = now() + BEAT;
         thread::sleep(BEAT);

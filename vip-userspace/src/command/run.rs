@@ -13,6 +13,7 @@ use vip_common::ids::Priority;
 use crate::cli::RunArgs;
 use crate::config::{ReadError, Severity};
 use crate::dataplane::{Ear, Ears};
+use crate::engine::class::{self, Class, Granted, Role};
 use crate::engine::published::{Published, Snapshot};
 use crate::engine::queue::{Wake, queue};
 use crate::engine::reader::LinkReader;
@@ -277,14 +278,13 @@ fn serve(
     let hands = hands
         .start()
         .map_err(|error| failed("cannot start the hands", &error))?;
-    let (engine, degraded) =
+    let (engine, granted) =
         start_engine(engine).map_err(|error| failed("cannot start the engine", &error))?;
-    if let Some(error) = degraded {
-        let line = format!(
-            "the engine runs at ordinary priority, a busy host may delay it: {error}; give vip CAP_SYS_NICE"
-        );
-        log.line(Level::Warning, &line);
-    }
+    let level = match granted.class {
+        Class::Deadline | Class::Fifo => Level::Info,
+        Class::Ordinary => Level::Warning,
+    };
+    log.line(level, &granted.to_string());
     let mut reader = LinkReader::new(current.clone(), Arc::clone(&published), links, news_in);
     let monitor = Monitor::start(move |event| reader.read(&event))
         .map_err(|error| failed("cannot follow the interfaces", &error))?;
@@ -304,6 +304,7 @@ fn serve(
         nic_log,
         log,
         warnings,
+        scheduling: granted,
         runtime_dir: arguments.runtime_dir.clone(),
         source,
         running,
@@ -335,17 +336,21 @@ fn join<T>(thread: JoinHandle<T>, who: &str) -> Result<T, Failure> {
         .map_err(|_| Failure::new(Exit::Failed, format!("{who} has panicked")))
 }
 
-type EngineThread = (JoinHandle<io::Result<()>>, Option<io::Error>);
+type EngineThread = (JoinHandle<io::Result<()>>, Granted);
 
-/// Starts the engine; the second value says why it is not real-time, if not.
+/// Starts the engine; the second value says how it is scheduled.
 fn start_engine(engine: Engine) -> io::Result<EngineThread> {
     let (tell, told) = std::sync::mpsc::channel();
     let body = move || {
-        let _ = tell.send(rt::become_real_time(rt::ENGINE_PRIORITY).err());
-        engine.run()
+        let granted = class::become_punctual(Role::Engine);
+        let class = granted.class;
+        let _ = tell.send(granted);
+        engine.run(class)
     };
     let thread = std::thread::Builder::new()
         .name("vip-engine".into())
         .spawn(body)?;
-    Ok((thread, told.recv().unwrap_or(None)))
+    // It says so first of all.
+    let granted = told.recv().map_err(io::Error::other)?;
+    Ok((thread, granted))
 }

@@ -8,6 +8,7 @@
 
 mod adopt;
 mod agenda;
+pub mod class;
 mod group;
 mod news;
 mod pace;
@@ -42,6 +43,7 @@ use crate::kernel::hands::{Outcome, Request, Spent, ToPeers};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
 use agenda::Agenda;
+use class::Class;
 pub use news::{Command, Hindrance, Hold, LinkFacts, LinkNews, Own, Report, Verdict};
 use pace::Pace;
 use published::Published;
@@ -190,13 +192,14 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Runs until it is told to leave, or nobody is left to serve.
+    /// Runs until it is told to leave, or nobody is left to serve; `class` is how the
+    /// calling thread is scheduled.
     ///
     /// # Errors
     /// When the kernel refuses to wait for events: nothing can be heard then.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(mut self, class: Class) -> io::Result<()> {
         // Without relief the engine may be late once in a while.
-        let relief = Relief::start().unwrap_or(None);
+        let relief = Relief::start(class).unwrap_or(None);
         while !(self.leaving && self.letting_go == 0) {
             self.wait()?;
             self.overslept = self

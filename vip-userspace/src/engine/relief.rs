@@ -17,6 +17,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use nix::unistd::{Pid, gettid};
 use vip_common::time::MonoTime;
 
+use super::class::{self, Class, Role};
 use super::rt;
 
 /// An engine that is so late is not let run.
@@ -31,6 +32,8 @@ pub(super) struct Relief {
 struct Watch {
     timer: TimerFd,
     engine: Pid,
+    /// How the engine is scheduled.
+    class: Class,
     /// Where the engine may run.
     allowed: CpuSet,
     ended: AtomicBool,
@@ -41,7 +44,7 @@ impl Relief {
     ///
     /// # Errors
     /// When the system has no thread or descriptor left.
-    pub(super) fn start() -> io::Result<Option<Self>> {
+    pub(super) fn start(class: Class) -> io::Result<Option<Self>> {
         let allowed = sched_getaffinity(Pid::from_raw(0))?;
         let processors: Vec<usize> = (0..CpuSet::count())
             .filter(|processor| allowed.is_set(*processor).unwrap_or(false))
@@ -54,6 +57,7 @@ impl Relief {
         let watch = Arc::new(Watch {
             timer,
             engine: gettid(),
+            class,
             allowed,
             ended,
         });
@@ -98,15 +102,24 @@ impl Watch {
         if here.set(processor).is_err() || sched_setaffinity(Pid::from_raw(0), &here).is_err() {
             return;
         }
-        let _ = rt::become_real_time(rt::ENGINE_PRIORITY);
+        let _ = class::put(Pid::from_raw(0), Role::Relief, Class::Fifo);
         // Both are woken; one takes the expiry, the other sleeps on.
         while self.timer.wait().is_ok() {
             if self.ended.load(Ordering::Acquire) {
                 return self.arm(Some(rt::now()));
             }
-            // A thread that waits for a processor is moved at once.
+            // A thread that waits for a processor is moved at once, though not one
+            // of the deadline class.
+            let is_fixed = self.class == Class::Deadline;
+            if is_fixed && class::put(self.engine, Role::Engine, Class::Fifo).is_err() {
+                continue;
+            }
             let _ = sched_setaffinity(self.engine, &here);
             let _ = sched_setaffinity(self.engine, &self.allowed);
+            if is_fixed {
+                // Where others have taken its budget meanwhile it stays as it is.
+                let _ = class::put(self.engine, Role::Engine, Class::Deadline);
+            }
         }
     }
 }

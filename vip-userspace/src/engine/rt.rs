@@ -1,22 +1,14 @@
-//! Real time: scheduling class, locked memory, the clock, and waiting.
+//! Real time: locked memory, the clock, and waiting.
 
 use std::io;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, ppoll};
 use nix::sys::mman::{MlockAllFlags, mlockall};
-use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use nix::sys::time::TimeSpec;
 use nix::time::clock_gettime;
 use std::time::Duration;
 use vip_common::time::MonoTime;
-
-/// FIFO priority of the engine: above every ordinary real-time task, below
-/// the kernel's migration and watchdog threads (99).
-pub const ENGINE_PRIORITY: i32 = 80;
-/// FIFO priority of the hands: a takeover's addresses come right after its
-/// adverts, and never before another router's.
-pub const HANDS_PRIORITY: i32 = 79;
 
 /// Now, on the clock that the NIC's stamps are on.
 #[must_use]
@@ -26,30 +18,6 @@ pub fn now() -> MonoTime {
         let nanos = u64::try_from(at.tv_nsec()).unwrap_or(0);
         MonoTime::from_nanos(seconds * 1_000_000_000 + nanos)
     })
-}
-
-/// Puts the calling thread into the FIFO class and keeps signals away from it.
-///
-/// # Errors
-/// `EPERM` without `CAP_SYS_NICE`, or in a control group without a real-time
-/// budget: the thread goes on at ordinary priority.
-pub fn become_real_time(priority: i32) -> io::Result<()> {
-    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
-    let parameters = libc::sched_param {
-        sched_priority: priority,
-    };
-    #[expect(unsafe_code, reason = "no crate in the tree wraps sched_setscheduler")]
-    // SAFETY: the pointer is to a live local; 0 names the calling thread;
-    // RESET_ON_FORK keeps children out of the class.
-    let result = unsafe {
-        libc::sched_setscheduler(
-            0,
-            libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK,
-            &raw const parameters,
-        )
-    };
-    Errno::result(result)?;
-    Ok(())
 }
 
 /// Keeps what is touched in memory; a page fault may cost milliseconds.

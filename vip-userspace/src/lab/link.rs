@@ -20,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vip_common::time::MonoTime;
 
 use super::{Host, LabError, now};
-use crate::engine::rt::become_real_time;
+use crate::engine::class::become_fifo;
 
 /// Above ordinary threads, below those of the daemons that are watched.
 const PROMPT: i32 = 10;
@@ -177,7 +177,7 @@ impl Drop for AddressWatch {
 fn listen(socket: &Socket, quit: &io::PipeReader, shared: &Shared) {
     // These stamps are this thread's own, so it must be prompt; where it may
     // not be, they are late by its wake-up.
-    let _ = become_real_time(PROMPT);
+    let _ = become_fifo(PROMPT);
     loop {
         let mut fds = [
             PollFd::new(socket.as_fd(), PollFlags::POLLIN),

@@ -38,6 +38,7 @@ use tokio::sync::{Semaphore, mpsc};
 use vip_common::ids::MacAddr;
 
 use crate::dataplane::{Gauges, NicLog, Rung, Wanted, log_drain};
+use crate::engine::class::Granted;
 use crate::engine::published::Published;
 use crate::engine::queue::{Receiver, Sender, Wake};
 use crate::engine::{Command, Report, Verdict};
@@ -90,6 +91,8 @@ pub struct Services {
     pub log: Log,
     /// Lasting warnings from before the start.
     pub warnings: Vec<String>,
+    /// How the engine is scheduled.
+    pub scheduling: Granted,
     /// This daemon's directory.
     pub runtime_dir: PathBuf,
     /// Where the configuration comes from.

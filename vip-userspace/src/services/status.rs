@@ -28,6 +28,9 @@ pub struct Status {
     /// What is watched for the sake of the addresses beside interfaces.
     #[serde(default)]
     pub trackers: Vec<Tracker>,
+    /// How the engine is scheduled.
+    #[serde(default)]
+    pub scheduling: Option<Scheduling>,
     /// What a person should look into.
     pub warnings: Vec<String>,
     /// How the last reload went; `None` before the first.
@@ -39,6 +42,15 @@ pub struct Status {
     /// The pipes that take every change, as the configuration has them.
     #[serde(default)]
     pub pipes: Vec<PipeState>,
+}
+
+/// How the engine is scheduled.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Scheduling {
+    /// `deadline`, `fifo` or `ordinary`.
+    pub class: String,
+    /// What that means, and why it is not better.
+    pub why: String,
 }
 
 /// How a reload went.

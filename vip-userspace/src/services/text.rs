@@ -28,6 +28,12 @@ pub fn render(status: &Status) -> String {
         };
         lines.push(format!("{}: heard by {}{why}", port.interface, port.rung));
     }
+    let engine = status.scheduling.as_ref();
+    lines.extend(
+        engine
+            .filter(|engine| engine.class != "deadline")
+            .map(|engine| engine.why.clone()),
+    );
     let counters = status.counters.iter().filter(|(_, count)| **count > 0);
     let counters: Vec<String> = counters
         .map(|(name, count)| format!("{name} {count}"))

@@ -14,7 +14,7 @@ use vip_common::time::MonoTime;
 use super::notify::{Board, Kind, PipeState, Record, Scripts};
 use super::orders::{BootTime, What};
 use super::status::{
-    Conflict, Hearing, Instance, Master, Ordered, Peer, Reload, SCHEMA, Status, Trouble,
+    Conflict, Hearing, Instance, Master, Ordered, Peer, Reload, SCHEMA, Scheduling, Status, Trouble,
 };
 use super::{HeardBy, Services, State};
 use crate::engine::published::{self, Snapshot, Standing};
@@ -99,6 +99,10 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
             .collect(),
         trackers: services.trackers(state),
         counters,
+        scheduling: Some(Scheduling {
+            class: services.scheduling.class.to_string(),
+            why: services.scheduling.to_string(),
+        }),
         warnings,
         reload,
         group_scripts,

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 
 use vip::config;
 use vip::dataplane::{AddressNote, Ear, EarEvent, Left};
+use vip::engine::class::Class;
 use vip::engine::published::{Published, Snapshot};
 use vip::engine::queue::{self, Wake, queue};
 use vip::engine::{Command, Engine, LinkFacts, LinkNews, Links, Own, Report};
@@ -89,7 +90,7 @@ impl Driven {
             commands,
             requests,
             woken,
-            thread: thread::spawn(|| engine.run()),
+            thread: thread::spawn(|| engine.run(Class::Ordinary)),
             _reports: reports_out,
             closing,
             closed,

@@ -22,6 +22,7 @@ use vip_common::ids::MacAddr;
 use vip_common::time::MonoTime;
 
 use crate::dataplane::{Ear, Ears, Port, Rung};
+use crate::engine::class::{self, Class, Role};
 use crate::engine::queue::{Receiver, Sender, Wake};
 use crate::engine::rt;
 use crate::engine::{LinkFacts, Own};
@@ -392,7 +393,8 @@ impl Hands {
     }
 
     fn run(mut self) {
-        if let Err(error) = rt::become_real_time(rt::HANDS_PRIORITY) {
+        let granted = class::become_punctual(Role::Hands);
+        if let (Class::Ordinary, Some(error)) = (granted.class, granted.why) {
             let why =
                 format!("the thread that moves the addresses runs at ordinary priority: {error}");
             (self.tell)(Note::Degraded { why });
