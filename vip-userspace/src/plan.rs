@@ -37,6 +37,8 @@ pub struct Plan {
     pub trackers: Vec<TrackerPlan>,
     /// The number of the next tracker that is new.
     next_tracker: u32,
+    /// The processors that the engine and the hands keep to; none for all.
+    pub processors: Vec<usize>,
     /// When the daemon started.
     pub started: MonoTime,
 }
@@ -262,6 +264,7 @@ impl Plan {
             paces: Vec::new(),
             trackers: Vec::with_capacity(configuration.trackers.len()),
             next_tracker: 0,
+            processors: configuration.cpu_affinity.clone(),
             started: self.started,
         };
         plan.number_trackers(self, configuration);

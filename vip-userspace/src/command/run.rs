@@ -341,8 +341,9 @@ type EngineThread = (JoinHandle<io::Result<()>>, Granted);
 /// Starts the engine; the second value says how it is scheduled.
 fn start_engine(engine: Engine) -> io::Result<EngineThread> {
     let (tell, told) = std::sync::mpsc::channel();
+    let processors = engine.processors();
     let body = move || {
-        let granted = class::become_punctual(Role::Engine);
+        let granted = class::become_punctual(Role::Engine, &processors);
         let class = granted.class;
         let _ = tell.send(granted);
         engine.run(class)

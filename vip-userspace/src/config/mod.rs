@@ -75,6 +75,8 @@ pub struct Configuration {
     pub static_routes: Vec<Route>,
     /// `static_rules`: rules that are always there.
     pub static_rules: Vec<Rule>,
+    /// `vrrp_cpu_affinity`: the processors that the engine keeps to; none for all.
+    pub cpu_affinity: Vec<usize>,
     /// `vrrp_startup_delay`: for so long after the start no part is taken; zero is
     /// at once.
     pub startup_delay: Duration,

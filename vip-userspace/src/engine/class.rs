@@ -15,6 +15,7 @@ use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use nix::unistd::Pid;
 
@@ -109,12 +110,18 @@ impl fmt::Display for Granted {
 
 /// Gives the calling thread the best class that can be had, and keeps signals away
 /// from it. Never fails: what cannot be had is said.
-pub fn become_punctual(role: Role) -> Granted {
+///
+/// Of `processors`, counted from 0, it keeps to those that there are, and where none is
+/// given to all; not as [`Class::Deadline`] then, which has to have all.
+pub fn become_punctual(role: Role, processors: &[usize]) -> Granted {
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
     // Of no meaning but for an ordinary task, whose timers are late by 50 µs without.
     let _ = nix::sys::prctl::set_timerslack(1);
     let here = Pid::from_raw(0);
     let mut why = None;
+    if let Err(error) = keep_to(processors) {
+        why = Some(error);
+    }
     for class in [Class::Deadline, Class::Fifo] {
         match put(here, role, class) {
             Ok(()) => return Granted { class, why },
@@ -125,6 +132,18 @@ pub fn become_punctual(role: Role) -> Granted {
         class: Class::Ordinary,
         why,
     }
+}
+
+fn keep_to(processors: &[usize]) -> io::Result<()> {
+    if processors.is_empty() {
+        return Ok(());
+    }
+    let mut set = CpuSet::new();
+    for processor in processors {
+        // Beyond what the kernel can count there is none.
+        let _ = set.set(*processor);
+    }
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
 /// Puts a thread into a class.
@@ -231,7 +250,7 @@ mod tests {
     #[test]
     fn what_was_granted_is_what_the_kernel_says() {
         let there = std::thread::spawn(|| {
-            let granted = become_punctual(Role::Engine);
+            let granted = become_punctual(Role::Engine, &[]);
             let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
             // The last but eleven: see proc(5).
             let policy = stat.rsplit(' ').nth(11).unwrap().parse::<i32>().unwrap();
@@ -245,5 +264,14 @@ mod tests {
         };
         assert_eq!(policy, of, "{granted:?}");
         assert_eq!(granted.why.is_some(), granted.class != Class::Deadline);
+    }
+
+    #[test]
+    fn whoever_keeps_to_a_processor_is_on_it() {
+        let there = std::thread::spawn(|| {
+            become_punctual(Role::Hands, &[0]);
+            nix::sched::sched_getcpu().unwrap()
+        });
+        assert_eq!(there.join().unwrap(), 0);
     }
 }

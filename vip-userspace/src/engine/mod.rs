@@ -192,6 +192,12 @@ impl Engine {
         Ok(engine)
     }
 
+    /// The processors that it is to keep to; none for all.
+    #[must_use]
+    pub fn processors(&self) -> Vec<usize> {
+        self.plan.processors.clone()
+    }
+
     /// Runs until it is told to leave, or nobody is left to serve; `class` is how the
     /// calling thread is scheduled.
     ///

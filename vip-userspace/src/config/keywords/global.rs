@@ -110,7 +110,7 @@ pub(super) const GLOBAL: &[Keyword] = &[
     k("vrrp_rlimit_rttime", Whole(1, U32), NoEffect(UNLIMITED), "microseconds that it may run without a pause").or("10000"),
     k("vrrp_rlimit_rtime", Whole(1, U32), NoEffect(UNLIMITED), "microseconds that it may run without a pause").instead("vrrp_rlimit_rttime"),
     k("vrrp_no_swap", Flag, NoEffect(LOCKED), "lock the VRRP process into memory").or("off"),
-    k("vrrp_cpu_affinity", Numbers(0, 8191), planned("the engine runs on any processor"), "processors that the VRRP process keeps to").or("all"),
+    k("vrrp_cpu_affinity", Numbers(0, 8191), global(GlobalKey::CpuAffinity), "processors that the engine and the thread that moves addresses keep to; a real-time task then (SCHED_FIFO), since SCHED_DEADLINE takes no such order; counts from the start, not from a reload").or("all"),
     k("max_auto_priority", WholeOr(-1, 99, 99), NoEffect(REAL_TIME), "raise the priority up to this when timers are late").or("0"),
     k("min_auto_priority_delay", Whole(1, 10_000_000), NoEffect(REAL_TIME), "microseconds that count as late").or("1000000"),
     k("bfd_priority", Whole(-20, 19), NoEffect(NO_CHILDREN), "nice value of the BFD process").or("0"),

@@ -268,6 +268,7 @@ pub enum Key {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(missing_docs, reason = "each is the keyword of the same name")]
 pub enum GlobalKey {
+    CpuAffinity,
     RouterId,
     Version,
     McastGroup4,

@@ -124,9 +124,10 @@ pub(super) const LONGEST_WHOLE: u32 = u32::MAX / 1_000_000;
 
 pub(super) const ONE_PROCESS: &str = "vip is one process, named `vip`";
 pub(super) const NO_CHILDREN: &str = "it tunes a process that vip does not have";
-pub(super) const REAL_TIME: &str = "the engine takes a real-time priority by itself";
+pub(super) const REAL_TIME: &str =
+    "vip takes the best class that the scheduler has for it, and says which";
 pub(super) const LOCKED: &str = "the engine locks its memory by itself";
-pub(super) const UNLIMITED: &str = "nothing ends the engine for running long";
+pub(super) const UNLIMITED: &str = "SCHED_DEADLINE limits how long the engine runs, elsewhere the kernel limits all real-time tasks";
 pub(super) const OWN_BUFFERS: &str = "vip sizes its own buffers";
 pub(super) const NO_DUMPS: &str =
     "dumps lie in the runtime directory, under names that do not change";

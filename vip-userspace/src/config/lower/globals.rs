@@ -34,6 +34,7 @@ pub(super) struct Globals {
     pub(super) owner_ignore_adverts: Option<bool>,
     pub(super) lower_prio_no_advert: Option<bool>,
     pub(super) higher_prio_send_advert: bool,
+    pub(super) cpu_affinity: Vec<usize>,
     pub(super) startup_delay: Duration,
     pub(super) delay_after_boot: Duration,
     pub(super) default_interface: Option<String>,
@@ -67,6 +68,7 @@ impl Default for Globals {
             owner_ignore_adverts: None,
             lower_prio_no_advert: None,
             higher_prio_send_advert: false,
+            cpu_affinity: Vec::new(),
             startup_delay: Duration::ZERO,
             delay_after_boot: Duration::ZERO,
             default_interface: None,
@@ -124,6 +126,10 @@ impl Globals {
         for name in ["vrrp_vmac_garp_intvl", "vrrp_garp_extra_if"] {
             self.garp_extra_if = extra(section, name).or(self.garp_extra_if);
         }
+        if let Some(Value::Words(words)) = given(section, "vrrp_cpu_affinity") {
+            let numbers = words.iter().filter_map(|word| word.text.parse().ok());
+            self.cpu_affinity = numbers.collect();
+        }
         self.default_interface = text("default_interface").or(self.default_interface.take());
         if let Some(prefix) = text("vmac_prefix") {
             self.vmac_prefix = prefix;
@@ -176,7 +182,8 @@ impl Globals {
                     repeat(value, *span, sink).unwrap_or(self.garp.refresh_repeat);
             }
             // Read by their names.
-            GlobalKey::GarpLowerDelay
+            GlobalKey::CpuAffinity
+            | GlobalKey::GarpLowerDelay
             | GlobalKey::GarpLowerRepeat
             | GlobalKey::GarpInterval
             | GlobalKey::GnaInterval

@@ -136,6 +136,7 @@ pub(super) fn lower(
         static_addresses: groups::static_addresses(lists("static_ipaddress"), &globals),
         static_routes: company::routes(lists("static_routes"), &around.resolver, sink),
         static_rules,
+        cpu_affinity: globals.cpu_affinity.clone(),
         startup_delay: globals.startup_delay,
         delay_after_boot: globals.delay_after_boot,
         garp_groups: groups::garp_groups(settings),

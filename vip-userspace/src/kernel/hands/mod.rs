@@ -393,7 +393,7 @@ impl Hands {
     }
 
     fn run(mut self) {
-        let granted = class::become_punctual(Role::Hands);
+        let granted = class::become_punctual(Role::Hands, &self.plan.processors);
         if let (Class::Ordinary, Some(error)) = (granted.class, granted.why) {
             let why =
                 format!("the thread that moves the addresses runs at ordinary priority: {error}");
