@@ -93,6 +93,7 @@ fn watch_sources(workspace: &Path) {
         "vip-common/src/lib.rs",
         "vip-common/src/ids.rs",
         "vip-common/src/layout.rs",
+        "vip-common/src/layout",
         "vip-common/src/reject.rs",
         "vip-common/src/time.rs",
         "vip-common/src/wire",

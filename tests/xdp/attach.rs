@@ -87,6 +87,7 @@ fn hear(ear: &mut dyn Ear, count: usize) -> Vec<Heard> {
                 },
                 EarEvent::Claim { slot, ifindex, .. } => Heard::Claim { slot, ifindex },
                 EarEvent::Refused { slot, reason, .. } => Heard::Refused { slot, reason },
+                EarEvent::Silence { .. } => panic!("nothing was lent"),
             });
         });
     }

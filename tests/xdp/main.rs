@@ -12,4 +12,5 @@ mod answers;
 mod attach;
 mod cases;
 mod frames;
+mod known;
 mod program;

@@ -19,19 +19,19 @@ use crate::frames::{
 };
 
 /// The device that test runs come in by.
-const LOOPBACK: u32 = 1;
+pub(crate) const LOOPBACK: u32 = 1;
 
 /// The programs with the rules of the table.
-struct Bench {
-    rung: Rung,
-    ears: Ears,
-    ring: RingEar,
-    gauges: Gauges,
+pub(crate) struct Bench {
+    pub(crate) rung: Rung,
+    pub(crate) ears: Ears,
+    pub(crate) ring: RingEar,
+    pub(crate) gauges: Gauges,
 }
 
 /// A record of the ring, owned.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Record {
+pub(crate) enum Record {
     Advert {
         stamp: MonoTime,
         slot: u32,
@@ -43,6 +43,10 @@ enum Record {
         ifindex: u32,
         address: Octets,
         mac: MacAddr,
+    },
+    Silence {
+        stamp: MonoTime,
+        slot: u32,
     },
 }
 
@@ -59,13 +63,22 @@ pub(crate) fn load_for(wanted: Wanted, routers: u32, addresses: u32) -> (Ears, O
 }
 
 impl Bench {
-    fn new(rung: Rung) -> Self {
+    pub(crate) fn new(rung: Rung) -> Self {
         let wanted = match rung {
             Rung::Native | Rung::Generic => Wanted::Native,
             Rung::Tcx => Wanted::Tcx,
             Rung::PacketSocket => panic!("it has no program"),
         };
-        let (mut ears, ring) = load(wanted);
+        Self::of(rung, load(wanted))
+    }
+
+    /// As on a kernel without timers for programs.
+    pub(crate) fn forgetful(rung: Rung) -> Self {
+        let loaded = Ears::load_forgetful(Wanted::Auto, CAPACITY, 1);
+        Self::of(rung, loaded.expect("never an error"))
+    }
+
+    fn of(rung: Rung, (mut ears, ring): (Ears, Option<RingEar>)) -> Self {
         ears.enter(&port("lo", LOOPBACK))
             .expect("room for the rules");
         Self {
@@ -77,14 +90,14 @@ impl Bench {
     }
 
     /// Whether the frame passed.
-    fn run(&self, frame: &[u8]) -> bool {
+    pub(crate) fn run(&self, frame: &[u8]) -> bool {
         self.ears
             .rehearse(self.rung, frame, 1)
             .unwrap_or_else(|error| panic!("{error}: a frame of {} bytes", frame.len()))
             .passed
     }
 
-    fn records(&mut self) -> Vec<Record> {
+    pub(crate) fn records(&mut self) -> Vec<Record> {
         let mut records = Vec::new();
         let left = self.ring.drain(&mut |event| records.push(own(event)));
         assert_eq!(left, Left::Nothing);
@@ -104,6 +117,7 @@ pub(crate) fn counters(gauges: &Gauges) -> Vec<(u32, String, u64)> {
         Counter::Asked,
         Counter::Claimed,
         Counter::Withheld,
+        Counter::Known,
     ];
     let reasons = RejectReason::ALL.iter().copied().map(Counter::Rejected);
     let all: Vec<Counter> = own.into_iter().chain(reasons).collect();
@@ -141,11 +155,12 @@ fn own(event: EarEvent<'_>) -> Record {
             address: layout::octets(address),
             mac,
         },
+        EarEvent::Silence { stamp, slot } => Record::Silence { stamp, slot },
         EarEvent::Refused { .. } => panic!("the program tells no refusals"),
     }
 }
 
-fn now() -> MonoTime {
+pub(crate) fn now() -> MonoTime {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("a clock");
     let nanos = Duration::from(now).as_nanos();
     MonoTime::from_nanos(u64::try_from(nanos).expect("within centuries"))
@@ -166,8 +181,8 @@ pub(crate) fn counter(verdict: Verdict) -> Option<(u32, Counter)> {
     }
 }
 
-fn holds_the_table(rung: Rung) {
-    let mut bench = Bench::new(rung);
+fn holds_the_table(mut bench: Bench) {
+    let rung = bench.rung;
     for case in cases::all() {
         let is_v6 = case.frame.get(12..14) == Some(&[0x86, 0xdd]);
         if rung == Rung::Tcx && case.frame.len() < if is_v6 { VRRP_6 } else { VRRP } {
@@ -271,12 +286,18 @@ fn check_refused(case: &Case, bench: &Bench, start: MonoTime, end: MonoTime) {
 
 #[test]
 fn xdp_holds_the_table() {
-    holds_the_table(Rung::Native);
+    holds_the_table(Bench::new(Rung::Native));
 }
 
 #[test]
 fn tcx_holds_the_table() {
-    holds_the_table(Rung::Tcx);
+    holds_the_table(Bench::new(Rung::Tcx));
+}
+
+#[test]
+fn programs_without_a_timer_hold_it_too() {
+    holds_the_table(Bench::forgetful(Rung::Native));
+    holds_the_table(Bench::forgetful(Rung::Tcx));
 }
 
 #[test]

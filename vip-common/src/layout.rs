@@ -12,6 +12,9 @@
 //! | `REFUSED` | [`RefusedKey`] → [`Refused`] (least recently used goes) | program | controller |
 //! | `COUNTERS` | [`Counter::index`] → `u64` | program | controller |
 //! | `EVENTS` | ring of [`EventHeader`] + frame | program | engine |
+//! | `KNOWN` | slot → [`Known`] | engine (shared memory) | program |
+//! | `LAST` | slot → [`Last`] | program | engine (shared memory) |
+//! | `TIMERS` | slot → a timer of the kernel's | program | program |
 //!
 //! Of the programs on tracepoints:
 //!
@@ -24,6 +27,10 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use crate::ids::{Family, MacAddr, Vrid};
 use crate::reject::RejectReason;
+
+mod known;
+
+pub use known::{KNOWN_BYTES, KNOWN_WORDS, Known, Last, Noted, SilenceEvent, SilenceNews};
 
 /// An address of either family: IPv6 as it is on the wire, IPv4 mapped into it
 /// (`::ffff:a.b.c.d`), a form that no packet can carry for anything else.
@@ -295,6 +302,8 @@ pub const REFUSED_SOURCES: u32 = 1024;
 pub enum Counter {
     /// Adverts taken and sent up.
     Taken,
+    /// Adverts taken and noted, that were the same as the one that is known.
+    Known,
     /// Adverts taken that found the ring full.
     RingFull,
     /// Requests for an address, by ARP or neighbour discovery, that passed.
@@ -324,6 +333,7 @@ impl Counter {
             Self::Asked => Self::OWN + 2,
             Self::Claimed => Self::OWN + 3,
             Self::Withheld => Self::OWN + 4,
+            Self::Known => Self::OWN + 5,
         };
         slot * Self::PER_ROUTER + own
     }
@@ -342,6 +352,9 @@ pub enum EventKind {
     Advert = 1,
     /// A claim of a virtual address: [`ClaimNews`] in place of a frame.
     Claim = 2,
+    /// No known advert has come for the time that was given: [`SilenceNews`] in
+    /// place of a frame, and no interface.
+    Silence = 3,
 }
 
 /// Head of a ring record; the frame follows, `len` bytes of it.
@@ -465,6 +478,7 @@ mod tests {
             Counter::Asked,
             Counter::Claimed,
             Counter::Withheld,
+            Counter::Known,
         ];
         let reasons = RejectReason::ALL.iter().copied().map(Counter::Rejected);
         for counter in own.into_iter().chain(reasons) {

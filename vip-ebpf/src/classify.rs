@@ -1,5 +1,7 @@
 //! What is it, and is it ours?
 
+use core::mem::MaybeUninit;
+
 use vip_common::ids::{Family, Vrid};
 use vip_common::layout::{AddressEntry, AddressKey, Octets, RouterKey};
 use vip_common::wire::HEAD;
@@ -8,39 +10,62 @@ use vip_common::wire::neighbour::{self, Notice};
 
 use crate::maps::{ADDRESSES, ROUTERS};
 use crate::packet::{Extent, Packet};
-use crate::watch;
 use crate::{Verdict, What};
+use crate::{known, watch};
 
-/// Judges one frame.
+/// The head of a frame.
+pub type HeadWords = [u64; HEAD / 8];
+
+const _: () = assert!(size_of::<HeadWords>() == HEAD);
+
+/// Clears it word by word: left to itself the compiler calls a function that clears
+/// byte by byte, which costs more than all that is done with an advert.
 #[inline(always)]
-pub fn classify<P: Packet>(packet: &P) -> Verdict {
+fn clear(words: &mut MaybeUninit<HeadWords>) {
+    let first = words.as_mut_ptr().cast::<u64>();
+    for number in 0..HEAD / 8 {
+        // SAFETY: within the array.
+        unsafe { first.add(number).write_volatile(0) };
+    }
+}
+
+/// Judges one frame. `KNOWS` as for [`crate::conclude`].
+#[inline(always)]
+pub fn classify<P: Packet, const KNOWS: bool>(packet: &P) -> Verdict {
     if packet.is_ordinary() {
         return Verdict::UNTOUCHED;
     }
     let extent = packet.extent();
-    let mut head = [0; HEAD];
+    let mut words = MaybeUninit::uninit();
+    clear(&mut words);
     // SAFETY: as long as is said.
-    if !unsafe { packet.load::<HEAD>(extent, head.as_mut_ptr()) } {
+    if !unsafe { packet.load::<HEAD>(extent, words.as_mut_ptr().cast()) } {
         return Verdict::UNTOUCHED;
     }
-    match admit::kind(&head, extent.len as usize) {
+    // SAFETY: every byte was written.
+    let words = unsafe { words.assume_init_ref() };
+    // SAFETY: the same bytes.
+    let head: &[u8; HEAD] = unsafe { &*words.as_ptr().cast() };
+    match admit::kind(head, extent.len as usize) {
         Kind::Other => Verdict::UNTOUCHED,
-        Kind::Advert(family, vrid) => advert(packet, &head, extent, family, vrid),
+        Kind::Advert(family, vrid) => advert::<P, KNOWS>(packet, words, extent, family, vrid),
         Kind::Neighbour => {
-            neighbour::read(&head).map_or(Verdict::UNTOUCHED, |notice| heed(packet, &notice))
+            neighbour::read(head).map_or(Verdict::UNTOUCHED, |notice| heed(packet, &notice))
         }
     }
 }
 
 /// An advert that names a VRID: other people's pass untouched.
 #[inline(always)]
-fn advert<P: Packet>(
+fn advert<P: Packet, const KNOWS: bool>(
     packet: &P,
-    head: &[u8; HEAD],
+    words: &HeadWords,
     extent: Extent,
     family: Family,
     vrid: Vrid,
 ) -> Verdict {
+    // SAFETY: the same bytes.
+    let head: &[u8; HEAD] = unsafe { &*words.as_ptr().cast() };
     let key = RouterKey::new(packet.ifindex(), family, vrid);
     // SAFETY: the controller replaces an entry as a whole; one that is read while
     // it goes away judges one frame by the old rules.
@@ -49,6 +74,10 @@ fn advert<P: Packet>(
     };
     let slot = router.slot;
     match admit::admit(head, extent.len as usize, router) {
+        Ok(()) if KNOWS && known::note(packet, words, slot, extent) => Verdict {
+            slot,
+            what: What::Known,
+        },
         Ok(()) => watch::tell_advert(packet, slot, extent),
         Err(reason) => watch::note_refused(head, slot, reason),
     }

@@ -1,9 +1,10 @@
 //! The programs at the NIC: one classifier, hooked in at XDP (`vip_xdp`) or at
-//! TCX ingress (`vip_tcx`).
+//! TCX ingress (`vip_tcx`); and the same again for kernels that have no timers for
+//! programs (`vip_xdp_plain`, `vip_tcx_plain`).
 //!
-//! A frame is asked three questions, one file each: what is it and is it ours
-//! ([`classify`]), may it pass ([`vip_common::wire::admit`]), and what is to be
-//! told of it ([`watch`]). The answer is a [`Verdict`], and [`conclude`] is the
+//! A frame is asked four questions, one file each: what is it and is it ours
+//! ([`classify`]), may it pass ([`vip_common::wire::admit`]), is it the same as
+//! before ([`known`]), and what is to be told of it ([`watch`]). The answer is a [`Verdict`], and [`conclude`] is the
 //! one place where a verdict becomes a counter and an action.
 //!
 //! Whatever is not a VRRP advert for one of our routers passes untouched, and
@@ -14,6 +15,7 @@
 #![feature(asm_experimental_arch)]
 
 mod classify;
+mod known;
 mod maps;
 mod packet;
 mod watch;
@@ -43,6 +45,8 @@ enum What {
     Untouched,
     /// An advert that was sent up.
     Taken,
+    /// An advert that is known: noted, and nobody woken.
+    Known,
     /// An advert that should have gone up, but nobody empties the ring.
     Lost,
     /// Says that it is for us, and cannot be.
@@ -70,28 +74,50 @@ enum Action {
 
 #[xdp(frags)]
 fn vip_xdp(context: XdpContext) -> u32 {
-    match conclude(&context) {
+    of_xdp(&conclude::<_, true>(&context))
+}
+
+#[xdp(frags)]
+fn vip_xdp_plain(context: XdpContext) -> u32 {
+    of_xdp(&conclude::<_, false>(&context))
+}
+
+#[classifier]
+fn vip_tcx(context: TcContext) -> i32 {
+    of_tcx(&conclude::<_, true>(&context))
+}
+
+#[classifier]
+fn vip_tcx_plain(context: TcContext) -> i32 {
+    of_tcx(&conclude::<_, false>(&context))
+}
+
+#[inline(always)]
+const fn of_xdp(action: &Action) -> u32 {
+    match action {
         Action::Pass => xdp_action::XDP_PASS,
         Action::Drop => xdp_action::XDP_DROP,
     }
 }
 
-#[classifier]
-fn vip_tcx(context: TcContext) -> i32 {
-    match conclude(&context) {
+#[inline(always)]
+const fn of_tcx(action: &Action) -> i32 {
+    match action {
         // Not "accept": the programs after this one have their say too.
         Action::Pass => TC_ACT_UNSPEC,
         Action::Drop => TC_ACT_SHOT,
     }
 }
 
-/// From verdict to counter and action.
+/// From verdict to counter and action. `KNOWS` says whether the kernel has timers,
+/// without which no advert may be kept from the engine.
 #[inline(always)]
-fn conclude<P: Packet>(packet: &P) -> Action {
-    let Verdict { slot, what } = classify::classify(packet);
+fn conclude<P: Packet, const KNOWS: bool>(packet: &P) -> Action {
+    let Verdict { slot, what } = classify::classify::<P, KNOWS>(packet);
     let (counter, action) = match what {
         What::Untouched => return Action::Pass,
         What::Taken => (Counter::Taken, Action::Pass),
+        What::Known => (Counter::Known, Action::Pass),
         What::Lost => (Counter::RingFull, Action::Pass),
         What::Asked => (Counter::Asked, Action::Pass),
         What::Claimed => (Counter::Claimed, Action::Pass),

@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::bpf_hdr_start_off::{BPF_HDR_START_MAC, BPF_HDR_START_NET};
@@ -189,13 +190,15 @@ impl Packet for TcContext {
 
     #[inline(always)]
     fn extent(&self) -> Extent {
-        let (mut header, mut first) = ([0_u8; 6], [0_u8; 6]);
+        let mut header = MaybeUninit::<[u8; 6]>::uninit();
+        let mut first = MaybeUninit::<[u8; 6]>::uninit();
         // SAFETY: six bytes each: the destination MAC by the Ethernet header, and
-        // what the hook sees first.
-        unsafe {
+        // what the hook sees first. What cannot be read the kernel makes zero.
+        let (header, first) = unsafe {
             relative(self, BPF_HDR_START_MAC, 0, header.as_mut_ptr().cast(), 6);
             bpf_skb_load_bytes(self.as_ptr(), 0, first.as_mut_ptr().cast(), 6);
-        }
+            (header.assume_init(), first.assume_init())
+        };
         let len = u64::from(self.skb.len());
         if header == first {
             Extent {

@@ -168,7 +168,7 @@ fn send_claim(stamp: u64, ifindex: u32, slot: u32, notice: &Notice) {
 
 /// The moment, on `CLOCK_MONOTONIC`.
 #[inline(always)]
-fn now() -> u64 {
+pub fn now() -> u64 {
     // SAFETY: the helper has no conditions.
     unsafe { bpf_ktime_get_ns() }
 }

@@ -34,6 +34,7 @@ pub mod eth;
 pub mod hmac;
 pub mod ipv4;
 pub mod ipv6;
+pub mod known;
 pub mod ndisc;
 pub mod neighbour;
 pub mod vrrp;

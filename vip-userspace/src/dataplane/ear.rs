@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use vip_common::ids::MacAddr;
 use vip_common::layout::{AddressEntry, AddressKey};
@@ -36,6 +37,14 @@ pub enum EarEvent<'a> {
         address: IpAddr,
         /// Who claims it.
         mac: MacAddr,
+    },
+    /// Nothing known has come for as long as [`Known::silence`] says; once, until
+    /// something known comes again. Only of what is lent still.
+    Silence {
+        /// When that was seen.
+        stamp: MonoTime,
+        /// The router.
+        slot: u32,
     },
     /// A packet was refused. From packet sockets only: the program at the NIC
     /// counts those and says nothing. Already in [`Gauges`](super::Gauges).
@@ -89,6 +98,28 @@ impl AddressNote {
     }
 }
 
+/// An advert that the engine knows ([`Ear::lend`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known<'a> {
+    /// The frame from the Ethernet header on, as it came; what pads it does not
+    /// matter.
+    pub frame: &'a [u8],
+    /// After how long without one the engine is to be woken
+    /// ([`EarEvent::Silence`]); at least a millisecond.
+    pub silence: Duration,
+}
+
+/// What has come of an advert since it was lent ([`Ear::known`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Repeats {
+    /// When the last one was at the NIC.
+    pub stamp: MonoTime,
+    /// When the one before it was; `None` if there was none since it was lent.
+    pub before: Option<MonoTime>,
+    /// How many there were, the one that was lent not counted.
+    pub count: u64,
+}
+
 /// A source of events, readable by the engine without allocating, locking or
 /// sleeping.
 pub trait Ear: Send {
@@ -104,4 +135,27 @@ pub trait Ear: Send {
     /// address has the same router and MAC; a new packet socket is to be told
     /// anew.
     fn note_address(&mut self, key: AddressKey, note: AddressNote);
+
+    /// Lends the ear an advert that was accepted for the router of this number, in
+    /// place of what was lent before: one that is the same, byte for byte but for
+    /// the IPv4 identification and checksum, is taken note of and wakes nobody,
+    /// until another is lent or this one is withdrawn (`None`). `true` if it is
+    /// lent; if not, every advert is an event, and nothing is lent. Costs no system
+    /// call.
+    ///
+    /// The silence is watched for from the first one on that comes: until then the
+    /// deadline of the one that was lent is the engine's.
+    ///
+    /// None is lost: what comes while it is withdrawn is an event, or among what
+    /// [`Ear::known`] tells afterwards, or both. So it is to be withdrawn, and what
+    /// came of it looked at once more, before anything changes that the verdict on
+    /// it depends on, and before something else is lent.
+    fn lend(&mut self, _slot: u32, _known: Option<Known<'_>>) -> bool {
+        false
+    }
+
+    /// What has come of the advert that is lent, or was last; `None` for nothing.
+    fn known(&self, _slot: u32) -> Option<Repeats> {
+        None
+    }
 }

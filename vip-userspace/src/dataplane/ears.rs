@@ -15,7 +15,7 @@ use super::ladder::{self, Refusal};
 use super::ledger::Ledger;
 use super::link::BpfLink;
 use super::logs::NicLog;
-use super::object::{Addresses, Loaded, Programs, Routers, Shared, with_sources};
+use super::object::{Addresses, Knowing, Loaded, Programs, Routers, Shared, with_sources};
 use super::ring::RingEar;
 use super::{Port, Rung, STUB, Wanted, driver, packet, tcx, xdp};
 
@@ -53,7 +53,8 @@ enum Hold {
 pub struct Attached {
     /// The rung.
     pub rung: Rung,
-    /// Why each higher rung could not be had; empty on the highest.
+    /// Why each higher rung could not be had, and what this one lacks; empty on the
+    /// highest with everything.
     pub why: String,
     /// A packet socket's ear, for the engine to read: in place of an earlier one
     /// of the same interface, which is to be drained once more and dropped. On
@@ -85,6 +86,29 @@ impl Ears {
         capacity: u32,
         addresses: u32,
     ) -> Result<(Self, Option<RingEar>), EarError> {
+        Self::load_by(wanted, capacity, addresses, Knowing::IfItCan)
+    }
+
+    /// The same as on a kernel that has no timers for programs (a real-time kernel,
+    /// PREEMPT_RT): nothing can be lent to the ear ([`Ear::lend`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Ears::load`].
+    pub fn load_forgetful(
+        wanted: Wanted,
+        capacity: u32,
+        addresses: u32,
+    ) -> Result<(Self, Option<RingEar>), EarError> {
+        Self::load_by(wanted, capacity, addresses, Knowing::Never)
+    }
+
+    fn load_by(
+        wanted: Wanted,
+        capacity: u32,
+        addresses: u32,
+        knowing: Knowing,
+    ) -> Result<(Self, Option<RingEar>), EarError> {
         let capacity = capacity.max(1);
         let ledger = Arc::new(Ledger::new(capacity));
         let mut ring = None;
@@ -95,7 +119,7 @@ impl Ears {
                 Err("this build has no program for the NIC (cargo xtask setup)".to_owned())
             }
             Wanted::Auto | Wanted::Native | Wanted::Generic | Wanted::Tcx => {
-                Programs::load(capacity, addresses).map(|loaded| {
+                Programs::load(capacity, addresses, knowing).map(|loaded| {
                     let Loaded {
                         programs,
                         routers,
@@ -105,8 +129,9 @@ impl Ears {
                         claims,
                         counters,
                         events,
+                        lent,
                     } = loaded;
-                    ring = Some(RingEar::new(events, engine_addresses));
+                    ring = Some(RingEar::new(events, engine_addresses, lent));
                     maps = Some(Maps {
                         counters,
                         refused,
@@ -340,6 +365,7 @@ impl Ears {
             }
             let refusal = match self.try_rung(rung, port.ifindex) {
                 Ok(link) => {
+                    reasons.extend(self.forgetful());
                     let attachment = Attachment::new(rung, &reasons, Hold::Link(link));
                     return Ok((attachment, None));
                 }
@@ -360,6 +386,12 @@ impl Ears {
                 }
             }
         }
+    }
+
+    /// Why adverts that are the same as before wake the engine too, if they do.
+    fn forgetful(&self) -> Option<String> {
+        let why = self.nic.as_ref().ok()?.programs.forgetful()?;
+        Some(format!("every advert wakes the engine: {why}"))
     }
 
     fn try_rung(&self, rung: Rung, ifindex: u32) -> Result<BpfLink, Refusal> {

@@ -9,10 +9,13 @@ use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use caps::{CapSet, Capability};
 use vip_common::layout::{
-    AddressEntry, AddressKey, Claim, Counter, Refused, RefusedKey, RouterEntry, RouterKey,
+    AddressEntry, AddressKey, Claim, Counter, Known, Last, Refused, RefusedKey, RouterEntry,
+    RouterKey,
 };
 
+use super::known::Lent;
 use super::logs::NicLog;
+use super::mapping::Mapping;
 
 /// Built by build.rs, empty in a stub build.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vip.bpf.o"));
@@ -61,11 +64,25 @@ pub(super) type Counters = Array<MapData, u64>;
 /// The loaded programs. Their maps were handed out when they were loaded.
 pub(super) struct Programs {
     object: Ebpf,
-    /// Why XDP cannot be had, if it cannot.
-    xdp: Result<(), String>,
-    /// Why TCX cannot be had, if it cannot.
-    tcx: Result<(), String>,
+    /// The XDP program's name, or why it cannot be had.
+    xdp: Result<&'static str, String>,
+    /// The TCX program's name, or why it cannot be had.
+    tcx: Result<&'static str, String>,
+    /// Why no advert can be known, if none can.
+    forgetful: Option<String>,
 }
+
+/// Whether programs are to be had that know an advert again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Knowing {
+    /// If the kernel has timers for them.
+    IfItCan,
+    /// As on a kernel without.
+    Never,
+}
+
+/// Loads one of the programs by its name.
+type Load = fn(&mut Ebpf, &str) -> Result<(), EbpfError>;
 
 /// Everything a load gives.
 pub(super) struct Loaded {
@@ -78,6 +95,8 @@ pub(super) struct Loaded {
     pub(super) claims: Claims,
     pub(super) counters: Counters,
     pub(super) events: RingBuf<MapData>,
+    /// None where no advert can be known.
+    pub(super) lent: Option<Lent>,
 }
 
 impl Programs {
@@ -87,7 +106,7 @@ impl Programs {
     /// # Errors
     ///
     /// A sentence why the kernel does not take any of it.
-    pub(super) fn load(capacity: u32, addresses: u32) -> Result<Loaded, String> {
+    pub(super) fn load(capacity: u32, addresses: u32, knowing: Knowing) -> Result<Loaded, String> {
         if OBJECT.is_empty() {
             return Err("this build has no program for the NIC".to_owned());
         }
@@ -101,13 +120,34 @@ impl Programs {
             .map_max_entries("ADDRESSES", addresses)
             .map_max_entries("CLAIMS", capacity)
             .map_max_entries("COUNTERS", capacity.saturating_mul(Counter::PER_ROUTER))
+            .map_max_entries("KNOWN", capacity)
+            .map_max_entries("LAST", capacity)
+            .map_max_entries("TIMERS", capacity)
             .load(OBJECT)
             .map_err(|error| why_not(&error))?;
-        let xdp = load_xdp(&mut object).map_err(|error| why_not(&error));
-        let tcx = load_tcx(&mut object).map_err(|error| why_not(&error));
+        let mut forgetful = (knowing == Knowing::Never).then(|| "not wanted".to_owned());
+        let mut load = |load: Load, names: [&'static str; 2]| -> Result<_, String> {
+            let [knows, plain] = names;
+            let mut why = String::new();
+            if knowing == Knowing::IfItCan {
+                match load(&mut object, knows) {
+                    Ok(()) => return Ok(knows),
+                    Err(error) => why = format!("with a timer, {}", refusal(&error)),
+                }
+            }
+            load(&mut object, plain).map_err(|error| why_not(&error))?;
+            forgetful.get_or_insert(why);
+            Ok(plain)
+        };
+        let xdp = load(load_xdp, ["vip_xdp", "vip_xdp_plain"]);
+        let tcx = load(load_tcx, ["vip_tcx", "vip_tcx_plain"]);
         if let (Err(why), Err(_)) = (&xdp, &tcx) {
             return Err(why.clone());
         }
+        let lent = match &forgetful {
+            Some(_) => Err(()),
+            None => lent(&mut object, capacity).map_err(|why| forgetful = Some(why)),
+        };
         let addresses: MapData = data(take(&mut object, "ADDRESSES")?)?;
         Ok(Loaded {
             routers: typed(take(&mut object, "ROUTERS")?)?,
@@ -117,7 +157,13 @@ impl Programs {
             claims: typed(take(&mut object, "CLAIMS")?)?,
             counters: typed(take(&mut object, "COUNTERS")?)?,
             events: typed(take(&mut object, "EVENTS")?)?,
-            programs: Self { object, xdp, tcx },
+            lent: lent.ok(),
+            programs: Self {
+                object,
+                xdp,
+                tcx,
+                forgetful,
+            },
         })
     }
 
@@ -127,8 +173,8 @@ impl Programs {
     ///
     /// Why it could not be loaded.
     pub(super) fn xdp(&self) -> Result<BorrowedFd<'_>, String> {
-        self.xdp.clone()?;
-        let fd = xdp(&self.object).and_then(Xdp::fd);
+        let name = self.xdp.clone()?;
+        let fd = xdp(&self.object, name).and_then(Xdp::fd);
         fd.map(AsFd::as_fd).map_err(|error| error.to_string())
     }
 
@@ -138,23 +184,29 @@ impl Programs {
     ///
     /// Why it could not be loaded.
     pub(super) fn tcx(&self) -> Result<BorrowedFd<'_>, String> {
-        self.tcx.clone()?;
-        let fd = tcx(&self.object).and_then(SchedClassifier::fd);
+        let name = self.tcx.clone()?;
+        let fd = tcx(&self.object, name).and_then(SchedClassifier::fd);
         fd.map(AsFd::as_fd).map_err(|error| error.to_string())
     }
 
     /// Has the kernel run the XDP program on a frame.
     pub(super) fn test_xdp(&self, options: TestRunOptions<'_>) -> Result<TestRunResult, String> {
-        self.xdp.clone()?;
-        let run = xdp(&self.object).and_then(|program| program.test_run(options));
+        let name = self.xdp.clone()?;
+        let run = xdp(&self.object, name).and_then(|program| program.test_run(options));
         run.map_err(|error| with_sources(&error))
     }
 
     /// Has the kernel run the TCX program on a frame.
     pub(super) fn test_tcx(&self, options: TestRunOptions<'_>) -> Result<TestRunResult, String> {
-        self.tcx.clone()?;
-        let run = tcx(&self.object).and_then(|program| program.test_run(options));
+        let name = self.tcx.clone()?;
+        let run = tcx(&self.object, name).and_then(|program| program.test_run(options));
         run.map_err(|error| with_sources(&error))
+    }
+
+    /// Why every advert is told, also one that is the same as before; `None` if it
+    /// can be known.
+    pub(super) fn forgetful(&self) -> Option<&str> {
+        self.forgetful.as_deref()
     }
 
     /// The reader of what the programs log, once.
@@ -173,32 +225,28 @@ fn log_level() -> u8 {
     }
 }
 
-fn xdp(object: &Ebpf) -> Result<&Xdp, ProgramError> {
+fn xdp<'a>(object: &'a Ebpf, name: &str) -> Result<&'a Xdp, ProgramError> {
     object
-        .program("vip_xdp")
+        .program(name)
         .ok_or(ProgramError::NotLoaded)?
         .try_into()
 }
 
-fn tcx(object: &Ebpf) -> Result<&SchedClassifier, ProgramError> {
+fn tcx<'a>(object: &'a Ebpf, name: &str) -> Result<&'a SchedClassifier, ProgramError> {
     object
-        .program("vip_tcx")
+        .program(name)
         .ok_or(ProgramError::NotLoaded)?
         .try_into()
 }
 
-fn load_xdp(object: &mut Ebpf) -> Result<(), EbpfError> {
-    let program = object
-        .program_mut("vip_xdp")
-        .ok_or(ProgramError::NotLoaded)?;
+fn load_xdp(object: &mut Ebpf, name: &str) -> Result<(), EbpfError> {
+    let program = object.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     <&mut Xdp>::try_from(program)?.load()?;
     Ok(())
 }
 
-fn load_tcx(object: &mut Ebpf) -> Result<(), EbpfError> {
-    let program = object
-        .program_mut("vip_tcx")
-        .ok_or(ProgramError::NotLoaded)?;
+fn load_tcx(object: &mut Ebpf, name: &str) -> Result<(), EbpfError> {
+    let program = object.program_mut(name).ok_or(ProgramError::NotLoaded)?;
     <&mut SchedClassifier>::try_from(program)?.load()?;
     Ok(())
 }
@@ -216,14 +264,22 @@ where
     M::try_from(map).map_err(|error| format!("a map is not as the layout says: {error}"))
 }
 
-/// The bare map of a hash map.
+/// What can be lent to so many routers.
+fn lent(object: &mut Ebpf, capacity: u32) -> Result<Lent, String> {
+    let shared = |error| format!("a map's memory cannot be shared: {error}");
+    let known = Mapping::of::<Known>(data(take(object, "KNOWN")?)?, capacity).map_err(shared)?;
+    let last = Mapping::of::<Last>(data(take(object, "LAST")?)?, capacity).map_err(shared)?;
+    Ok(Lent::new(known, last, capacity))
+}
+
+/// The bare map of a hash map or an array.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "one kind of map is meant, however many aya may know"
+    reason = "two kinds of map are meant, however many aya may know"
 )]
 fn data(map: Map) -> Result<MapData, String> {
     match map {
-        Map::HashMap(data) => Ok(data),
+        Map::HashMap(data) | Map::Array(data) => Ok(data),
         _ => Err("a map is not of the kind that the layout says".to_owned()),
     }
 }

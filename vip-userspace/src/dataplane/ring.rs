@@ -7,7 +7,8 @@ use vip_common::ids::MacAddr;
 use vip_common::layout::{self, AddressEntry, AddressKey, EventKind};
 use vip_common::time::MonoTime;
 
-use super::ear::{AddressNote, Ear, EarEvent, Left};
+use super::ear::{AddressNote, Ear, EarEvent, Known, Left, Repeats};
+use super::known::Lent;
 use super::object::{Addresses, Shared};
 
 /// Records that one drain hands over at most: more than the ring can hold of
@@ -18,11 +19,21 @@ const BOUND: usize = 2048;
 pub struct RingEar {
     events: RingBuf<MapData>,
     addresses: Addresses,
+    /// None where the kernel has no timers for the program.
+    lent: Option<Lent>,
 }
 
 impl RingEar {
-    pub(super) const fn new(events: RingBuf<MapData>, addresses: Addresses) -> Self {
-        Self { events, addresses }
+    pub(super) const fn new(
+        events: RingBuf<MapData>,
+        addresses: Addresses,
+        lent: Option<Lent>,
+    ) -> Self {
+        Self {
+            events,
+            addresses,
+            lent,
+        }
     }
 }
 
@@ -36,8 +47,17 @@ impl Ear for RingEar {
             let Some(record) = self.events.next() else {
                 return Left::Nothing;
             };
-            if let Some(event) = read(&record) {
-                sink(event);
+            match read(&record) {
+                Some(Told::Event(event)) => sink(event),
+                Some(Told::Silence {
+                    stamp,
+                    slot,
+                    generation,
+                }) if (self.lent.as_ref()).is_some_and(|lent| lent.is_lent(slot, generation)) => {
+                    sink(EarEvent::Silence { stamp, slot });
+                }
+                // What was withdrawn since is nobody's silence.
+                Some(Told::Silence { .. }) | None => {}
             }
         }
         Left::Perhaps
@@ -60,11 +80,32 @@ impl Ear for RingEar {
             let _ = self.addresses.insert(Shared(key), Shared(noted), BPF_EXIST);
         }
     }
+
+    fn lend(&mut self, slot: u32, known: Option<Known<'_>>) -> bool {
+        (self.lent.as_mut()).is_some_and(|lent| lent.lend(slot, known))
+    }
+
+    fn known(&self, slot: u32) -> Option<Repeats> {
+        self.lent.as_ref()?.known(slot)
+    }
+}
+
+/// What a record tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Told<'a> {
+    /// Something that is news whenever it is read.
+    Event(EarEvent<'a>),
+    /// That what was lent then has not come.
+    Silence {
+        stamp: MonoTime,
+        slot: u32,
+        generation: u64,
+    },
 }
 
 /// Reads a record as the layout has it: `stamp: u64, slot, ifindex, len, kind:
 /// u32`, and then `len` bytes. `None` for what no program of ours writes.
-fn read(record: &[u8]) -> Option<EarEvent<'_>> {
+fn read(record: &[u8]) -> Option<Told<'_>> {
     let (stamp, rest) = record.split_first_chunk()?;
     let (slot, rest) = rest.split_first_chunk()?;
     let (ifindex, rest) = rest.split_first_chunk()?;
@@ -77,22 +118,29 @@ fn read(record: &[u8]) -> Option<EarEvent<'_>> {
     let frame = rest.get(..len)?;
     let kind = u32::from_ne_bytes(*kind);
     if kind == EventKind::Advert as u32 {
-        return Some(EarEvent::Advert {
+        return Some(Told::Event(EarEvent::Advert {
             stamp,
             slot,
             ifindex,
             frame,
-        });
+        }));
     }
     if kind == EventKind::Claim as u32 {
         let (address, rest) = frame.split_first_chunk()?;
         let mac = rest.first_chunk()?;
-        return Some(EarEvent::Claim {
+        return Some(Told::Event(EarEvent::Claim {
             stamp,
             slot,
             ifindex,
             address: layout::address(*address),
             mac: MacAddr(*mac),
+        }));
+    }
+    if kind == EventKind::Silence as u32 {
+        return Some(Told::Silence {
+            stamp,
+            slot,
+            generation: u64::from_ne_bytes(*frame.first_chunk()?),
         });
     }
     None
@@ -117,12 +165,12 @@ mod tests {
         let record = record(3, 1, &[9, 8, 7, 0, 0]);
         assert_eq!(
             read(&record),
-            Some(EarEvent::Advert {
+            Some(Told::Event(EarEvent::Advert {
                 stamp: MonoTime::from_nanos(77),
                 slot: 3,
                 ifindex: 5,
                 frame: &[9, 8, 7],
-            })
+            }))
         );
     }
 
@@ -136,22 +184,33 @@ mod tests {
             let record = record(22, 2, &body);
             assert_eq!(
                 read(&record),
-                Some(EarEvent::Claim {
+                Some(Told::Event(EarEvent::Claim {
                     stamp: MonoTime::from_nanos(77),
                     slot: 3,
                     ifindex: 5,
                     address,
                     mac: MacAddr([1, 2, 3, 4, 5, 6]),
-                })
+                }))
             );
         }
+    }
+
+    #[test]
+    fn a_silence_is_of_what_was_lent() {
+        let told = Told::Silence {
+            stamp: MonoTime::from_nanos(77),
+            slot: 3,
+            generation: 9,
+        };
+        assert_eq!(read(&record(8, 3, &9_u64.to_ne_bytes())), Some(told));
     }
 
     #[test]
     fn what_no_program_of_ours_writes_is_no_event() {
         assert_eq!(read(&record(6, 1, &[0; 5])), None, "longer than it is");
         assert_eq!(read(&record(21, 2, &[0; 21])), None, "half a claim");
-        assert_eq!(read(&record(0, 3, &[])), None, "unknown kind");
+        assert_eq!(read(&record(7, 3, &[0; 7])), None, "a silence of nothing");
+        assert_eq!(read(&record(0, 4, &[])), None, "unknown kind");
         assert_eq!(read(&[0; 23]), None, "no whole head");
     }
 }

@@ -306,6 +306,8 @@ impl Engine {
                     self.report(Report::Claimed { slot, address, mac });
                 }
             }
+            // Nothing is lent to an ear.
+            EarEvent::Silence { .. } => {}
             // Counted where it was refused; services read it there.
             EarEvent::Refused { .. } => {}
         }

@@ -461,6 +461,7 @@ fn counters(services: &Services, slot: u32, seen: &Snapshot) -> BTreeMap<String,
     ]);
     for (name, counter) in [
         ("adverts_taken", Counter::Taken),
+        ("adverts_known", Counter::Known),
         ("ring_full", Counter::RingFull),
         ("arp_requests", Counter::Asked),
         ("arp_claims", Counter::Claimed),

@@ -257,6 +257,8 @@ fn drain(plan: &Plan, listener: &mut Listener<'_>, heard: &mut BTreeMap<usize, H
                     heard.claims.entry(address).or_default().insert(mac);
                 }
             }
+            // Of what is lent to an ear, and nothing is.
+            EarEvent::Silence { .. } => {}
         });
         if left == Left::Nothing {
             return;
