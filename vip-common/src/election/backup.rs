@@ -220,6 +220,16 @@ impl Backup {
             .map(|heard| (heard, self.active_adver_interval))
     }
 
+    /// See [`super::VirtualRouter::steadily_follows`].
+    pub(super) fn steadily_follows(&self) -> Option<Heard> {
+        let unmoved = !self.is_wanting()
+            && self.preempt_at.is_none()
+            && self.slept.is_none()
+            && self.least.is_none();
+        let (heard, _) = self.follows().filter(|_| unmoved)?;
+        Some(heard)
+    }
+
     /// In a group: the proof of our hearing is too old to go on with; a new one
     /// decides.
     pub(super) fn doubt(&mut self, now: MonoTime) {

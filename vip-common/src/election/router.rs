@@ -305,6 +305,18 @@ impl VirtualRouter {
         }
     }
 
+    /// The last advert of the router that we follow as Backup, if another one that
+    /// says the same would do no more than begin the same silence anew, whenever it
+    /// comes: nobody is about to be replaced, to leave, to be preempted in a while,
+    /// or to be succeeded by us.
+    #[must_use]
+    pub fn steadily_follows(&self) -> Option<Heard> {
+        match &self.state {
+            State::Backup(backup) if self.letting_go.is_none() => backup.steadily_follows(),
+            State::Backup(_) | State::Initialize(_) | State::Active(_) => None,
+        }
+    }
+
     /// Who is Active: ourselves, or the one last heard that has not resigned.
     #[must_use]
     pub fn active(&self) -> Option<ActiveRouter> {

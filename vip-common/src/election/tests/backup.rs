@@ -350,3 +350,34 @@ fn a_shorter_interval_counts_at_once_where_nobody_better_was_followed() {
         assert_eq!(rig.router.deadline(), Some(at(1360)), "{source} {priority}");
     }
 }
+
+/// Whom we follow steadily says nothing new by saying the same again, whenever that
+/// is; while anything but time is waited for, it may.
+#[test]
+fn who_is_followed_steadily_does_no_more_than_begin_the_silence_anew() {
+    let followed = |rig: &Rig| rig.router.steadily_follows().map(|heard| heard.stamp);
+    let mut rig = Rig::backup(params(128));
+    assert_eq!(followed(&rig), None, "nobody was heard");
+    rig.hear(1000, THEIRS, 200);
+    assert_eq!(followed(&rig), Some(at(1000)));
+    let silence = rig.router.deadline().unwrap().since(at(1000));
+    for later in [1001, 2000, 9000] {
+        assert_eq!(rig.hear_late(9000, later, THEIRS, 200), []);
+        assert_eq!(followed(&rig), Some(at(later)));
+        assert_eq!(rig.router.deadline(), Some(at(later) + silence));
+    }
+    rig.hear(9100, OTHERS, 100);
+    assert_eq!(followed(&rig), None, "one is about to be replaced");
+    rig.hear(9200, THEIRS, 200);
+    assert_eq!(followed(&rig), Some(at(9200)));
+    rig.input(9300, Input::Slept);
+    assert_eq!(followed(&rig), None, "we have just woken up");
+    rig.hear(9400, THEIRS, 0);
+    assert_eq!(followed(&rig), None, "he leaves");
+
+    let mut params = params(128);
+    params.preempt_delay = Duration::from_secs(60);
+    let mut rig = Rig::backup(params);
+    rig.hear(1000, THEIRS, 100);
+    assert_eq!(followed(&rig), None, "he is left alone for a while only");
+}
