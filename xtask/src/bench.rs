@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 
@@ -36,9 +36,35 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
         "bench",
     ]);
     shell::run(&mut cargo)?;
-    let bench = shell::artifacts("release")?.join("bench");
+    let release = shell::artifacts("release")?;
+    let bench = release.join("bench");
+    let saved = release.with_file_name("bench");
 
-    let mut command = capability::command(&bench, LABORATORY)?;
-    command.args(&args.args);
+    let part = args.args.first().and_then(|part| part.to_str());
+    let mut command = if part == Some("report") {
+        // It only writes files, which shall be the user's own.
+        Command::new(&bench)
+    } else {
+        capability::command(&bench, LABORATORY)?
+    };
+    command
+        .args(&args.args)
+        .current_dir(shell::workspace())
+        .env("BENCH_COMMIT", commit()?)
+        .env("BENCH_SAVED", &saved)
+        .env("BENCH_DOCS", shell::workspace().join("docs"));
     Err(command.exec()).with_context(|| format!("cannot start `{}`", shell::line(&command)))
+}
+
+/// The commit that is measured, with `+` where files differ from it.
+fn commit() -> Result<String> {
+    let mut git = Command::new("git");
+    git.current_dir(shell::workspace()).args([
+        "describe",
+        "--always",
+        "--dirty=+",
+        "--exclude",
+        "*",
+    ]);
+    Ok(shell::read(&mut git)?.trim().to_owned())
 }

@@ -33,31 +33,71 @@ impl Shared {
     }
 }
 
+/// What a capture takes.
+#[derive(Clone, Default)]
+pub(super) struct Wanted {
+    /// The answers that hosts give to pings too.
+    pub(super) answers: bool,
+    /// Only what arrives from these ports; from all and to all where it is empty.
+    pub(super) from: Vec<u32>,
+}
+
 /// A running capture; ends when dropped.
 pub struct Capture {
     shared: Arc<Shared>,
+    socket: Arc<OwnedFd>,
     stop: Option<io::PipeWriter>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Capture {
-    pub(super) fn start(switch: &Arc<Namespace>, answers: bool) -> Result<Self, LabError> {
+    pub(super) fn start(switch: &Arc<Namespace>, wanted: Wanted) -> Result<Self, LabError> {
         let failed = || LabError::system("capture frames");
         let (socket, bridge) = switch
-            .run(move || open(answers))?
+            .run(move || open(&wanted))?
             .map_err(LabError::system("capture frames"))?;
+        let socket = Arc::new(socket);
         let (quit, stop) = io::pipe().map_err(failed())?;
         let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
+        let (theirs, heard) = (Arc::clone(&shared), Arc::clone(&socket));
         let reader = thread::Builder::new()
             .name("lab capture".into())
-            .spawn(move || collect(&socket, bridge, &quit, &theirs))
+            .spawn(move || collect(&heard, bridge, &quit, &theirs))
             .map_err(failed())?;
         Ok(Self {
             shared,
+            socket,
             stop: Some(stop),
             reader: Some(reader),
         })
+    }
+
+    /// How many frames the kernel could not keep since this was last asked: the
+    /// capture has not seen them.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    #[expect(
+        unsafe_code,
+        reason = "no crate in the tree asks a socket for its statistics"
+    )]
+    pub fn lost(&self) -> Result<u32, LabError> {
+        const PACKET_STATISTICS: i32 = 6;
+        let mut counts = [0_u32; 2];
+        let mut length = size_of_val(&counts) as libc::socklen_t;
+        // SAFETY: both pointers are to live locals, and the length is that of the
+        // first; the kernel writes no more.
+        let result = unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                PACKET_STATISTICS,
+                counts.as_mut_ptr().cast(),
+                &raw mut length,
+            )
+        };
+        nix::Error::result(result).map_err(LabError::system("ask what a capture lost"))?;
+        Ok(counts[1])
     }
 
     /// All frames so far, in the order in which the kernel delivered them.
@@ -171,7 +211,8 @@ impl Drop for Capture {
 }
 
 /// A packet socket on all ports and the index of the bridge itself.
-fn open(answers: bool) -> nix::Result<(OwnedFd, u32)> {
+fn open(wanted: &Wanted) -> nix::Result<(OwnedFd, u32)> {
+    const ROOM: usize = 16 << 20;
     let bridge = if_nametoindex("br0")?;
     let socket = socket(
         AddressFamily::Packet,
@@ -179,17 +220,20 @@ fn open(answers: bool) -> nix::Result<(OwnedFd, u32)> {
         SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
         SockProtocol::EthAll,
     )?;
-    only_what_we_read(&socket, answers)?;
+    only_what_we_read(&socket, wanted)?;
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-    setsockopt(&socket, sockopt::RcvBuf, &(4 << 20))?;
+    // Beyond the host's limit where that is allowed: thousands may come at once.
+    setsockopt(&socket, sockopt::RcvBufForce, &ROOM)
+        .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &ROOM))?;
     Ok((socket, bridge))
 }
 
 /// Lets ARP, VRRP, ICMP "unreachable" and what neighbours say in IPv6 pass, and
 /// leaves the client's pings, thousands a second, in the kernel, or their
-/// `answers` only where they are wanted.
+/// answers only where they are wanted.
 #[expect(unsafe_code, reason = "a socket filter is handed over by pointer")]
-fn only_what_we_read(socket: &OwnedFd, answers: bool) -> nix::Result<()> {
+fn only_what_we_read(socket: &OwnedFd, wanted: &Wanted) -> nix::Result<()> {
+    const LOAD_WORD: u16 = 0x20;
     const LOAD_HALF: u16 = 0x28;
     const LOAD_BYTE: u16 = 0x30;
     const LOAD_HEADER_LENGTH: u16 = 0xb1;
@@ -198,8 +242,25 @@ fn only_what_we_read(socket: &OwnedFd, answers: bool) -> nix::Result<()> {
     const RETURN: u16 = 0x06;
     let op = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     // "Unreachable" once more where answers are not wanted.
-    let (answer, answer6) = if answers { (0, 129) } else { (3, 1) };
-    let mut program = [
+    let (answer, answer6) = if wanted.answers { (0, 129) } else { (3, 1) };
+    let mut program = Vec::new();
+    if let Ok(ports) = u8::try_from(wanted.from.len())
+        && ports > 0
+    {
+        /// What the kernel knows of a packet besides its bytes: the way it goes,
+        /// and its interface.
+        const WAY: u32 = 0xffff_f004;
+        const INTERFACE: u32 = 0xffff_f008;
+        program.extend([
+            op(LOAD_WORD, 0, 0, WAY),
+            op(IF_EQUAL, ports + 1, 0, libc::PACKET_OUTGOING.into()),
+            op(LOAD_WORD, 0, 0, INTERFACE),
+        ]);
+        let ports = wanted.from.iter().zip((0..ports).rev());
+        program.extend(ports.map(|(port, behind)| op(IF_EQUAL, behind + 1, 0, *port)));
+        program.push(op(RETURN, 0, 0, 0));
+    }
+    program.extend([
         op(LOAD_HALF, 0, 0, 12),
         op(IF_EQUAL, 17, 0, 0x0806),
         op(IF_EQUAL, 8, 0, 0x86dd),
@@ -221,9 +282,9 @@ fn only_what_we_read(socket: &OwnedFd, answers: bool) -> nix::Result<()> {
         op(IF_EQUAL, 0, 1, answer6),
         op(RETURN, 0, 0, 65_535),
         op(RETURN, 0, 0, 0),
-    ];
+    ]);
     let filter = libc::sock_fprog {
-        len: 21,
+        len: u16::try_from(program.len()).map_err(|_| nix::Error::E2BIG)?,
         filter: program.as_mut_ptr(),
     };
     // SAFETY: `filter` points to `program`, both live across the call, which

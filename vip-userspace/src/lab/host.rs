@@ -70,6 +70,28 @@ impl Host {
         self.set_up()
     }
 
+    /// One more cable and NIC, both up, on another bridge of the switch. Returns
+    /// the index of the port.
+    pub(super) fn plug_into(
+        &self,
+        switch: &Arc<Namespace>,
+        network: &'static str,
+    ) -> Result<u32, LabError> {
+        let port = format!("{network}-{}", self.name());
+        switch.ip_batch(&[
+            format!(
+                "link add {port} type veth peer name {network} netns {}",
+                self.inside.tid()
+            ),
+            format!("link set {port} master {network} up"),
+        ])?;
+        self.inside.ip_batch(&[format!("link set {network} up")])?;
+        self.wait_for_carrier(network)?;
+        switch
+            .run(move || if_nametoindex(port.as_str()))?
+            .map_err(LabError::system("find the port of the switch"))
+    }
+
     /// Sets the NIC up with the host's own addresses, of which those of IPv6 go
     /// when it is set down, and waits for carrier.
     ///

@@ -86,7 +86,7 @@ impl Lab {
     /// # Errors
     /// Without CAP_NET_RAW.
     pub fn capture(&self) -> Result<Capture, LabError> {
-        Capture::start(&self.switch, false)
+        Capture::start(&self.switch, capture::Wanted::default())
     }
 
     /// The same, and the answers that hosts give to a client's pings: who serves.
@@ -94,7 +94,41 @@ impl Lab {
     /// # Errors
     /// As [`Lab::capture`].
     pub fn capture_answers(&self) -> Result<Capture, LabError> {
-        Capture::start(&self.switch, true)
+        let answers = capture::Wanted {
+            answers: true,
+            from: Vec::new(),
+        };
+        Capture::start(&self.switch, answers)
+    }
+
+    /// Starts watching only what arrives from these ports (up to 200), as
+    /// [`Host::port`] names them: what a flood brings elsewhere stays in the kernel.
+    ///
+    /// # Errors
+    /// As [`Lab::capture`].
+    pub fn capture_from(&self, ports: &[u32]) -> Result<Capture, LabError> {
+        let only = capture::Wanted {
+            answers: false,
+            from: ports.to_vec(),
+        };
+        Capture::start(&self.switch, only)
+    }
+
+    /// One more network, a bridge of the switch of that name, on which each of these
+    /// hosts has a NIC of the same name, with carrier and without address. Returns
+    /// their ports.
+    ///
+    /// # Errors
+    /// As [`Lab::host`].
+    pub fn network(&self, name: &'static str, hosts: &[&Host]) -> Result<Vec<u32>, LabError> {
+        self.switch.ip_batch(&[
+            format!("link add {name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"),
+            format!("link set {name} up"),
+        ])?;
+        hosts
+            .iter()
+            .map(|host| host.plug_into(&self.switch, name))
+            .collect()
     }
 
     /// Runs `ip` with each line as its arguments, in the switch's namespace.

@@ -16,6 +16,10 @@ use nix::sys::time::TimeSpec;
 use vip_common::time::MonoTime;
 
 use super::{Host, LabError, now};
+use crate::engine::class::become_fifo;
+
+/// Above ordinary threads, below the daemons that are asked for.
+const PROMPT: i32 = 10;
 
 /// One question of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +69,30 @@ impl Prober {
         target: impl Into<IpAddr>,
         every: Duration,
     ) -> Result<Self, LabError> {
-        let target = target.into();
+        Self::start_as(client, target.into(), every, || ())
+    }
+
+    /// The same, and where the client may, in a real-time class: so it asks in time
+    /// on a machine whose processors are all busy.
+    ///
+    /// # Errors
+    /// As [`Prober::start`].
+    pub fn start_prompt(
+        client: &Host,
+        target: impl Into<IpAddr>,
+        every: Duration,
+    ) -> Result<Self, LabError> {
+        Self::start_as(client, target.into(), every, || {
+            let _ = become_fifo(PROMPT);
+        })
+    }
+
+    fn start_as(
+        client: &Host,
+        target: IpAddr,
+        every: Duration,
+        first: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, LabError> {
         let failed = || LabError::system("start the client");
         let socket = client
             .run(move || open(target))?
@@ -75,7 +102,10 @@ impl Prober {
         let theirs = Arc::clone(&probes);
         let worker = thread::Builder::new()
             .name("lab client".into())
-            .spawn(move || ask(&socket, target.is_ipv6(), &quit, every, &theirs))
+            .spawn(move || {
+                first();
+                ask(&socket, target.is_ipv6(), &quit, every, &theirs);
+            })
             .map_err(failed())?;
         Ok(Self {
             probes,

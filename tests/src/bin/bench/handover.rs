@@ -15,9 +15,11 @@ use vip::lab::pair::{ADDRESS_A, ADDRESS_B, ADDRESS_CLIENT, VIRTUAL, VRID};
 use vip::lab::{Capture, Host, Lab, PATIENCE, Prober, Process, What, now};
 use vip_common::time::MonoTime;
 
+use crate::contender::{Contender, PRIORITY_A, PRIORITY_B, Scale, last_words};
+use crate::contender::{Who, contenders};
+use crate::document::first_line;
 use crate::figures::Figures;
-use crate::takeover::{Contender, PRIORITY_A, PRIORITY_B, Scale, last_words};
-use crate::{Who, contenders, first_line, load, nanos, shown};
+use crate::{load, nanos, shown};
 
 /// How often the client asks.
 const QUESTION: Duration = Duration::from_millis(1);
@@ -318,6 +320,7 @@ fn print(scale: Scale, columns: &[Column]) {
                     median,
                     p90,
                     max,
+                    ..
                 } = figures;
                 let longest = column.list(kind, silence).into_iter().max().unwrap_or(0);
                 let longest = Duration::from_nanos(longest.unsigned_abs());

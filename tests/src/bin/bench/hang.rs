@@ -13,9 +13,10 @@ use vip::lab::{Capture, Host, Lab, PATIENCE, Process, now};
 use vip_common::ids::Priority;
 use vip_common::time::MonoTime;
 
+use crate::contender::{Contender, PRIORITY_A, Scale, last_words};
+use crate::contender::{Who, contenders};
 use crate::figures::Figures;
-use crate::takeover::{Contender, PRIORITY_A, Scale, last_words};
-use crate::{Who, contenders, load, shown};
+use crate::{load, shown};
 
 /// Who accepts everybody and answers nobody.
 const PORT: u16 = 81;
@@ -153,7 +154,7 @@ fn plain(scale: Scale) -> String {
 
 /// The same node, which goes by all that hangs. Each has a weight, so that it may.
 fn burdened(arguments: &HangArgs, contender: &Contender) -> String {
-    let is_vip = matches!(contender, Contender::Vip { .. });
+    let is_vip = contender.is_vip();
     let often = if is_vip { "0.1" } else { "1" };
     let mut blocks = String::new();
     let (mut scripts, mut checks) = (String::new(), String::new());

@@ -1,24 +1,33 @@
 //! `cargo xtask bench`: what is claimed of `vip` beside keepalived, measured on
 //! this machine in one run, every single value kept.
 
+mod burden;
+mod busy;
+mod contender;
+mod cpu;
+mod document;
 mod figures;
+mod flood;
 mod handover;
 mod hang;
+mod plot;
+mod report;
+mod rig;
 mod service;
+mod table;
 mod takeover;
+mod usage;
+mod wire;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
-use serde_json::{Value, json};
 
-use figures::{Column, table};
-use takeover::{Contender, Loss, Measured, Scale};
-use vip_tests::peer::choose_keepalived;
+use document::{Document, first_line};
+use report::About;
 
 #[derive(Parser)]
 #[command(
@@ -34,8 +43,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// How long after the RFC's deadline a backup speaks when the master loses power
-    Takeover(TakeoverArgs),
+    /// How long after the RFC's deadline a backup speaks and serves, by how the master is
+    /// lost; what a client loses
+    Takeover(takeover::TakeoverArgs),
+    /// How late adverts are, and how often a backup takes over that should not, on a machine
+    /// that is busy with everything else
+    Busy(busy::BusyArgs),
+    /// The same under forged adverts, as many as can be sent
+    Flood(flood::FloodArgs),
+    /// What an advert costs while nothing happens
+    Cpu(cpu::CpuArgs),
     /// What a client loses when a master leaves as planned, and when it comes back
     Handover(handover::HandoverArgs),
     /// How long until a client is served by the other node when the service fails, by how
@@ -43,57 +60,65 @@ enum Command {
     Service(service::ServiceArgs),
     /// How late adverts are while 200 checks and 50 scripts hang, fork and write
     Hang(hang::HangArgs),
+    /// Write docs/performance.md and its pictures from what was measured
+    Report(report::ReportArgs),
     /// The service that fails
     #[command(hide = true)]
     Serve(service::ServeArgs),
     /// What a script runs to see whether a service is well
     #[command(hide = true)]
     Ask(service::AskArgs),
+    /// One process of a load
+    #[command(hide = true)]
+    Burden(burden::BurdenArgs),
 }
 
-/// Who is measured.
-#[derive(Args)]
-struct Who {
-    /// The vip to measure [default: the one built beside this program]
-    #[arg(long, value_name = "FILE")]
-    vip: Option<PathBuf>,
-    /// One more vip, such as that of before a change
-    #[arg(long, value_name = "FILE")]
-    beside: Option<PathBuf>,
-    /// Without keepalived, for a look at a change alone
-    #[arg(long)]
-    without_keepalived: bool,
-    /// The keepalived to measure beside it [default: the host's own]
-    #[arg(long, value_name = "FILE", env = "KEEPALIVED_PROGRAM")]
-    keepalived: Option<PathBuf>,
+/// The parts that docs/performance.md is made of, in its order.
+const PARTS: &[About] = &[takeover::ABOUT, busy::ABOUT, flood::ABOUT, cpu::ABOUT];
+
+/// Where measurements are kept.
+#[derive(Args, Clone)]
+struct Saved {
+    /// Where measurements are kept, one file for each part
+    #[arg(
+        id = "saved",
+        long = "saved",
+        value_name = "DIRECTORY",
+        env = "BENCH_SAVED",
+        default_value = "target/bench"
+    )]
+    directory: PathBuf,
 }
 
-#[derive(Args)]
-struct TakeoverArgs {
-    /// How many masters each contender loses
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    rounds: u32,
-    /// Advertisement interval, in steps of 10ms (VRRPv3 counts centiseconds)
-    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = Scale::read)]
-    interval: Scale,
-    /// How the master's daemon is lost, together with its cable
-    #[arg(long, value_enum, default_value_t = Loss::Halt)]
-    loss: Loss,
-    /// Where every value of every round goes, as JSON
+impl Saved {
+    fn file(&self, part: &str) -> PathBuf {
+        self.directory.join(part).with_extension("json")
+    }
+}
+
+/// Where a part's samples go.
+#[derive(Args, Clone)]
+struct Output {
+    /// Where every sample goes, as JSON [default: with the others]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    who: Who,
+    saved: Saved,
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Takeover(arguments) => takeovers(&arguments),
+        Command::Takeover(arguments) => takeover::command(&arguments),
+        Command::Busy(arguments) => busy::command(&arguments),
+        Command::Flood(arguments) => flood::command(&arguments),
+        Command::Cpu(arguments) => cpu::command(&arguments),
         Command::Handover(arguments) => handover::command(&arguments),
         Command::Service(arguments) => service::command(&arguments),
         Command::Hang(arguments) => hang::command(&arguments),
+        Command::Report(arguments) => report::command(&arguments),
         Command::Serve(arguments) => service::serve(&arguments),
         Command::Ask(arguments) => Ok(service::ask(&arguments)),
+        Command::Burden(arguments) => burden::command(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("bench: {error:#}");
@@ -101,134 +126,33 @@ fn main() -> ExitCode {
     })
 }
 
-fn takeovers(arguments: &TakeoverArgs) -> Result<ExitCode> {
-    let mut contenders = contenders(&arguments.who)?;
-    if !arguments.who.without_keepalived {
-        contenders.push(Contender::Keepalived { real_time: true });
-    }
-    let scale = arguments.interval;
-    println!(
-        "{} masters of each are lost; interval {}, backup's priority {}, so its deadline is {} after the last advert.",
-        arguments.rounds,
-        shown(scale.interval()),
-        takeover::PRIORITY_B,
-        shown(scale.down_interval()),
-    );
-    let mut columns: Vec<Column> = contenders
-        .iter()
-        .map(|one| Column::new(one.label()))
-        .collect();
-    let mut rounds = Vec::new();
-    for round in 0..arguments.rounds {
-        // Who begins changes, so that nobody always follows the same one.
-        for turn in 0..contenders.len() {
-            let which = (turn + round as usize) % contenders.len();
-            let (contender, column) = (&contenders[which], &mut columns[which]);
-            let measured = takeover::measure(contender, scale, arguments.loss, round);
-            rounds.push(record(contender, round, &measured));
-            match measured {
-                Ok(measured) => column.take(&measured),
-                Err(error) => {
-                    println!("round {}, {}: {error:#}", round + 1, contender.label());
-                    column.failed += 1;
-                }
-            }
+/// Prints a part's tables and saves its samples and its pictures; fails where
+/// something could not be measured.
+fn finish(document: &Document, output: &Output) -> Result<ExitCode> {
+    print!("{}", table::plain(document));
+    let file = output
+        .out
+        .clone()
+        .unwrap_or_else(|| output.saved.file(&document.part));
+    document.write(&file)?;
+    println!("\nevery sample: {}", file.display());
+    if let Some(directory) = file.parent() {
+        for picture in report::draw(document, directory)? {
+            println!("picture: {}", picture.display());
         }
     }
-    print!("{}", table(&columns));
-    if let Some(path) = &arguments.out {
-        write(path, arguments, &contenders, &columns, rounds)?;
-        println!("every round: {}", path.display());
-    }
-    let failed: u32 = columns.iter().map(|column| column.failed).sum();
+    let failed = document.failures.len();
     if failed > 0 {
         bail!("{failed} of the rounds could not be measured, each is named above");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn contenders(arguments: &Who) -> Result<Vec<Contender>> {
-    let built = || -> Result<PathBuf> {
-        let own = std::env::current_exe().context("cannot find this program's own file")?;
-        Ok(own.with_file_name("vip"))
-    };
-    let vip = |label, path: &Path| {
-        if path.is_file() {
-            Ok(Contender::Vip {
-                label,
-                program: path.to_owned(),
-            })
-        } else {
-            bail!("there is no vip at {}; name one with --vip", path.display())
-        }
-    };
-    if let Some(keepalived) = &arguments.keepalived {
-        choose_keepalived(keepalived.clone());
-    }
-    let mut all = vec![vip("vip", &arguments.vip.clone().map_or_else(built, Ok)?)?];
-    if let Some(beside) = &arguments.beside {
-        all.push(vip("vip-beside", beside)?);
-    }
-    if !arguments.without_keepalived {
-        all.push(Contender::Keepalived { real_time: false });
-    }
-    Ok(all)
-}
-
-/// What the file says of one round; durations in nanoseconds.
-fn record(contender: &Contender, round: u32, measured: &Result<Measured>) -> Value {
-    let mut record = json!({
-        "round": round + 1,
-        "program": contender.label(),
-        "load": load(),
-    });
-    match measured {
-        Ok(measured) => {
-            record["last_advert_at"] = measured.last_advert.as_nanos().into();
-            record["fault_after_last_advert"] = measured.fault_after.into();
-            record["advert_after_deadline"] = measured.advert_late.into();
-            record["arp_after_advert"] = measured.arp_after_advert.into();
-            record["rung"] = measured.rung.clone().into();
-            record["log_of_the_backup"] = measured.log.clone().into();
-        }
-        Err(error) => record["error"] = format!("{error:#}").into(),
-    }
-    record
-}
-
-fn write(
-    path: &Path,
-    arguments: &TakeoverArgs,
-    contenders: &[Contender],
-    columns: &[Column],
-    rounds: Vec<Value>,
-) -> Result<()> {
-    let programs: Vec<_> = contenders
-        .iter()
-        .zip(columns)
-        .map(|(contender, column)| {
-            let mut summary = column.summary();
-            summary["name"] = contender.label().into();
-            summary["version"] = contender.version().into();
-            summary
-        })
-        .collect();
-    let scale = arguments.interval;
-    let document = json!({
-        "schema": 1,
-        "measures": "takeover",
-        "unit": "ns",
-        "interval": nanos(scale.interval()),
-        "loss": arguments.loss.label(),
-        "deadline_after_last_advert": nanos(scale.down_interval()),
-        "priority_of_the_backup": takeover::PRIORITY_B,
-        "kernel": first_line("/proc/sys/kernel/osrelease"),
-        "processors": std::thread::available_parallelism().map_or(0, usize::from),
-        "programs": programs,
-        "rounds": rounds,
-    });
-    fs::write(path, format!("{document:#}\n"))
-        .with_context(|| format!("cannot write {}", path.display()))
+/// A moment of an interval, as a part of it, that differs from round to round:
+/// multiples of the golden ratio cover it evenly.
+fn phase(round: u32) -> f64 {
+    const STEP: f64 = 0.618_033_988_749_895;
+    (f64::from(round) * STEP).fract()
 }
 
 /// Runnable tasks of the whole machine over the last minute.
@@ -236,11 +160,6 @@ fn load() -> f64 {
     let text = first_line("/proc/loadavg");
     let first = text.split(' ').next().unwrap_or_default();
     first.parse().unwrap_or(0.0)
-}
-
-fn first_line(path: &str) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 fn nanos(span: Duration) -> u64 {

@@ -21,8 +21,8 @@ use vip_common::ids::Priority;
 use vip_common::time::MonoTime;
 use vip_tests::peer::keepalived_says;
 
-use crate::takeover::{Contender, PRIORITY_A, PRIORITY_B, Scale, last_words};
-use crate::{Who, contenders};
+use crate::contender::{Contender, PRIORITY_A, PRIORITY_B, Scale, last_words};
+use crate::contender::{Who, contenders};
 
 pub(crate) use client::{AskArgs, command as ask};
 use client::{Client, Question};
@@ -173,7 +173,7 @@ impl Guard {
 fn guards(who: &Who) -> Result<Vec<Guard>> {
     let mut guards = Vec::new();
     for contender in contenders(who)? {
-        let is_vip = matches!(contender, Contender::Vip { .. });
+        let is_vip = contender.is_vip();
         let fine = is_vip || is_fine_grained(&keepalived_says());
         let script = Means::Script(if fine { 10 } else { 1000 });
         let means: &[Means] = if is_vip {

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::{Failure, Guard};
+use crate::contender::Scale;
 use crate::figures::Figures;
-use crate::takeover::Scale;
 use crate::{first_line, load, nanos, shown};
 
 /// One way to fail under the eyes of one guard.
@@ -66,6 +66,7 @@ pub(super) fn print(columns: &[Column], rounds: u32, scale: Scale) {
                     median,
                     p90,
                     max,
+                    ..
                 }) => {
                     for value in [min, median, p90, max] {
                         print!("{:>9.1}", value as f64 / 1e6);
