@@ -355,3 +355,66 @@ fn whoever_is_told_finds_it_true() -> Tested {
     assert_eq!(told.lines().collect::<Vec<_>>(), expected);
     Ok(())
 }
+
+#[test]
+fn a_script_of_the_end_that_does_not_end_does_not_outlive_the_daemon() -> Tested {
+    let pair = Pair::new(vip_program(), "auto")?;
+    let log = format!("{OUT}/log");
+    let body = format!("trap '' TERM\necho $$ > {log}\nexec sleep 600");
+    script(&pair.a, "/run/stubborn", 0o755, &body)?;
+    let file = with("    script_user root", "    notify_stop /run/stubborn");
+    let daemon = pair.start(&pair.a, &file)?;
+    up(&daemon)?;
+    pair.wait_for_state(&pair.a, "MASTER", PATIENCE)?;
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait(PATIENCE)?.code, Some(0));
+    let program = std::path::PathBuf::from("/proc").join(read(&pair.a, &log)?.trim());
+    assert_ne!(program, std::path::Path::new("/proc"));
+    let end = Instant::now() + PATIENCE;
+    while program.exists() {
+        assert!(Instant::now() < end, "{} is still there", program.display());
+        sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_run_or_written_is_said_before_it_is_needed() -> Tested {
+    let pair = Pair::new(vip_program(), "auto")?;
+    let file = with(
+        "    script_user root\n    notify_fifo /run/none/fifo",
+        "    notify_master /run/none/script",
+    );
+    let daemon = pair.start(&pair.a, &file)?;
+    up(&daemon)?;
+    pair.wait_for_state(&pair.a, "MASTER", PATIENCE)?;
+    let said = |arguments: &[&str]| -> Result<String, LabError> {
+        let command = pair.vip(&pair.a, arguments)?;
+        command.wait(PATIENCE)?;
+        Ok(command.stdout())
+    };
+    let shown = said(&["status"])?;
+    for line in [
+        "  notify_master: CANNOT BE RUN: /run/none/script ",
+        "/run/none/fifo: NOT WRITTEN: ",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let tracked = format!(
+        "vrrp_script chk {{\n    script /run/none/check\n}}\n{}",
+        file.replace(
+            "    priority 100",
+            "    priority 100\n    track_script {\n        chk\n    }"
+        )
+    );
+    pair.a.write("/run/vip.conf", &tracked)?;
+    let shown = said(&["reload", "--dry-run"])?;
+    for line in [
+        "no change of state before the first result of script chk",
+        "vrrp_script chk is not watched and counts nothing: /run/none/check ",
+        "(VI_1) notify_master: '/run/none/script' will not be run: ",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    Ok(())
+}

@@ -208,14 +208,16 @@ fn cleared(fault: Fault, interface: &str) -> String {
     }
 }
 
-/// A span with three or four significant digits, in the unit that fits.
+/// A span with three or four significant digits, in the unit that fits; from two
+/// minutes on in whole seconds.
 #[must_use]
 pub fn span(span: Duration) -> String {
     let nanos = span.as_nanos();
     match nanos {
         0..1_000_000 => format!("{:.1} us", nanos as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", nanos as f64 / 1e6),
-        _ => format!("{:.3} s", span.as_secs_f64()),
+        1_000_000_000..120_000_000_000 => format!("{:.3} s", span.as_secs_f64()),
+        _ => humantime::format_duration(Duration::from_secs(span.as_secs())).to_string(),
     }
 }
 
@@ -314,5 +316,6 @@ mod tests {
         assert_eq!(span(Duration::from_nanos(94_300)), "94.3 us");
         assert_eq!(span(Duration::from_micros(6_094)), "6.09 ms");
         assert_eq!(span(Duration::from_millis(3_609)), "3.609 s");
+        assert_eq!(span(Duration::from_millis(42_249_300)), "11h 44m 9s");
     }
 }

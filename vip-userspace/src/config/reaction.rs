@@ -13,19 +13,23 @@ pub struct Command {
 }
 
 impl Notify {
-    /// All that it has run.
-    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+    /// All that it has run, each with the word that names it.
+    pub fn commands(&self) -> impl Iterator<Item = (&'static str, &Command)> {
         let deleted = self.deleted.as_ref().and_then(Option::as_ref);
         let all = [
-            self.master.as_ref(),
-            self.backup.as_ref(),
-            self.fault.as_ref(),
-            self.stop.as_ref(),
-            deleted,
-            self.any.as_ref(),
-            self.master_rx_lower_pri.as_ref(),
+            ("notify_master", self.master.as_ref()),
+            ("notify_backup", self.backup.as_ref()),
+            ("notify_fault", self.fault.as_ref()),
+            ("notify_stop", self.stop.as_ref()),
+            ("notify_deleted", deleted),
+            ("notify", self.any.as_ref()),
+            (
+                "notify_master_rx_lower_pri",
+                self.master_rx_lower_pri.as_ref(),
+            ),
         ];
-        all.into_iter().flatten()
+        all.into_iter()
+            .filter_map(|(keyword, command)| Some((keyword, command?)))
     }
 }
 

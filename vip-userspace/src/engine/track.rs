@@ -19,6 +19,29 @@ enum Effect {
     Unknown,
 }
 
+/// What all that a router tracks makes of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Sum {
+    /// What its priority changes by, whether it takes part or not.
+    points: i32,
+    /// The first that bars it.
+    bars: Option<Tracked>,
+    /// The last of which nothing is known yet.
+    unknown: Option<Tracked>,
+}
+
+fn sum(effects: impl Iterator<Item = (Tracked, Effect)>) -> Sum {
+    let mut sum = Sum::default();
+    for (tracked, effect) in effects {
+        match effect {
+            Effect::Adds(points) => sum.points = sum.points.saturating_add(points),
+            Effect::Bars => sum.bars = sum.bars.or(Some(tracked)),
+            Effect::Unknown => sum.unknown = Some(tracked),
+        }
+    }
+    sum
+}
+
 impl Engine {
     /// A tracker has found something.
     pub(super) fn judged(&mut self, tracker: u32, verdict: Verdict) {
@@ -41,7 +64,8 @@ impl Engine {
         if self.plan.routers[slot].vacant {
             return;
         }
-        let Ok(priority) = self.tracked_priority(slot) else {
+        // In FAULT too, as in keepalived: status shows what counts.
+        let Ok(priority) = self.priority_of(slot, self.tracked_sum(slot).points) else {
             return;
         };
         let router = &mut self.routers[slot];
@@ -59,26 +83,35 @@ impl Engine {
     /// [`Fault::Tracked`] where something has failed that it cannot do without, and
     /// [`Fault::Starting`] where that is not known yet.
     pub(super) fn tracked_priority(&self, slot: usize) -> Result<Priority, Hindrance> {
-        let plan = &self.plan.routers[slot];
         let state = self.routers[slot].election.state();
         let takes_part = !matches!(state, State::Initialize(_));
-        let mut sum = i32::from(plan.params.priority.get());
-        let mut unknown = None;
-        for (tracked, weight) in &plan.tracked {
-            match self.effect(*tracked, *weight) {
-                Effect::Adds(points) => sum = sum.saturating_add(points),
-                Effect::Bars => return Err(Hindrance::by(*tracked, Fault::Tracked)),
-                Effect::Unknown => unknown = Some(*tracked),
-            }
+        let Sum {
+            points,
+            bars,
+            unknown,
+        } = self.tracked_sum(slot);
+        if let Some(tracked) = bars {
+            return Err(Hindrance::by(tracked, Fault::Tracked));
         }
         if let Some(tracked) = unknown.filter(|_| !takes_part) {
             return Err(Hindrance::by(tracked, Fault::Starting));
         }
-        if plan.params.is_owner() {
+        self.priority_of(slot, points)
+    }
+
+    fn priority_of(&self, slot: usize, points: i32) -> Result<Priority, Hindrance> {
+        let params = &self.plan.routers[slot].params;
+        if params.is_owner() {
             return Ok(Priority::OWNER);
         }
+        let sum = i32::from(params.priority.get()).saturating_add(points);
         let priority = u8::try_from(sum.clamp(1, 254)).unwrap_or(u8::MAX - 1);
         Priority::new(priority).ok_or(Fault::Unusable.into())
+    }
+
+    fn tracked_sum(&self, slot: usize) -> Sum {
+        let tracked = self.plan.routers[slot].tracked.iter();
+        sum(tracked.map(|(tracked, weight)| (*tracked, self.effect(*tracked, *weight))))
     }
 
     fn effect(&self, tracked: Tracked, weight: Weight) -> Effect {
@@ -177,6 +210,24 @@ mod tests {
         ] {
             assert_eq!(stands(is_well, weight(value, reverse)), effect);
         }
+    }
+
+    #[test]
+    fn who_is_barred_is_weighed_all_the_same() {
+        let [one, two, three, four] = [0, 1, 2, 3].map(Tracked::Tracker);
+        let found = sum([
+            (one, Effect::Adds(-20)),
+            (two, Effect::Bars),
+            (three, Effect::Unknown),
+            (four, Effect::Adds(5)),
+        ]
+        .into_iter());
+        let expected = Sum {
+            points: -15,
+            bars: Some(two),
+            unknown: Some(three),
+        };
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -7,9 +7,13 @@ use std::io;
 
 use vip_common::ids::Priority;
 
+use crate::config::trackers::Kind;
 use crate::config::{Configuration, Instance};
+use crate::engine::{Verdict, points};
 use crate::kernel::Inventory;
 use crate::plan::{Plan, RouterPlan, Tracked};
+use crate::watch::board;
+use crate::words;
 
 /// How an interface is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +66,17 @@ impl FromIterator<(String, Condition)> for Interfaces {
     fn from_iter<T: IntoIterator<Item = (String, Condition)>>(all: T) -> Self {
         Self(all.into_iter().collect())
     }
+}
+
+/// How the trackers of the running configuration stand, by kind and name: what one has
+/// found holds after a reload until it has found something else.
+pub(super) type Known = HashMap<(Kind, String), board::Seen>;
+
+/// What there is to go by.
+#[derive(Clone, Copy)]
+struct Facts<'a> {
+    host: &'a Interfaces,
+    known: &'a Known,
 }
 
 /// An interface that an instance cannot do without.
@@ -164,19 +179,56 @@ impl<'a> Layout<'a> {
         needs
     }
 
-    /// What keeps a router and its sync group out as the interfaces are.
-    fn hindrance(&self, host: &Interfaces, slot: usize) -> Option<String> {
+    /// How one of its trackers stands, where that is known.
+    fn seen<'f>(&self, facts: Facts<'f>, at: usize) -> Option<&'f board::Seen> {
+        let tracker = &self.plan.trackers.get(at)?.tracker;
+        let name = (tracker.watch.kind(), tracker.name.clone());
+        let seen = facts.known.get(&name)?;
+        (seen.verdict != Verdict::Unknown).then_some(seen)
+    }
+
+    /// A tracker as people call it.
+    fn called(&self, at: usize) -> Option<String> {
+        let tracker = &self.plan.trackers.get(at)?.tracker;
+        let kind = words::tracker_kind(tracker.watch.kind());
+        Some(format!("{kind} {}", tracker.name))
+    }
+
+    /// The trackers of a router of which nothing is known yet, and whether it waits for
+    /// them.
+    fn unknown(&self, facts: Facts<'_>, router: &RouterPlan) -> Vec<Awaited> {
+        let tracked = router.tracked.iter().filter_map(|(what, weight)| {
+            let Tracked::Tracker(at) = *what else {
+                return None;
+            };
+            let is_known = self.seen(facts, at).is_some();
+            (!is_known).then_some(Awaited {
+                name: self.called(at)?,
+                bars: weight.value == 0,
+            })
+        });
+        tracked.collect()
+    }
+
+    /// What keeps a router and its sync group out as interfaces and trackers are.
+    fn hindrance(&self, facts: Facts<'_>, slot: usize) -> Option<String> {
+        let host = facts.host;
         let mut company = self.company(slot).into_iter().enumerate();
         company.find_map(|(place, router)| {
             let down = |port: usize| self.found(port).filter(|name| !host.runs(name));
             let own = down(router.port).filter(|_| !router.dont_track_primary);
-            let why = match (own, self.weighed(host, router)) {
+            let why = match (own, self.weighed(facts, router)) {
                 (Some(name), _) => host.complaint(name),
                 (None, Ok(_)) => return None,
-                (None, Err(port)) => match down(port) {
+                (None, Err(Tracked::Port(port))) => match down(port) {
                     Some(name) => host.complaint(name),
                     None => format!("{} is up", self.found(port).unwrap_or_default()),
                 },
+                (None, Err(Tracked::Tracker(at))) => {
+                    let tracker = &self.plan.trackers.get(at)?.tracker;
+                    let seen = self.seen(facts, at)?;
+                    words::tracker_bars(tracker.watch.kind(), &tracker.name, seen)
+                }
             };
             Some(if place == 0 {
                 why
@@ -186,20 +238,26 @@ impl<'a> Layout<'a> {
         })
     }
 
-    /// The priority that the interfaces which it tracks make of a router's own, or
-    /// the one that keeps it out. Of those that vip makes, and of other trackers,
-    /// nothing is known beforehand.
-    fn weighed(&self, host: &Interfaces, router: &RouterPlan) -> Result<Priority, usize> {
+    /// The priority that what it tracks makes of a router's own, or what keeps it out.
+    /// Of interfaces that vip makes, and of trackers that are new, nothing is known
+    /// beforehand.
+    fn weighed(&self, facts: Facts<'_>, router: &RouterPlan) -> Result<Priority, Tracked> {
         let mut sum = i32::from(router.priority().get());
         for (tracked, weight) in &router.tracked {
-            let Tracked::Port(port) = *tracked else {
-                continue;
+            let port = match *tracked {
+                Tracked::Port(port) => port,
+                Tracked::Tracker(at) => {
+                    if let Some(seen) = self.seen(facts, at) {
+                        sum += points(seen.verdict, *weight).ok_or(*tracked)?;
+                    }
+                    continue;
+                }
             };
             let Some(name) = self.found(port) else {
                 continue;
             };
-            match (host.runs(name) != weight.reverse, weight.value) {
-                (false, 0) => return Err(port),
+            match (facts.host.runs(name) != weight.reverse, weight.value) {
+                (false, 0) => return Err(*tracked),
                 (true, value @ 1..) | (false, value @ ..0) => sum += i32::from(value),
                 (true, ..=0) | (false, 1..) => {}
             }
@@ -216,7 +274,16 @@ impl<'a> Layout<'a> {
 pub(super) struct Foresight<'a> {
     old: Layout<'a>,
     new: Layout<'a>,
-    host: &'a Interfaces,
+    facts: Facts<'a>,
+}
+
+/// A tracker that has to look before anything follows from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Awaited {
+    /// What it is called.
+    pub name: String,
+    /// Whether a router that takes no part yet waits for it.
+    pub bars: bool,
 }
 
 /// What follows for one instance at once.
@@ -224,8 +291,12 @@ pub(super) struct Foresight<'a> {
 pub(super) struct Foreseen {
     /// Why it goes to FAULT.
     pub fault: Option<String>,
+    /// Whether nothing keeps it in FAULT any more.
+    pub relieved: bool,
     /// The priority that counts, where what is tracked makes it another one.
     pub priority: Option<Priority>,
+    /// What it tracks from now on and nothing is known of.
+    pub awaits: Vec<Awaited>,
 }
 
 impl<'a> Foresight<'a> {
@@ -233,11 +304,12 @@ impl<'a> Foresight<'a> {
         old: &'a Configuration,
         new: &'a Configuration,
         host: &'a Interfaces,
+        known: &'a Known,
     ) -> Self {
         Self {
             old: Layout::new(old),
             new: Layout::new(new),
-            host,
+            facts: Facts { host, known },
         }
     }
 
@@ -261,7 +333,7 @@ impl<'a> Foresight<'a> {
                 set_up,
             } in self.new.needs(slot)
             {
-                let condition = self.host.0.get(&interface);
+                let condition = self.facts.host.0.get(&interface);
                 let is_met = condition.is_some_and(|one| !set_up || *one != Condition::Down);
                 if is_met || !known.insert(interface.clone()) {
                     continue;
@@ -274,7 +346,7 @@ impl<'a> Foresight<'a> {
                 said.push(format!(
                     "({}) could not run any more: {} here, needed for {what}; {help}",
                     instance.name,
-                    self.host.complaint(&interface)
+                    self.facts.host.complaint(&interface)
                 ));
             }
         }
@@ -288,18 +360,24 @@ impl<'a> Foresight<'a> {
             return Foreseen::default();
         };
         let before = self.before(instance);
-        let hindered = before.and_then(|slot| self.old.hindrance(self.host, slot));
-        let fault = self.new.hindrance(self.host, slot);
-        let now = self.new.weighed(self.host, router).ok();
+        let hindered = before.and_then(|slot| self.old.hindrance(self.facts, slot));
+        let fault = self.new.hindrance(self.facts, slot);
+        let now = self.new.weighed(self.facts, router).ok();
         let made_of = |layout: &Layout<'_>, router: &RouterPlan| {
-            let counts = i16::from(layout.weighed(self.host, router).ok()?.get());
+            let counts = i16::from(layout.weighed(self.facts, router).ok()?.get());
             Some(counts - i16::from(router.priority().get()))
         };
         let then = before.and_then(|slot| made_of(&self.old, self.old.plan.routers.get(slot)?));
         let other = before.is_some() && then != made_of(&self.new, router);
+        let was = before.and_then(|slot| self.old.plan.routers.get(slot));
+        let waited = was.map_or_else(Vec::new, |was| self.old.unknown(self.facts, was));
+        let mut awaits = self.new.unknown(self.facts, router);
+        awaits.retain(|one| !waited.contains(one));
         Foreseen {
+            relieved: hindered.is_some() && fault.is_none(),
             fault: fault.filter(|_| hindered.is_none()),
             priority: now.filter(|_| other),
+            awaits,
         }
     }
 
@@ -351,13 +429,17 @@ mod tests {
             parsed.configuration
         };
         let (old, new) = (parse(old), parse(new));
-        Foresight::new(&old, &new, host).refusals()
+        Foresight::new(&old, &new, host, &Known::default()).refusals()
     }
 
     fn foreseen(old: &str, new: &str, host: &Interfaces) -> Foreseen {
+        foreseen_with(&Known::default(), old, new, host)
+    }
+
+    fn foreseen_with(known: &Known, old: &str, new: &str, host: &Interfaces) -> Foreseen {
         let parse = |text: &str| config::parse(text, "t").configuration;
         let (old, new) = (parse(old), parse(new));
-        Foresight::new(&old, &new, host).of(&new.instances[0])
+        Foresight::new(&old, &new, host, known).of(&new.instances[0])
     }
 
     #[test]
@@ -443,5 +525,41 @@ mod tests {
         assert_eq!(weighed.priority.map(Priority::get), Some(80));
         let tracked = instance("A", 51, "track_interface {\neth1\n}");
         assert_eq!(foreseen(&tracked, &tracked, &here), Foreseen::default());
+    }
+
+    #[test]
+    fn what_trackers_have_found_already_is_foreseen() {
+        let here = host(&[("eth0", Condition::Running)]);
+        let defined = "vrrp_script chk {\nscript /bin/false\n}\n\
+                       track_file size {\nfile /run/size\n}\n";
+        let with = |more| format!("{defined}{}", instance("A", 51, more));
+        let (script, file) = (
+            (Kind::Script, "chk".to_owned()),
+            (Kind::File, "size".into()),
+        );
+        let known = Known::from([
+            (script, board::Seen::new(Verdict::Failed)),
+            (file, board::Seen::new(Verdict::Number(-30))),
+        ]);
+        let (plain, barred) = (with(""), with("track_script {\nchk\n}"));
+        let seen = |new: &str| foreseen_with(&known, &plain, new, &here);
+        let fault = seen(&barred).fault.unwrap();
+        assert!(fault.starts_with("script chk failed"), "{fault}");
+        let weighed = seen(&with("track_script {\nchk weight -7\n}"));
+        assert_eq!(weighed.fault, None);
+        assert_eq!(weighed.priority.map(Priority::get), Some(93));
+        let weighed = seen(&with("track_file {\nsize weight 2\n}"));
+        assert_eq!(weighed.priority.map(Priority::get), Some(40));
+        assert!(foreseen_with(&known, &barred, &plain, &here).relieved);
+        let same = foreseen_with(&known, &barred, &barred, &here);
+        assert_eq!(same, Foreseen::default());
+        // Nobody has looked yet.
+        let unknown = foreseen(&plain, &barred, &here);
+        assert_eq!((&unknown.fault, unknown.priority), (&None, None));
+        let [Awaited { name, bars: true }] = &unknown.awaits[..] else {
+            panic!("{unknown:?}");
+        };
+        assert_eq!(name, "script chk");
+        assert_eq!(foreseen(&barred, &barred, &here), Foreseen::default());
     }
 }

@@ -2,6 +2,7 @@
 //! judged as a whole, compared with the one that runs, and put into words. What
 //! is bad is refused whole and changes nothing.
 
+mod runnable;
 mod told;
 
 use std::collections::HashMap;
@@ -10,11 +11,13 @@ use std::path::{Path, PathBuf};
 
 use nix::ifaddrs::getifaddrs;
 
-use super::foresight::{Foresight, Interfaces};
+use super::foresight::{Foresight, Interfaces, Known};
 use crate::config::effective::{effective, text};
 use crate::config::{self, Configuration, ReadError, Reading, Severity};
 use crate::error::Exit;
-pub use told::{Seen, plan};
+pub(super) use runnable::unrunnable;
+pub use told::Seen;
+pub(super) use told::plan;
 
 /// Where the configuration is read: the same file as the same host at the start
 /// and at each reload.
@@ -63,6 +66,7 @@ impl Source {
             remarks: loaded.problems.iter().map(remark).collect(),
             effective: text(&effective(&loaded), false),
             configuration: loaded.configuration,
+            unrunnable: Vec::new(),
             host: Interfaces::of_host().ok(),
         })
     }
@@ -125,6 +129,8 @@ pub struct Candidate {
     pub remarks: Vec<Remark>,
     /// It, as it holds, for people; without secrets.
     pub effective: String,
+    /// A line for each script that cannot be run, where that has been looked at.
+    pub unrunnable: Vec<String>,
     /// The interfaces of this host as they were then, where the kernel said.
     pub host: Option<Interfaces>,
 }
@@ -147,11 +153,10 @@ impl Candidate {
     }
 
     /// What is known beforehand where it takes the place of `running`.
-    fn foresight<'a>(&'a self, running: &'a Self) -> Option<Foresight<'a>> {
+    fn foresight<'a>(&'a self, running: &'a Self, known: &'a Known) -> Option<Foresight<'a>> {
         let (old, new) = (&running.configuration, &self.configuration);
-        self.host
-            .as_ref()
-            .map(|host| Foresight::new(old, new, host))
+        let host = self.host.as_ref()?;
+        Some(Foresight::new(old, new, host, known))
     }
 
     /// The errors that `running` does not have: a daemon that was started in
@@ -227,7 +232,9 @@ pub fn judge(source: &Path, running: &Candidate, candidate: &Candidate) -> Resul
             Some(format!("({}) could not run any more: {why}", one.name))
         })
         .collect();
-    let foresight = candidate.foresight(running);
+    // What trackers have found refuses nothing.
+    let nothing = Known::default();
+    let foresight = candidate.foresight(running, &nothing);
     broken.extend(foresight.iter().flat_map(Foresight::refusals));
     if !broken.is_empty() {
         return Err(bad(broken));

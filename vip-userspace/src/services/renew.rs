@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::log::Level;
 use super::obey::{CarriedOver, respond};
 use super::protocol::Answer;
-use super::reload::{self, Candidate, Refused, Seen};
+use super::reload::{self, Candidate, Refused, Seen, Source, unrunnable};
 use super::{HeardBy, Services, State};
 use crate::config::{ReadError, Severity};
 use crate::engine::Command;
@@ -91,6 +91,21 @@ impl Renewal {
     }
 }
 
+/// Reads a file, and looks whether what it has run can be.
+async fn read(source: Source) -> Result<Candidate, ReadError> {
+    let read = tokio::task::spawn_blocking(move || source.read()).await;
+    let mut candidate = match read {
+        Ok(read) => read?,
+        // Whoever waits for this hears of it in the same way.
+        Err(lost) => match lost.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => pending().await,
+        },
+    };
+    candidate.unrunnable = unrunnable(candidate.configuration.clone()).await;
+    Ok(candidate)
+}
+
 impl Services {
     /// Puts a reload into the queue. Of signals that nobody has looked at yet one
     /// is as good as many.
@@ -133,7 +148,7 @@ impl Services {
         renewal.reading = Some(Reading {
             wanted,
             since: Instant::now(),
-            task: tokio::task::spawn_blocking(move || source.read()),
+            task: tokio::spawn(read(source)),
         });
     }
 
@@ -156,7 +171,7 @@ impl Services {
         let Some(Reading { wanted, .. }) = state.renewal.reading.take() else {
             return;
         };
-        match self.judged(read) {
+        match self.judged(state, read) {
             Err(refused) => self.conclude(state, wanted, Err(refused)),
             Ok((candidate, said)) if wanted.dry_run => {
                 drop(candidate);
@@ -311,7 +326,7 @@ impl Services {
         self.read_next(state);
     }
 
-    fn judged(&self, read: Read) -> Result<(Candidate, Vec<String>), Refused> {
+    fn judged(&self, state: &State, read: Read) -> Result<(Candidate, Vec<String>), Refused> {
         let path = self.source.path();
         let name = path.display();
         let unread = |why: String| Refused {
@@ -334,7 +349,9 @@ impl Services {
                 self.log.line(Level::Warning, &remark.headline);
             }
         }
-        let said = reload::plan(&self.running, &candidate, |name| self.seen(name));
+        let known = self.known(state);
+        let mut said = reload::plan(&self.running, &candidate, &known, |name| self.seen(name));
+        said.extend_from_slice(&candidate.unrunnable);
         Ok((candidate, said))
     }
 

@@ -129,7 +129,7 @@ pub struct Instance {
     /// What the kernel last refused of its addresses, routes and rules.
     #[serde(default)]
     pub trouble: Option<Trouble>,
-    /// What has become of its scripts; `None` before the first ran.
+    /// What has become of its scripts; `None` where there is nothing to say of one yet.
     #[serde(default)]
     pub scripts: Option<Scripts>,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::foresight::Known;
 use super::status::{Found, Took, Tracker};
 use super::{Services, State};
 use crate::engine::{Command, Verdict, points};
@@ -75,6 +76,16 @@ impl Services {
             parts.push(format!("{noun} {names} {rest:+}"));
         }
         parts.join(", ")
+    }
+
+    /// How all trackers stand, by kind and name.
+    pub(super) fn known(&self, state: &State) -> Known {
+        let planned = self.plan.trackers.iter();
+        let all = planned.filter_map(|one| {
+            let name = (one.tracker.watch.kind(), one.tracker.name.clone());
+            Some((name, state.watchers.seen(one.id)?))
+        });
+        all.collect()
     }
 
     /// All trackers, for the status document.

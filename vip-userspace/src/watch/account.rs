@@ -45,7 +45,7 @@ pub enum Refusal {
         source: io::Error,
     },
     /// It is something else than a program.
-    #[error("{} is not a program: it must be a file that {who} may execute", path.display())]
+    #[error("{} is not a program: it must be a file that '{who}' has the right to execute", path.display())]
     NotExecutable {
         /// The path.
         path: PathBuf,

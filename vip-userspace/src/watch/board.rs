@@ -54,6 +54,24 @@ pub struct Seen {
     pub took: Latencies,
 }
 
+impl Seen {
+    /// One that stands like this from now on, and has not looked yet.
+    #[must_use]
+    pub fn new(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            since: Instant::now(),
+            mechanism: String::new(),
+            last: None,
+            runs: 0,
+            failures: 0,
+            in_a_row: 0,
+            skipped: 0,
+            took: Latencies::default(),
+        }
+    }
+}
+
 /// What was found at one look.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Last {
@@ -73,17 +91,7 @@ pub(super) struct Shared(Arc<Mutex<Seen>>);
 
 impl Shared {
     pub(super) fn new(verdict: Verdict) -> Self {
-        Self(Arc::new(Mutex::new(Seen {
-            verdict,
-            since: Instant::now(),
-            mechanism: String::new(),
-            last: None,
-            runs: 0,
-            failures: 0,
-            in_a_row: 0,
-            skipped: 0,
-            took: Latencies::default(),
-        })))
+        Self(Arc::new(Mutex::new(Seen::new(verdict))))
     }
 
     pub(super) fn read(&self) -> MutexGuard<'_, Seen> {
@@ -128,6 +136,13 @@ impl Finding {
             took,
         }
     }
+}
+
+/// What is said of a tracker that cannot be watched.
+#[must_use]
+pub fn not_watched(kind: Kind, name: &str, why: &str) -> String {
+    let what = kind.keyword();
+    format!("{what} {name} is not watched and counts nothing: {why}")
 }
 
 /// Through which the task of one tracker tells what it finds.
@@ -223,9 +238,7 @@ impl Reporter {
     /// It cannot be watched and counts nothing, as in keepalived; `why` says why.
     pub async fn unusable(&mut self, why: &str) {
         self.shared.read().mechanism = format!("not watched: {why}");
-        let name = &self.name;
-        let what = self.kind.keyword();
-        let line = format!("{what} {name} is not watched and counts nothing: {why}");
+        let line = not_watched(self.kind, &self.name, why);
         self.say(Level::Error, line).await;
         self.judge(Verdict::Ignored).await;
     }

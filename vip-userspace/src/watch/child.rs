@@ -24,6 +24,7 @@ use super::launch::{self, Identity, Order};
 use super::{pidfd, warden};
 use crate::config::reaction::{Account, Command, ScriptRules};
 use crate::services::watched;
+use crate::words;
 
 /// How much of what a program writes is kept.
 const KEPT: usize = 1024;
@@ -108,7 +109,7 @@ impl Launcher {
         let warning = match danger {
             Some(reason) if self.rules.security => return Err(Refusal::Unsafe { reason }),
             Some(reason) => Some(format!(
-                "SECURITY VIOLATION: {reason}, and root runs it as a script; name a script_user, or set enable_script_security to have it refused"
+                "SECURITY VIOLATION: root runs '{command}', and {reason}; name a script_user, or set enable_script_security to have it refused"
             )),
             None => None,
         };
@@ -149,9 +150,7 @@ impl fmt::Display for Outcome {
                 Ok(signal) => write!(f, "ended by {signal}"),
                 Err(_) => write!(f, "ended by signal {number}"),
             },
-            Self::TimedOut(after) => {
-                write!(f, "no end within {}", humantime::format_duration(*after))
-            }
+            Self::TimedOut(after) => write!(f, "no end within {}", words::span(*after)),
             Self::NotStarted(why) => write!(f, "not started: {why}"),
         }
     }
@@ -508,8 +507,34 @@ impl Output {
     }
 }
 
-/// What was written, without what would move the cursor of whoever reads it.
+/// What was written, and in place of what would move the cursor of whoever reads it,
+/// or turn his text round, its number: `\x1b`.
 fn readable(written: &[u8]) -> String {
-    let is_odd = |one: char| one.is_control() && one != '\n' && one != '\t';
-    String::from_utf8_lossy(written).replace(is_odd, "\u{fffd}")
+    let turns = |one| matches!(one, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_odd = |one: char| (one.is_control() && one != '\n' && one != '\t') || turns(one);
+    let mut text = String::new();
+    for one in String::from_utf8_lossy(written)
+        .replace("\r\n", "\n")
+        .chars()
+    {
+        if is_odd(one) {
+            text += &format!("\\x{:02x}", u32::from(one));
+        } else {
+            text.push(one);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_writes_moves_no_cursor() {
+        assert_eq!(
+            readable(b"a\tb\0c\x1b[2J\xff\r\nz\r\xe2\x80\xae"),
+            "a\tb\\x00c\\x1b[2J\u{fffd}\nz\\x0d\\x202e"
+        );
+    }
 }

@@ -145,7 +145,7 @@ mod tests {
             (
                 ended(Outcome::TimedOut(Duration::from_millis(1500)), "waits"),
                 false,
-                "no end within 1s 500ms: waits",
+                "no end within 1.500 s: waits",
                 "timed_out",
             ),
         ] {

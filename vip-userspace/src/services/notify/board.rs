@@ -29,6 +29,9 @@ pub struct Run {
 pub struct Record {
     /// The last run of each, by the word that names it.
     pub last: BTreeMap<&'static str, Run>,
+    /// Why one cannot be run, as it was when the configuration was taken, by the word
+    /// that names it.
+    pub refused: BTreeMap<&'static str, String>,
     /// Scripts run.
     pub runs: u64,
     /// Those that failed, or could not be run.

@@ -89,7 +89,7 @@ const UNDER_WAY: usize = 1024;
 /// Words that wait for room on it.
 const HELD: usize = 1024;
 /// The longest that the end of the daemon waits for scripts and readers of pipes.
-pub const FAREWELL: Duration = Duration::from_secs(4);
+pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The services' end of it.
 #[derive(Debug)]
@@ -132,9 +132,11 @@ impl Notify {
             .spawn(move || {
                 let runner = Runner::new(told, shown);
                 runtime.block_on(runner.run(orders, end));
-                let _ = ended_in.send(());
-                // A disk that does not answer holds up no farewell.
+                // A disk that does not answer holds up no farewell. What still runs is
+                // killed with it, before anybody hears that this is the end: the daemon
+                // may be gone right after.
                 runtime.shutdown_background();
+                let _ = ended_in.send(());
             })?;
         Ok(Self {
             teller: Teller::default(),
@@ -151,23 +153,24 @@ impl Notify {
     fn configure(&mut self, configuration: &Configuration) {
         let instances = configuration.instances.iter();
         let groups = configuration.sync_groups.iter();
-        let all = || {
-            let one = instances.clone().map(|one| &one.notify);
-            one.chain(groups.clone().map(|one| &one.notify))
-        };
         let subject = |kind, name: &String| Subject {
             kind,
             name: name.clone(),
         };
         let subjects = instances
             .clone()
-            .map(|one| subject(Kind::Instance, &one.name));
-        let subjects = subjects.chain(groups.clone().map(|one| subject(Kind::Group, &one.name)));
+            .map(|one| (subject(Kind::Instance, &one.name), &one.notify));
+        let groups = groups.map(|one| (subject(Kind::Group, &one.name), &one.notify));
+        let subjects: Vec<_> = subjects.chain(groups).collect();
+        let commands = subjects.iter().flat_map(|(subject, notify)| {
+            let commands = notify.commands();
+            commands.map(|(keyword, command)| (subject.clone(), keyword, command.clone()))
+        });
         let settings = Settings {
             scripts: configuration.scripts.clone(),
             telling: configuration.telling.clone(),
-            commands: all().flat_map(|one| one.commands().cloned()).collect(),
-            subjects: subjects.collect(),
+            commands: commands.collect(),
+            subjects: subjects.iter().map(|(one, _)| one.clone()).collect(),
         };
         self.order(Order::Configure(Box::new(settings)));
     }

@@ -44,8 +44,8 @@ pub(super) struct Settings {
     pub scripts: ScriptRules,
     /// The pipes.
     pub telling: Telling,
-    /// All commands that may have to be run.
-    pub commands: Vec<Command>,
+    /// All commands that may have to be run, for whom and by which word.
+    pub commands: Vec<(Subject, &'static str, Command)>,
     /// Who there is.
     pub subjects: Vec<Subject>,
 }
@@ -64,6 +64,8 @@ struct Prepared {
     jobs: HashMap<Command, Result<Job, String>>,
     pipes: Vec<(Fifo, Result<Opened, String>, Option<Job>)>,
     subjects: Vec<Subject>,
+    /// What cannot be run, for whom, by which word, and why not.
+    refused: Vec<(Subject, &'static str, String)>,
     said: Vec<(Level, String)>,
 }
 
@@ -192,6 +194,13 @@ impl Runner {
         self.board.with(|board| {
             let is_there = |subject: &Subject| prepared.subjects.contains(subject);
             board.subjects.retain(|subject, _| is_there(subject));
+            for record in board.subjects.values_mut() {
+                record.refused.clear();
+            }
+            for (subject, keyword, why) in prepared.refused {
+                let record = board.subjects.entry(subject).or_default();
+                record.refused.insert(keyword, why);
+            }
             board.pipes.clear();
         });
         let mut before = std::mem::take(&mut self.pipes);
@@ -577,10 +586,17 @@ fn look_up(settings: Settings) -> Prepared {
         }
     };
     let mut jobs = HashMap::new();
-    for command in settings.commands {
-        if let Entry::Vacant(place) = jobs.entry(command) {
-            let job = prepare(place.key());
-            place.insert(job);
+    let mut refused = Vec::new();
+    for (subject, keyword, command) in settings.commands {
+        let job = match jobs.entry(command) {
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) => {
+                let job = prepare(place.key());
+                place.insert(job)
+            }
+        };
+        if let Err(why) = job {
+            refused.push((subject, keyword, why.clone()));
         }
     }
     let mut pipes = Vec::new();
@@ -605,6 +621,7 @@ fn look_up(settings: Settings) -> Prepared {
         jobs,
         pipes,
         subjects: settings.subjects,
+        refused,
         said,
     }
 }

@@ -1,5 +1,6 @@
 //! Scripts and pipes in the status document, and as people read them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use crate::words;
 pub struct Scripts {
     /// The last run of each.
     pub last: Vec<ScriptRun>,
+    /// Those that cannot be run, by the word of the configuration, and why.
+    #[serde(default)]
+    pub refused: BTreeMap<String, String>,
     /// Changes that wait for the script that runs.
     pub waiting: u64,
     /// Scripts run.
@@ -69,6 +73,11 @@ impl From<&Record> for Scripts {
         last.sort_by_key(|run| run.began_ns_ago);
         Self {
             last,
+            refused: record
+                .refused
+                .iter()
+                .map(|(keyword, why)| ((*keyword).to_owned(), why.clone()))
+                .collect(),
             waiting: count(record.waiting),
             runs: record.runs,
             failed: record.failed,
@@ -92,7 +101,10 @@ impl From<&Run> for ScriptRun {
             began_ns_ago: nanos(run.began.elapsed()),
             took_ns: ended.map(|(took, _)| nanos(*took)),
             result: result.into(),
-            outcome: ended.map_or_else(String::new, |(_, outcome)| outcome.to_string()),
+            outcome: ended.map_or_else(String::new, |(_, outcome)| match outcome {
+                Outcome::TimedOut(_) => "ended by us".into(),
+                other => other.to_string(),
+            }),
             said: run.said.clone(),
         }
     }
@@ -116,7 +128,10 @@ impl Scripts {
     /// A line for each script, and one for what waits and was left out.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.last.iter().map(ScriptRun::line).collect();
+        let refused = self.refused.iter();
+        let refused = refused.map(|(keyword, why)| format!("{keyword}: CANNOT BE RUN: {why}"));
+        let mut lines: Vec<String> = refused.collect();
+        lines.extend(self.last.iter().map(ScriptRun::line));
         let mut more = Vec::new();
         for (what, count) in [
             ("changes wait", self.waiting),
@@ -224,11 +239,15 @@ mod tests {
         let scripts = Scripts {
             left_out: 3,
             waiting: 32,
+            refused: BTreeMap::from([("notify".into(), "/x is not there".into())]),
             ..Scripts::default()
         };
         assert_eq!(
             scripts.lines(),
-            ["scripts: 32 changes wait, 3 were left out"]
+            [
+                "notify: CANNOT BE RUN: /x is not there",
+                "scripts: 32 changes wait, 3 were left out"
+            ]
         );
     }
 }

@@ -7,7 +7,7 @@ use super::Candidate;
 use crate::config::diff::{self, Change, Difference, Lists, Sides};
 use crate::config::{Configuration, Instance, SyncGroup, VirtualAddress};
 use crate::engine::published::Standing;
-use crate::services::foresight::Foreseen;
+use crate::services::foresight::{Awaited, Foreseen, Known};
 use crate::services::orders::What;
 use crate::words;
 use vip_common::ids::{Version, Vrid};
@@ -22,16 +22,18 @@ pub struct Seen {
 }
 
 /// What leads from one configuration to the other, a line for each instance that
-/// changes; `seen` is how an instance of the old one stands now. A router is the
-/// same one where interface, family and VRID are, whatever its name is.
+/// changes; `seen` is how an instance of the old one stands now, `known` how its
+/// trackers do. A router is the same one where interface, family and VRID are,
+/// whatever its name is.
 #[must_use]
-pub fn plan(
+pub(in crate::services) fn plan(
     running: &Candidate,
     candidate: &Candidate,
+    known: &Known,
     seen: impl Fn(&str) -> Option<Seen>,
 ) -> Vec<String> {
     let (old, new) = (&running.configuration, &candidate.configuration);
-    let foresight = candidate.foresight(running);
+    let foresight = candidate.foresight(running, known);
     let foreseen = |one: &Instance| {
         let foresight = foresight.as_ref();
         foresight.map_or_else(Foreseen::default, |foresight| foresight.of(one))
@@ -56,11 +58,11 @@ pub fn plan(
     let before: HashMap<Identity<'_>, &Instance> = identified(old).collect();
     let after: HashMap<Identity<'_>, &Instance> = identified(new).collect();
     let by_name: HashMap<&str, &Instance> = named(new).collect();
-    let mut known = HashSet::new();
+    let mut told = HashSet::new();
     for (identity, one) in identified(old) {
         let seen = seen(&one.name);
         if let Some(same) = after.get(&identity) {
-            known.insert(&*same.name);
+            told.insert(&*same.name);
             lines.extend(changed(one, same, seen, &foreseen(same), false));
             continue;
         }
@@ -69,7 +71,7 @@ pub fn plan(
             .get(&*one.name)
             .filter(|other| !before.contains_key(&identity_of(other)));
         if let Some(other) = other {
-            known.insert(&*other.name);
+            told.insert(&*other.name);
             lines.extend(changed(one, other, seen, &foreseen(other), true));
         } else if is_active(seen) {
             let name = &one.name;
@@ -78,10 +80,14 @@ pub fn plan(
             lines.push(format!("({}) goes: ends{}", one.name, now(seen)));
         }
     }
-    for (name, one) in named(new).filter(|(name, _)| !known.contains(name)) {
-        lines.push(match foreseen(one).fault {
+    for (name, one) in named(new).filter(|(name, _)| !told.contains(name)) {
+        let foreseen = foreseen(one);
+        lines.push(match &foreseen.fault {
             Some(why) => format!("({name}) is new: FAULT at once, since {why}"),
-            None => format!("({name}) is new: starts as BACKUP"),
+            None => format!(
+                "({name}) is new: starts as BACKUP{}",
+                first_waits(&foreseen)
+            ),
         });
     }
     if lines.is_empty() {
@@ -107,6 +113,24 @@ fn together(change: &Change, name: &str, sides: &Sides<Option<SyncGroup>>) -> St
 
 fn is_active(seen: Option<Seen>) -> bool {
     seen.is_some_and(|seen| seen.standing == Standing::Active)
+}
+
+fn is_out(seen: Option<Seen>) -> bool {
+    seen.is_some_and(|seen| matches!(seen.standing, Standing::Initialize(_)))
+}
+
+/// What one that begins waits for.
+fn first_waits(foreseen: &Foreseen) -> String {
+    let names = results(foreseen.awaits.iter().filter(|one| one.bars));
+    if names.is_empty() {
+        return names;
+    }
+    format!(" after the first result of {names}")
+}
+
+fn results<'a>(awaited: impl Iterator<Item = &'a Awaited>) -> String {
+    let names: Vec<&str> = awaited.map(|one| &*one.name).collect();
+    names.join(", ")
 }
 
 /// What makes a router the same one; instances that cannot run have their names.
@@ -163,22 +187,33 @@ fn changed(
     parts.push(match (anew, &foreseen.fault, order) {
         (_, _, Some(What::Drained)) => "no change of state: it is drained".into(),
         (true, Some(why), _) => format!("begins anew in FAULT, since {why}{}", now(seen)),
-        (true, None, _) if is_active(seen) => {
-            "hands over, then begins anew as BACKUP (now MASTER)".into()
-        }
-        (true, None, _) => format!("begins anew as BACKUP{}", now(seen)),
+        (true, None, _) if is_active(seen) => format!(
+            "hands over, then begins anew as BACKUP{} (now MASTER)",
+            first_waits(foreseen)
+        ),
+        (true, None, _) => format!("begins anew as BACKUP{}{}", first_waits(foreseen), now(seen)),
         (false, Some(why), _) => format!("FAULT at once, since {why}{}", now(seen)),
         (false, None, Some(What::Taken)) if elects || foreseen.priority.is_some() => {
             let name = &new.name;
             format!("no change of state: it is taken, which counts until 'vip untake {name}'")
         }
+        (false, None, _) if foreseen.relieved && is_out(seen) => format!(
+            "nothing keeps it out any more, BACKUP{}{}",
+            first_waits(foreseen),
+            now(seen)
+        ),
         (false, None, _) => match foreseen.priority {
             Some(priority) => format!(
                 "what it tracks makes its priority {priority}, the election decides with it from now on{}",
                 now(seen)
             ),
             None if elects => format!("the election decides with it from now on{}", now(seen)),
-            None => "no change of state".into(),
+            None if foreseen.awaits.is_empty() => "no change of state".into(),
+            None => {
+                let all = foreseen.awaits.iter();
+                let names = results(all);
+                format!("no change of state before the first result of {names}")
+            }
         },
     });
     let follows = parts.pop().unwrap_or_default();
@@ -285,13 +320,19 @@ fn placed(one: &VirtualAddress) -> String {
 mod tests {
     use super::super::tests::{SEED, candidate, judged};
     use super::*;
+    use crate::config::trackers::Kind;
+    use crate::engine::Verdict;
     use crate::services::foresight::Condition;
+    use crate::watch::board;
+    use vip_common::election::Fault;
 
     fn planned(new: &str, standing: Standing) -> Vec<String> {
         judged(SEED, new).unwrap();
         let (old, new) = (candidate(SEED), candidate(new));
         let order = None;
-        plan(&old, &new, |_| Some(Seen { standing, order }))
+        plan(&old, &new, &Known::default(), |_| {
+            Some(Seen { standing, order })
+        })
     }
 
     #[test]
@@ -332,6 +373,41 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tracker_is_known_to_have_found_follows_at_once() {
+        let defined = format!("vrrp_script chk {{\n    script /bin/false\n}}\n{SEED}");
+        let with = |line: &str| {
+            let list = format!("priority 100\n    track_script {{\n        {line}\n    }}");
+            defined.replace("priority 100", &list)
+        };
+        let name = (Kind::Script, "chk".to_owned());
+        let failed = Known::from([(name, board::Seen::new(Verdict::Failed))]);
+        let order = None;
+        let told = |old: &str, new: &str, known: &Known, standing| {
+            let (old, new) = (candidate(old), candidate(new));
+            let lines = plan(&old, &new, known, |_| Some(Seen { standing, order }));
+            lines.last().cloned().unwrap_or_default()
+        };
+        let (plain, barred) = (&*defined, &*with("chk"));
+        assert_eq!(
+            told(plain, barred, &failed, Standing::Active),
+            "(VI_1) adds tracker vrrp_script chk, FAULT at once, since script chk failed: it has not succeeded yet; ends when it is well (now MASTER)"
+        );
+        assert_eq!(
+            told(plain, &with("chk weight -20"), &failed, Standing::Active),
+            "(VI_1) adds tracker vrrp_script chk weight -20, what it tracks makes its priority 80, the election decides with it from now on (now MASTER)"
+        );
+        assert_eq!(
+            told(plain, barred, &Known::default(), Standing::Active),
+            "(VI_1) adds tracker vrrp_script chk, no change of state before the first result of script chk"
+        );
+        let fault = Standing::Initialize(Fault::Tracked);
+        assert_eq!(
+            told(barred, plain, &failed, fault),
+            "(VI_1) removes tracker vrrp_script chk, nothing keeps it out any more, BACKUP (now FAULT)"
+        );
+    }
+
+    #[test]
     fn an_address_that_changes_its_interface_says_from_where_to_where() {
         let there = SEED.replace("192.168.8.100/24", "192.168.8.100/24 dev eth1");
         assert_eq!(
@@ -366,7 +442,9 @@ mod tests {
             new.host = Some(host.into_iter().collect());
             let standing = Standing::Active;
             let order = None;
-            plan(&candidate(SEED), &new, |_| Some(Seen { standing, order }))
+            plan(&candidate(SEED), &new, &Known::default(), |_| {
+                Some(Seen { standing, order })
+            })
         };
         assert_eq!(
             planned("eth1"),
@@ -388,7 +466,12 @@ mod tests {
         let planned = |standing, what| {
             let order = Some(what);
             let seen = Seen { standing, order };
-            plan(&candidate(SEED), &candidate(&other), |_| Some(seen))
+            plan(
+                &candidate(SEED),
+                &candidate(&other),
+                &Known::default(),
+                |_| Some(seen),
+            )
         };
         assert_eq!(
             planned(Standing::Active, What::Taken),
@@ -423,7 +506,11 @@ mod tests {
         let group = |members: &str| {
             format!("vrrp_sync_group G {{\n    group {{\n        {members}\n    }}\n}}\n{two}")
         };
-        let said = |old: &str, new: &str| plan(&candidate(old), &candidate(new), |_| None);
+        let said = |old: &str, new: &str| {
+            plan(&candidate(old), &candidate(new), &Known::default(), |_| {
+                None
+            })
+        };
         assert_eq!(
             said(&two, &group("VI_1\nVI_2")),
             ["sync group G is new: VI_1 VI_2 go together from now on"]
@@ -486,7 +573,7 @@ mod tests {
         let third = SEED.replace("state MASTER", "version 3");
         let faster = third.replace("advert_int 1", "advert_int 0.5");
         let (old, new) = (candidate(&third), candidate(&faster));
-        let said = plan(&old, &new, |_| None);
+        let said = plan(&old, &new, &Known::default(), |_| None);
         assert!(!said[0].contains("refuse"), "{said:?}");
     }
 
