@@ -274,3 +274,64 @@ fn scripts_and_pipes_are_told_the_same() -> Tested {
     assert_eq!(ours.company, theirs.company, "what else a script is given");
     Ok(())
 }
+
+/// One that waits for what its script finds first, in a group with one that does not,
+/// one that a file makes weaker, and one that nothing keeps.
+fn waiting() -> String {
+    let mut text = String::from(
+        "global_defs {\n    script_user root\n    vrrp_notify_priority_changes on\n    \
+         notify_fifo /run/states\n}\n\
+         vrrp_script slow {\n    script \"/bin/sleep 0.7\"\n    interval 2\n    timeout 2\n}\n\
+         track_file size {\n    file /run/size\n    weight 1\n}\n",
+    );
+    for (name, vrid, more) in [
+        ("free", 61, ""),
+        ("waits", 62, "track_script {\n slow\n}"),
+        ("beside", 63, ""),
+        ("weak", 64, "track_file {\n size weight 1\n}"),
+        ("alone", 65, "track_script {\n slow\n}"),
+    ] {
+        text += &format!(
+            "vrrp_instance {name} {{\n    version 3\n    interface eth0\n    \
+             virtual_router_id {vrid}\n    priority 90\n    advert_int 0.1\n    \
+             virtual_ipaddress {{\n        192.168.8.{vrid}/24\n    }}\n    {more}\n}}\n"
+        );
+    }
+    text + "vrrp_sync_group both {\n    group {\n        waits\n        beside\n    }\n}\n"
+}
+
+/// What is told of the start where somebody waits for a script, by whom it is about.
+fn waited(start: impl Fn(&Pair, &str) -> Result<Process, LabError>) -> Result<String, LabError> {
+    let pair = Pair::new(vip_program(), "auto")?;
+    let b = &pair.b;
+    b.write("/run/size", "-10\n")?;
+    b.output(["mkfifo", "-m", "640", "/run/states"])?
+        .success()?;
+    let _reader = b.spawn(["sh", "-c", "exec cat <> /run/states > /run/lines"])?;
+    let subject = start(&pair, &waiting())?;
+    for name in [
+        "INSTANCE \"free\"",
+        "INSTANCE \"weak\"",
+        "INSTANCE \"alone\"",
+        "GROUP \"both\"",
+    ] {
+        wait_for(b, &format!("{name} MASTER"), PATIENCE, 1)?;
+    }
+    // When they become MASTER is up to their timers.
+    let told = read(b, "/run/lines")?;
+    let first = told.lines().filter(|line| !line.contains(" MASTER "));
+    // keepalived has read the file before it tells anybody anything, vip meanwhile.
+    let (weak, others): (Vec<_>, Vec<_>) = first.partition(|line| line.contains("weak"));
+    let told = [weak, others].concat().join("\n");
+    tell(b, &subject, "-TERM")?;
+    subject.wait(PATIENCE)?;
+    Ok(told)
+}
+
+#[test]
+fn the_start_of_those_who_wait_for_a_script_is_told_the_same() -> Tested {
+    let ours = waited(|pair, file| pair.start(&pair.b, file))?;
+    let theirs = waited(|pair, file| keepalived(&pair.b, file))?;
+    assert_eq!(ours, theirs);
+    Ok(())
+}

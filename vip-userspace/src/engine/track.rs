@@ -6,6 +6,7 @@ use vip_common::ids::Priority;
 
 use super::{Engine, Hindrance, Input, Report, Verdict};
 use crate::config::estate::Weight;
+use crate::config::trackers::Kind;
 use crate::plan::Tracked;
 
 /// What one thing makes of a router.
@@ -125,7 +126,14 @@ impl Engine {
                 stands(is_up, weight)
             }
             Tracked::Tracker(at) => {
-                judge(self.verdicts.get(at).copied().unwrap_or_default(), weight)
+                let verdict = self.verdicts.get(at).copied().unwrap_or_default();
+                let planned = self.plan.trackers.get(at);
+                let kind = planned.map(|one| one.tracker.watch.kind());
+                // As in keepalived, a file is read before anything is decided.
+                if verdict == Verdict::Unknown && kind == Some(Kind::File) {
+                    return Effect::Unknown;
+                }
+                judge(verdict, weight)
             }
         }
     }

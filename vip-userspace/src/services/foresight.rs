@@ -202,9 +202,10 @@ impl<'a> Layout<'a> {
                 return None;
             };
             let is_known = self.seen(facts, at).is_some();
+            let kind = self.plan.trackers.get(at)?.tracker.watch.kind();
             (!is_known).then_some(Awaited {
                 name: self.called(at)?,
-                bars: weight.value == 0,
+                bars: weight.value == 0 || kind == Kind::File,
             })
         });
         tracked.collect()

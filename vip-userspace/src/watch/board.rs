@@ -214,6 +214,12 @@ impl Reporter {
         self.shared.read().skipped += looks;
     }
 
+    /// How it stands.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.shared.read().verdict
+    }
+
     /// Whether nothing is known of it yet, not even from before a reload.
     #[must_use]
     pub const fn is_new(&self) -> bool {

@@ -104,7 +104,11 @@ async fn look(file: &Arc<File>, reporter: &mut Reporter) {
             let path = of_path(file);
             let line = format!("Invalid number {text} read from {path} - ignoring");
             if reporter.ignored(line.clone()) {
-                reporter.say(Level::Warning, line).await;
+                reporter.say(Level::Warning, line.clone()).await;
+            }
+            // Somebody may wait for the first number.
+            if reporter.verdict() == Verdict::Unknown {
+                reporter.found(Verdict::Number(0), false, line).await;
             }
         }
     }
@@ -329,7 +333,9 @@ fn silent(directory: &Path) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::board::Shared;
     use super::*;
+    use crate::config::trackers::Tracker;
 
     #[test]
     fn the_number_at_the_beginning_counts() {
@@ -355,6 +361,30 @@ mod tests {
             let found = number(text.as_bytes());
             assert!(matches!(found, Found::TooLarge(_)), "{text:?}: {found:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_number_that_is_none_is_0_until_there_was_one() -> io::Result<()> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("number");
+        let file = File {
+            path: path.clone(),
+            init: None,
+        };
+        let tracker = Tracker {
+            name: "size".into(),
+            watch: crate::config::trackers::Watch::File(file.clone()),
+        };
+        let (out, _told) = tokio::sync::mpsc::channel(99);
+        let shared = Shared::new(Verdict::Unknown);
+        let mut reporter = Reporter::new(7, &tracker, &shared, &out);
+        let file = Arc::new(file);
+        for (text, number) in [("99999999999", 0), ("5", 5), ("99999999999", 5)] {
+            std::fs::write(&path, text)?;
+            look(&file, &mut reporter).await;
+            assert_eq!(reporter.verdict(), Verdict::Number(number), "{text}");
+        }
+        Ok(())
     }
 
     #[test]

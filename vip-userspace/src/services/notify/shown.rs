@@ -103,7 +103,9 @@ impl From<&Run> for ScriptRun {
             result: result.into(),
             outcome: ended.map_or_else(String::new, |(_, outcome)| match outcome {
                 Outcome::TimedOut(_) => "ended by us".into(),
-                other => other.to_string(),
+                Outcome::Exited(_) | Outcome::Signalled(_) | Outcome::NotStarted(_) => {
+                    outcome.to_string()
+                }
             }),
             said: run.said.clone(),
         }

@@ -303,8 +303,9 @@ impl Teller {
         let Some(one) = self.find(slot) else { return };
         let master = match one.told {
             Some(Told::Master) => true,
-            Some(Told::Backup) => false,
-            Some(Told::Fault | Told::Stop | Told::Deleted) | None => return,
+            // Before its first state too, as in keepalived.
+            Some(Told::Backup) | None => false,
+            Some(Told::Fault | Told::Stop | Told::Deleted) => return,
         };
         if one.part.notify.priority_changes {
             let event = one.event(Word::Priority { master });
@@ -607,6 +608,14 @@ mod tests {
         teller.holds(0, Hold::Free);
         teller.reweighed(0, 80);
         assert_eq!(told(&mut teller), ["A FAULT 90"]);
+    }
+
+    #[test]
+    fn what_weighs_before_the_first_state_is_told_before_it() {
+        let mut teller = Teller::default();
+        teller.recast(cast(&["A"]));
+        teller.reweighed(0, 80);
+        assert_eq!(told(&mut teller), ["A BACKUP_PRIORITY 80"]);
     }
 
     #[test]
