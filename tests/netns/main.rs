@@ -6,6 +6,7 @@ mod check;
 mod checks;
 mod ear;
 mod faults;
+mod known;
 mod leaving;
 mod lock;
 mod maintenance;

@@ -4,14 +4,13 @@
 use std::net::Ipv4Addr;
 
 use nix::sys::signal::Signal;
-use vip::lab::pair::{NODE_A, NODE_B, Pair, VIRTUAL};
+use vip::lab::pair::{FILE, NODE_A, NODE_B, Pair, VIRTUAL};
 use vip::lab::{Host, LabError, PATIENCE, now};
 use vip_common::time::MonoTime;
 use vip_tests::Tested;
 use vip_tests::bpf::xdp_programs;
 use vip_tests::scene::{FAST, Scene, fast, instance, last_state_lines, up, wait_for_address};
 
-const FILE: &str = "/run/vip.conf";
 const OTHER: Ipv4Addr = Ipv4Addr::new(192, 168, 8, 101);
 
 /// Puts a configuration in place and has the daemon of a host take it; how that

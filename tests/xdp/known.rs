@@ -1,11 +1,12 @@
 //! The advert that is known: the same again wakes nobody, anything else does, and
 //! so does its absence.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use vip::dataplane::packet::{Book, Verdict};
-use vip::dataplane::{Ear, EarEvent, Known, Rung};
+use vip::dataplane::{Ear, EarEvent, Known, Memory, Rung};
 use vip_common::ids::Version;
 use vip_common::layout::{Counter, KNOWN_BYTES};
 use vip_common::time::MonoTime;
@@ -35,8 +36,13 @@ fn adverts() -> Vec<(u32, Vec<u8>)> {
     ]
 }
 
-fn lend(bench: &mut Bench, slot: u32, frame: &[u8], silence: Duration) -> bool {
-    bench.ring.lend(slot, Some(Known { frame, silence }))
+fn lend(bench: &Bench, slot: u32, frame: &[u8], silence: Duration) -> bool {
+    let lent = memory(bench).lend(slot, Some(Known { frame, silence }));
+    lent.is_some()
+}
+
+fn memory(bench: &Bench) -> Arc<dyn Memory> {
+    bench.ring.memory().expect("this kernel has timers")
 }
 
 /// As its sender sends it the next time.
@@ -83,19 +89,19 @@ fn the_same_again_is_noted_and_wakes_nobody() {
         let mut bench = Bench::new(rung);
         for (slot, frame) in adverts() {
             assert!(lend(&mut bench, slot, &frame, NEVER));
-            assert_eq!(bench.ring.known(slot), None, "none has come");
+            assert_eq!(memory(&bench).repeats(slot), None, "none has come");
             let (mut before, mut frame) = (None, frame);
             for count in 1..=5 {
                 frame = next(&frame);
                 let start = now();
                 assert!(bench.run(&frame), "it passes");
-                let seen = bench.ring.known(slot).expect("it has come");
+                let seen = memory(&bench).repeats(slot).expect("it has come");
                 assert!(start <= seen.stamp && seen.stamp <= now());
                 assert_eq!((seen.before, seen.count), (before, count));
                 before = Some(seen.stamp);
             }
             assert_eq!(bench.records(), [], "nobody is woken");
-            bench.ring.lend(slot, None);
+            memory(&bench).lend(slot, None);
         }
         assert_eq!(known(&bench, SLOT_2), 10);
         assert_eq!(bench.gauges.counter(SLOT_2, Counter::Taken), 0);
@@ -139,7 +145,7 @@ fn each_byte_that_differs_is_told_or_refused() {
             // Identification, and the checksum made right again.
             let expected = if frame[12] == 8 { 4 } else { 0 };
             assert_eq!(known_again, expected);
-            bench.ring.lend(slot, None);
+            memory(&bench).lend(slot, None);
             // The next of this router begins where this one ended.
             bench = Bench::new(rung);
         }
@@ -175,7 +181,7 @@ fn what_is_too_long_is_not_lent_and_goes_up() {
     let short = advert(Version::V2, 1);
     assert!(!lend(&mut bench, CAPACITY, &short, NEVER), "no such router");
     assert!(!lend(&mut bench, SLOT_2, &short[..40], NEVER), "cut short");
-    assert_eq!(bench.ring.known(CAPACITY), None);
+    assert_eq!(memory(&bench).repeats(CAPACITY), None);
 }
 
 #[test]
@@ -187,17 +193,24 @@ fn what_is_withdrawn_goes_up_and_what_came_of_it_stays_known() {
         bench.run(&one);
         bench.run(&other);
         assert_eq!(bench.records().len(), 1, "another goes up");
-        assert!(!bench.ring.lend(SLOT_2, None));
+        assert_eq!(memory(&bench).lend(SLOT_2, None), None);
         bench.run(&one);
         assert_eq!(bench.records().len(), 1, "withdrawn");
-        assert_eq!(bench.ring.known(SLOT_2).map(|seen| seen.count), Some(1));
+        assert_eq!(
+            memory(&bench).repeats(SLOT_2).map(|seen| seen.count),
+            Some(1)
+        );
         assert!(lend(&mut bench, SLOT_2, &other, NEVER));
-        assert_eq!(bench.ring.known(SLOT_2), None, "of another generation");
+        assert_eq!(
+            memory(&bench).repeats(SLOT_2),
+            None,
+            "of another generation"
+        );
         bench.run(&one);
         assert_eq!(bench.records().len(), 1, "not the one any more");
         bench.run(&other);
         assert_eq!(bench.records(), []);
-        let seen = bench.ring.known(SLOT_2).expect("it has come");
+        let seen = memory(&bench).repeats(SLOT_2).expect("it has come");
         assert_eq!((seen.before, seen.count), (None, 1));
     }
 }
@@ -209,7 +222,7 @@ fn another_router_s_is_not_this_one_s() {
     assert!(lend(&mut bench, SLOT_3, &frame, NEVER));
     bench.run(&frame);
     assert_eq!(bench.records().len(), 1);
-    assert_eq!(bench.ring.known(SLOT_3), None);
+    assert_eq!(memory(&bench).repeats(SLOT_3), None);
 }
 
 #[test]
@@ -222,7 +235,7 @@ fn a_silence_is_told_once_and_in_time() {
         let mut last = MonoTime::from_nanos(0);
         for _ in 0..3 {
             bench.run(&frame);
-            let seen = bench.ring.known(SLOT_2).expect("it has come");
+            let seen = memory(&bench).repeats(SLOT_2).expect("it has come");
             // A second one of the silence before would come first.
             let (stamp, slot) = silence(&mut bench);
             assert_eq!(slot, SLOT_2);
@@ -242,7 +255,7 @@ fn a_known_advert_postpones_the_silence() {
     let start = Instant::now();
     // Where this thread was kept from running there may be one; never too early.
     let check = |bench: &mut Bench| {
-        let seen = bench.ring.known(SLOT_3).expect("it has come");
+        let seen = memory(&bench).repeats(SLOT_3).expect("it has come");
         for record in bench.records() {
             let Record::Silence { stamp, .. } = record else {
                 panic!("{record:?}");
@@ -257,7 +270,7 @@ fn a_known_advert_postpones_the_silence() {
         check(&mut bench);
     }
     bench.run(&frame);
-    let seen = bench.ring.known(SLOT_3).expect("it has come");
+    let seen = memory(&bench).repeats(SLOT_3).expect("it has come");
     let (stamp, _) = silence(&mut bench);
     assert!(stamp.since(seen.stamp) >= SPAN, "the last one counts");
 }
@@ -269,7 +282,7 @@ fn nothing_is_told_of_what_was_withdrawn() {
     let (one, other) = (advert(Version::V2, 1), advert(Version::V3, 1));
     assert!(lend(&mut bench, SLOT_2, &one, SOON));
     bench.run(&one);
-    bench.ring.lend(SLOT_2, None);
+    memory(&bench).lend(SLOT_2, None);
     assert!(lend(&mut bench, SLOT_3, &other, 4 * SOON));
     bench.run(&other);
     assert_eq!(silence(&mut bench).1, SLOT_3);
@@ -282,7 +295,7 @@ fn nothing_is_told_of_what_was_withdrawn() {
     let mut fds = [PollFd::new(bench.ring.as_fd(), PollFlags::POLLIN)];
     let some = PollTimeout::try_from(PATIENCE).expect("short");
     assert_eq!(poll(&mut fds, some), Ok(1), "it is in the ring");
-    bench.ring.lend(SLOT_2, None);
+    memory(&bench).lend(SLOT_2, None);
     assert_eq!(bench.records(), []);
 }
 
@@ -292,7 +305,7 @@ fn a_shorter_silence_holds_at_once() {
     let frame = advert(Version::V2, 1);
     assert!(lend(&mut bench, SLOT_2, &frame, NEVER));
     bench.run(&frame);
-    bench.ring.lend(SLOT_2, None);
+    memory(&bench).lend(SLOT_2, None);
     assert!(lend(&mut bench, SLOT_2, &frame, Duration::from_millis(5)));
     bench.run(&frame);
     assert_eq!(silence(&mut bench).1, SLOT_2);
@@ -309,7 +322,7 @@ fn a_silence_outlasts_a_full_ring() {
     assert!(lend(&mut bench, SLOT_2, &one, SOON));
     bench.run(&one);
     // The kernel's clock cannot be stepped.
-    let seen = bench.ring.known(SLOT_2).expect("it has come");
+    let seen = memory(&bench).repeats(SLOT_2).expect("it has come");
     while now().since(seen.stamp) < 10 * SOON {
         std::thread::yield_now();
     }
@@ -329,29 +342,28 @@ fn none_is_lost_while_it_is_lent_and_withdrawn() {
     const RUNS: u32 = 300_000;
     let mut bench = Bench::new(Rung::Native);
     let frame = advert(Version::V2, 1);
+    let lent = memory(&bench);
     let (ears, ring) = (&bench.ears, &mut bench.ring);
     let (mut noted, mut told) = (0, 0);
     std::thread::scope(|scope| {
         let runs = scope.spawn(|| ears.rehearse(Rung::Native, &frame, RUNS));
         while !runs.is_finished() {
-            assert!(ring.lend(
-                SLOT_2,
-                Some(Known {
-                    frame: &frame,
-                    silence: NEVER
-                })
-            ));
+            let known = Known {
+                frame: &frame,
+                silence: NEVER,
+            };
+            assert!(lent.lend(SLOT_2, Some(known)).is_some());
             let mut last = 0;
             for _ in 0..100 {
-                if let Some(seen) = ring.known(SLOT_2) {
+                if let Some(seen) = lent.repeats(SLOT_2) {
                     assert!(seen.before.is_none_or(|before| before < seen.stamp));
                     assert_eq!(seen.before.is_none(), seen.count == 1);
                     assert!(last <= seen.count);
                     last = seen.count;
                 }
             }
-            ring.lend(SLOT_2, None);
-            noted += ring.known(SLOT_2).map_or(0, |seen| seen.count);
+            lent.lend(SLOT_2, None);
+            noted += lent.repeats(SLOT_2).map_or(0, |seen| seen.count);
             for _ in 0..3 {
                 ring.drain(&mut |_| told += 1);
             }
@@ -379,7 +391,7 @@ fn without_a_timer_every_advert_goes_up() {
         assert!(!lend(&mut bench, SLOT_2, &frame, NEVER));
         assert!(bench.run(&frame));
         assert_eq!(bench.records().len(), 1);
-        assert_eq!(bench.ring.known(SLOT_2), None);
+        assert_eq!(memory(&bench).repeats(SLOT_2), None);
     }
 }
 
@@ -405,7 +417,7 @@ fn what_an_advert_costs() {
             let ordinary = cost(&bench, &tcp);
             assert!(lend(&mut bench, slot, &frame, NEVER));
             let known = cost(&bench, &frame);
-            bench.ring.lend(slot, None);
+            memory(&bench).lend(slot, None);
             let full = cost(&bench, &frame);
             println!("{rung}: {what}: ordinary {ordinary:?}, known {known:?}, ring full {full:?}");
         }

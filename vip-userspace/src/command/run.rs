@@ -249,8 +249,10 @@ fn serve(
         .map(|router| Snapshot::new(router.priority()));
     let spare = (plan.routers.len()..room_for(plan.routers.len()))
         .map(|_| Snapshot::new(Priority::DEFAULT));
-    let published = Arc::new(Published::new(published.chain(spare)));
     let ring = ring.map(|ring| Box::new(ring) as Box<dyn Ear>);
+    let memory = ring.as_ref().and_then(|ring| ring.memory());
+    let published = Published::new(published.chain(spare)).with_memory(memory);
+    let published = Arc::new(published);
     let queues = Links {
         wake: engine_wake,
         news,

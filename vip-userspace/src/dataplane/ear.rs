@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use vip_common::ids::MacAddr;
@@ -98,7 +99,7 @@ impl AddressNote {
     }
 }
 
-/// An advert that the engine knows ([`Ear::lend`]).
+/// An advert that the engine knows ([`Memory::lend`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Known<'a> {
     /// The frame from the Ethernet header on, as it came; what pads it does not
@@ -109,9 +110,11 @@ pub struct Known<'a> {
     pub silence: Duration,
 }
 
-/// What has come of an advert since it was lent ([`Ear::known`]).
+/// What has come of an advert since it was lent ([`Memory::repeats`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Repeats {
+    /// The number of what is lent.
+    pub lending: u64,
     /// When the last one was at the NIC.
     pub stamp: MonoTime,
     /// When the one before it was; `None` if there was none since it was lent.
@@ -136,26 +139,32 @@ pub trait Ear: Send {
     /// anew.
     fn note_address(&mut self, key: AddressKey, note: AddressNote);
 
-    /// Lends the ear an advert that was accepted for the router of this number, in
-    /// place of what was lent before: one that is the same, byte for byte but for
-    /// the IPv4 identification and checksum, is taken note of and wakes nobody,
-    /// until another is lent or this one is withdrawn (`None`). `true` if it is
-    /// lent; if not, every advert is an event, and nothing is lent. Costs no system
-    /// call.
+    /// Where adverts can be lent to the program at the NIC; `None` where every advert
+    /// is an event.
+    fn memory(&self) -> Option<Arc<dyn Memory>> {
+        None
+    }
+}
+
+/// The adverts that the engine lends the program at the NIC, one for each router.
+/// Neither side waits for the other, and none of this costs a system call. The engine
+/// lends; anybody may ask what has come.
+pub trait Memory: Send + Sync {
+    /// Lends an advert that was accepted for the router of this number, in place of
+    /// what was lent before: one that is the same, byte for byte but for the IPv4
+    /// identification and checksum, is taken note of and wakes nobody, until another
+    /// is lent or this one is withdrawn (`None`). Its number if it is lent; if not,
+    /// every advert is an event, and nothing is lent.
     ///
     /// The silence is watched for from the first one on that comes: until then the
     /// deadline of the one that was lent is the engine's.
     ///
     /// None is lost: what comes while it is withdrawn is an event, or among what
-    /// [`Ear::known`] tells afterwards, or both. So it is to be withdrawn, and what
-    /// came of it looked at once more, before anything changes that the verdict on
-    /// it depends on, and before something else is lent.
-    fn lend(&mut self, _slot: u32, _known: Option<Known<'_>>) -> bool {
-        false
-    }
+    /// [`Memory::repeats`] tells afterwards, or both. So it is to be withdrawn, and
+    /// what came of it looked at once more, before anything changes that the verdict
+    /// on it depends on, and before something else is lent.
+    fn lend(&self, slot: u32, known: Option<Known<'_>>) -> Option<u64>;
 
     /// What has come of the advert that is lent, or was last; `None` for nothing.
-    fn known(&self, _slot: u32) -> Option<Repeats> {
-        None
-    }
+    fn repeats(&self, slot: u32) -> Option<Repeats>;
 }

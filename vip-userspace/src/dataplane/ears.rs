@@ -90,7 +90,7 @@ impl Ears {
     }
 
     /// The same as on a kernel that has no timers for programs (a real-time kernel,
-    /// PREEMPT_RT): nothing can be lent to the ear ([`Ear::lend`]).
+    /// PREEMPT_RT): nothing can be lent to the ear ([`super::Memory::lend`]).
     ///
     /// # Errors
     ///

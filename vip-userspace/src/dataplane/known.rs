@@ -8,7 +8,7 @@ use vip_common::layout::{self, Last, Noted};
 use vip_common::time::MonoTime;
 use vip_common::wire;
 
-use super::ear::{Known, Repeats};
+use super::ear::{Known, Memory, Repeats};
 use super::mapping::Mapping;
 
 /// The shortest silence that is watched for, in ns: far below any interval.
@@ -22,9 +22,9 @@ pub(super) struct Lent {
     known: Mapping,
     last: Mapping,
     /// What is or was last lent, by slot; zero for nothing.
-    generations: Box<[u64]>,
+    generations: Box<[AtomicU64]>,
     /// The last that was given to anybody.
-    generation: u64,
+    generation: AtomicU64,
 }
 
 /// Where a field of [`layout::Known`] lies in an element.
@@ -40,17 +40,13 @@ impl Lent {
         Self {
             known,
             last,
-            generations: vec![0; capacity as usize].into(),
-            generation: 0,
+            generations: (0..capacity).map(|_| AtomicU64::new(0)).collect(),
+            generation: AtomicU64::new(0),
         }
     }
 
-    /// As [`super::Ear::lend`].
-    pub(super) fn lend(&mut self, slot: u32, known: Option<Known<'_>>) -> bool {
-        self.put(slot, known).is_some()
-    }
-
-    fn put(&mut self, slot: u32, known: Option<Known<'_>>) -> Option<()> {
+    /// Only the engine lends, so that no two write at a time.
+    fn put(&self, slot: u32, known: Option<Known<'_>>) -> Option<u64> {
         let element = self.known.element(slot)?;
         let generation = known!(element, generation)?;
         // In one order with the program's note of an advert: either it is there to
@@ -63,7 +59,7 @@ impl Lent {
         // The kernel's timers take no more.
         let silence = silence.clamp(LEAST, i64::MAX as u64 / 2);
         let lent = wire::known::known(known.frame, silence)?;
-        let mine = self.generations.get_mut(slot as usize)?;
+        let mine = self.generations.get(slot as usize)?;
         let put = |cell: &AtomicU64, number| cell.store(number, Ordering::Relaxed);
         put(known!(element, silence)?, lent.silence);
         put(known!(element, words)?, lent.words);
@@ -72,18 +68,18 @@ impl Lent {
         for (cell, word) in frame.iter().zip(lent.frame) {
             put(cell, word);
         }
-        self.generation += 1;
-        *mine = self.generation;
-        generation.store(self.generation, Ordering::Release);
-        Some(())
+        let number = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        mine.store(number, Ordering::Release);
+        generation.store(number, Ordering::Release);
+        Some(number)
     }
 
-    /// As [`super::Ear::known`].
-    pub(super) fn known(&self, slot: u32) -> Option<Repeats> {
-        let generation = *self.generations.get(slot as usize)?;
+    fn of(&self, slot: u32) -> Option<Repeats> {
+        let generation = self.generations.get(slot as usize)?.load(Ordering::Acquire);
         let noted = self.noted(slot)?;
         let is_of_it = generation != 0 && noted.generation == generation;
         is_of_it.then(|| Repeats {
+            lending: generation,
             stamp: MonoTime::from_nanos(noted.stamp),
             before: (noted.count > 1).then(|| MonoTime::from_nanos(noted.before)),
             count: noted.count,
@@ -122,5 +118,15 @@ impl Lent {
             .element(slot)
             .and_then(|one| known!(one, generation));
         cell.is_some_and(|cell| cell.load(Ordering::Relaxed) == generation)
+    }
+}
+
+impl Memory for Lent {
+    fn lend(&self, slot: u32, known: Option<Known<'_>>) -> Option<u64> {
+        self.put(slot, known)
+    }
+
+    fn repeats(&self, slot: u32) -> Option<Repeats> {
+        self.of(slot)
     }
 }

@@ -25,6 +25,10 @@ pub(super) struct Mapping {
 #[expect(unsafe_code, reason = "a pointer to memory that any thread may use")]
 unsafe impl Send for Mapping {}
 
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "a pointer to memory that any thread may use")]
+unsafe impl Sync for Mapping {}
+
 impl Mapping {
     /// Shares the memory of an array of so many elements of type `T`, which is made
     /// of nothing but words of eight bytes.

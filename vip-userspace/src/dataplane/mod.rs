@@ -37,7 +37,7 @@ use std::str::FromStr;
 use vip_common::ids::MacAddr;
 use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
 
-pub use ear::{AddressNote, Ear, EarEvent, Known, Left, Repeats};
+pub use ear::{AddressNote, Ear, EarEvent, Known, Left, Memory, Repeats};
 pub use ears::{Attached, Ears, Rehearsal};
 pub use error::{Deaf, EarError};
 pub use forecast::{Seen, forecast};

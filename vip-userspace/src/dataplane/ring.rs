@@ -1,13 +1,14 @@
 //! The ear of the program at the NIC: its ring.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use aya::maps::{MapData, RingBuf};
 use vip_common::ids::MacAddr;
 use vip_common::layout::{self, AddressEntry, AddressKey, EventKind};
 use vip_common::time::MonoTime;
 
-use super::ear::{AddressNote, Ear, EarEvent, Known, Left, Repeats};
+use super::ear::{AddressNote, Ear, EarEvent, Left, Memory};
 use super::known::Lent;
 use super::object::{Addresses, Shared};
 
@@ -20,19 +21,15 @@ pub struct RingEar {
     events: RingBuf<MapData>,
     addresses: Addresses,
     /// None where the kernel has no timers for the program.
-    lent: Option<Lent>,
+    lent: Option<Arc<Lent>>,
 }
 
 impl RingEar {
-    pub(super) const fn new(
-        events: RingBuf<MapData>,
-        addresses: Addresses,
-        lent: Option<Lent>,
-    ) -> Self {
+    pub(super) fn new(events: RingBuf<MapData>, addresses: Addresses, lent: Option<Lent>) -> Self {
         Self {
             events,
             addresses,
-            lent,
+            lent: lent.map(Arc::new),
         }
     }
 }
@@ -81,12 +78,9 @@ impl Ear for RingEar {
         }
     }
 
-    fn lend(&mut self, slot: u32, known: Option<Known<'_>>) -> bool {
-        (self.lent.as_mut()).is_some_and(|lent| lent.lend(slot, known))
-    }
-
-    fn known(&self, slot: u32) -> Option<Repeats> {
-        self.lent.as_ref()?.known(slot)
+    fn memory(&self) -> Option<Arc<dyn Memory>> {
+        let lent = self.lent.as_ref()?;
+        Some(Arc::clone(lent) as Arc<dyn Memory>)
     }
 }
 

@@ -81,6 +81,7 @@ impl Engine {
         for slot in 0..plan.routers.len() {
             // New addresses are not known to the ears as they stand.
             self.routers[slot].noted = None;
+            self.routers[slot].lending.turn();
             self.settle_router(&plan, slot);
         }
         self.ordering = false;
@@ -93,6 +94,7 @@ impl Engine {
     /// The same router, with other words in the configuration.
     fn replan(&mut self, slot: usize, then: &RouterPlan, now: &RouterPlan) {
         let others = |one: &RouterPlan| -> Vec<_> { one.all_addresses().cloned().collect() };
+        self.catch_up(slot);
         let moment = super::rt::now();
         let router = &mut self.routers[slot];
         if trust::differ(then, now) {

@@ -43,13 +43,22 @@ impl Role {
     }
 
     /// What it is sure of in each [`PERIOD`]; beyond that it has what other threads
-    /// of its class leave, up to what the host grants the class at all.
+    /// of its class leave, up to what the host grants the class at all. `None` where
+    /// it is not for that class.
     const fn budget(self) -> Option<Duration> {
         match self {
             Self::Engine => Some(Duration::from_micros(500)),
-            Self::Hands => Some(Duration::from_micros(250)),
-            // It moves to the one processor that it is for, which this class forbids.
-            Self::Relief => None,
+            // It waits for locks of the kernel by spinning, and would keep relief,
+            // which that class does not take for a single processor, from running.
+            Self::Hands | Self::Relief => None,
+        }
+    }
+
+    /// The classes that it may have, the best first.
+    const fn classes(self) -> &'static [Class] {
+        match self.budget() {
+            Some(_) => &[Class::Deadline, Class::Fifo],
+            None => &[Class::Fifo],
         }
     }
 }
@@ -122,7 +131,7 @@ pub fn become_punctual(role: Role, processors: &[usize]) -> Granted {
     if let Err(error) = keep_to(processors) {
         why = Some(error);
     }
-    for class in [Class::Deadline, Class::Fifo] {
+    for class in role.classes().iter().copied() {
         match put(here, role, class) {
             Ok(()) => return Granted { class, why },
             Err(error) => why = Some(error),

@@ -54,6 +54,7 @@ impl Engine {
         let plan = std::sync::Arc::clone(&self.plan);
         for member in &plan.groups[group].members {
             if *member != slot {
+                self.catch_up(*member);
                 let election = &mut self.routers[*member].election;
                 election.handle_input(now, Input::SiblingContested);
                 self.perform(*member, now);
@@ -72,6 +73,9 @@ impl Engine {
         }
         let plan = std::sync::Arc::clone(&self.plan);
         let members = &plan.groups[group].members;
+        for member in members {
+            self.catch_up(*member);
+        }
         for _ in 0..MOST_ORDERS {
             let stances = members
                 .iter()

@@ -10,6 +10,7 @@ mod adopt;
 mod agenda;
 pub mod class;
 mod group;
+mod known;
 mod news;
 mod pace;
 mod perform;
@@ -38,12 +39,13 @@ use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 use vip_common::wire::vrrp::{self, ChecksumDialect};
 
-use crate::dataplane::{AddressNote, Ear, EarEvent, Left};
+use crate::dataplane::{AddressNote, Ear, EarEvent, Left, Memory};
 use crate::kernel::hands::{Outcome, Request, Spent, ToPeers};
 use crate::kernel::sender::FrameSender;
 use crate::plan::Plan;
 use agenda::Agenda;
 use class::Class;
+use known::Understood;
 pub use news::{Command, Hindrance, Hold, LinkFacts, LinkNews, Own, Report, Verdict};
 use pace::Pace;
 use published::Published;
@@ -119,6 +121,8 @@ pub struct Engine {
     published: Arc<Published>,
     /// Readable while any ear is.
     epoll: Epoll,
+    /// Where adverts are lent to the program at the NIC, if it can be.
+    memory: Option<Arc<dyn Memory>>,
     vigil: rt::Vigil,
     /// When the engine meant to wake.
     planned: Option<MonoTime>,
@@ -171,6 +175,7 @@ impl Engine {
             links,
             published,
             epoll,
+            memory: ring.as_ref().and_then(|ring| ring.memory()),
             vigil: rt::Vigil::default(),
             planned: None,
             overslept: Duration::ZERO,
@@ -218,6 +223,7 @@ impl Engine {
             // 3. What is due, after a last look at the ears.
             self.expire();
             // 4. When to look again.
+            self.settle_loans();
             self.plan_touched();
             self.planned = self.next_wake();
             // 5. What others may see, and the ears should know.
@@ -306,8 +312,7 @@ impl Engine {
                     self.report(Report::Claimed { slot, address, mac });
                 }
             }
-            // Nothing is lent to an ear.
-            EarEvent::Silence { .. } => {}
+            EarEvent::Silence { stamp, slot } => self.heard_silence(slot as usize, stamp),
             // Counted where it was refused; services read it there.
             EarEvent::Refused { .. } => {}
         }
@@ -333,8 +338,15 @@ impl Engine {
         {
             return self.refused(slot, source, stamp, RejectReason::Peer);
         }
+        let by_former = router.seen.by_former;
         match router.read(stamp, &header, body) {
             Ok(advert) => {
+                let may_be_lent = !router.signs() && router.seen.by_former == by_former;
+                let understood = Understood {
+                    source,
+                    priority: advert.priority,
+                    interval: advert.interval,
+                };
                 let other_list = !advert.addresses.same_as(&plan.listed);
                 let dialect = advert.dialect;
                 let news = router.note_accepted(source, stamp, advert.priority, other_list);
@@ -345,6 +357,9 @@ impl Engine {
                     interval: advert.interval,
                 };
                 self.input(slot, input);
+                if may_be_lent {
+                    self.offer(slot, understood, stamp, frame);
+                }
                 let router = &mut self.routers[slot];
                 if router
                     .followed()
@@ -601,6 +616,7 @@ impl Engine {
 
     /// What a router has to do by now.
     fn take_turn(&mut self, slot: usize, now: MonoTime) {
+        self.look(slot, now);
         let election = &self.routers[slot].election;
         if election.poll_timeout().is_some_and(|due| due <= now) {
             // A ring that was not read while we slept loses the newest first.
@@ -629,11 +645,9 @@ impl Engine {
             self.plan_extra(slot);
             let router = &self.routers[slot];
             let announcement = self.next_announcement(slot).map(|(_, due)| due);
-            let due = [
-                router.election.poll_timeout(),
-                announcement,
-                router.extra_due,
-            ];
+            let look_at = router.lending.look_at();
+            let look_at = look_at.or_else(|| router.election.poll_timeout());
+            let due = [look_at, announcement, router.extra_due];
             let due = due.into_iter().flatten().min();
             self.agenda.set(slot, due);
         }
@@ -708,6 +722,7 @@ impl Engine {
     }
 
     fn input(&mut self, slot: usize, input: Input) {
+        self.catch_up(slot);
         let now = rt::now();
         self.routers[slot].election.handle_input(now, input);
         self.perform(slot, now);

@@ -12,6 +12,7 @@ impl Engine {
     /// where effects begin.
     pub(super) fn perform(&mut self, slot: usize, now: MonoTime) {
         self.touch(slot);
+        self.routers[slot].lending.turn();
         while let Some(action) = self.routers[slot].election.poll_action() {
             match action {
                 Action::SendAdvert { priority } => self.send_advert(slot, priority),

@@ -5,6 +5,7 @@
 //! reads again.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use vip_common::election::Fault;
@@ -12,6 +13,7 @@ use vip_common::ids::{MacAddr, Priority};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
+use crate::dataplane::{Memory, Repeats};
 use crate::plan::Tracked;
 
 /// Routers heard by one of ours that are remembered; the one that was silent
@@ -111,6 +113,9 @@ pub struct Snapshot {
     pub by_former: u64,
     /// Times that addresses were put back which somebody else had removed.
     pub put_back: u64,
+    /// The number of what is lent to the program at the NIC, and how many that were
+    /// the same are counted here; those that came since are added when this is read.
+    pub known: Option<(u64, u64)>,
     /// Adverts that the controller refused, by the number of the reason.
     pub refused: [u64; REASONS],
     /// The others.
@@ -138,6 +143,7 @@ impl Snapshot {
             takeovers: 0,
             by_former: 0,
             put_back: 0,
+            known: None,
             refused: [0; REASONS],
             peers: [None; PEERS],
         }
@@ -145,10 +151,34 @@ impl Snapshot {
 }
 
 const REASONS: usize = RejectReason::ALL.len();
-const HEAD_WORDS: usize = 14;
+const HEAD_WORDS: usize = 16;
 const PEER_WORDS: usize = 7;
 const PEERS_AT: usize = HEAD_WORDS + REASONS;
 const WORDS: usize = PEERS_AT + PEERS * PEER_WORDS;
+
+impl Snapshot {
+    /// Adds what was heard of the Active Router since, as the engine will.
+    fn add(&mut self, repeats: &Repeats) {
+        let (Some((lending, told)), Some((active, _))) = (self.known, self.active) else {
+            return;
+        };
+        let count = repeats.count.saturating_sub(told);
+        if lending != repeats.lending || count == 0 {
+            return;
+        }
+        self.known = Some((lending, repeats.count));
+        let mut peers = self.peers.iter_mut().flatten();
+        let Some(peer) = peers.find(|peer| peer.address == active) else {
+            return;
+        };
+        let Some(last) = peer.last_accepted.replace(repeats.stamp) else {
+            return;
+        };
+        peer.accepted_before = Some(repeats.before.unwrap_or(last));
+        peer.accepted = peer.accepted.wrapping_add(count as u32);
+        self.deadline = self.deadline.map(|at| at + repeats.stamp.since(last));
+    }
+}
 
 /// Zero means "never"; the clock's origin itself is not a time of ours.
 fn time_word(at: Option<MonoTime>) -> u64 {
@@ -229,6 +259,8 @@ fn encode(snapshot: &Snapshot) -> [u64; WORDS] {
     words[8] = snapshot.takeovers;
     words[12] = snapshot.by_former;
     words[13] = snapshot.put_back;
+    // No loan has the number zero.
+    (words[14], words[15]) = snapshot.known.unwrap_or_default();
     let [a, b, c, d, e, f] = snapshot.active_mac.0;
     words[9] = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
     words[HEAD_WORDS..PEERS_AT].copy_from_slice(&snapshot.refused);
@@ -302,6 +334,7 @@ fn decode(words: &[u64; WORDS]) -> Snapshot {
         takeovers: words[8],
         by_former: words[12],
         put_back: words[13],
+        known: (words[14] != 0).then_some((words[14], words[15])),
         refused: std::array::from_fn(|at| words[HEAD_WORDS + at]),
         peers,
     }
@@ -314,8 +347,11 @@ struct Slot {
 }
 
 /// The slots of all routers.
-#[derive(Debug)]
-pub struct Published(Vec<Slot>);
+pub struct Published {
+    slots: Vec<Slot>,
+    /// Where adverts are taken note of that the engine is not woken for.
+    memory: Option<Arc<dyn Memory>>,
+}
 
 impl Published {
     /// Slots that show what the routers are before they start.
@@ -325,24 +361,33 @@ impl Published {
             sequence: AtomicU64::new(0),
             words: encode(&snapshot).map(AtomicU64::new),
         };
-        Self(routers.into_iter().map(slot).collect())
+        Self {
+            slots: routers.into_iter().map(slot).collect(),
+            memory: None,
+        }
+    }
+
+    /// With what the program at the NIC takes note of.
+    #[must_use]
+    pub fn with_memory(self, memory: Option<Arc<dyn Memory>>) -> Self {
+        Self { memory, ..self }
     }
 
     /// How many routers can be shown: a reload adds none beyond.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.slots.len()
     }
 
     /// Whether there is room for none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.slots.is_empty()
     }
 
     /// Shows a router anew. Only the engine may call it.
     pub fn write(&self, router: usize, snapshot: &Snapshot) {
-        let Some(slot) = self.0.get(router) else {
+        let Some(slot) = self.slots.get(router) else {
             return;
         };
         let sequence = slot.sequence.load(Ordering::Relaxed);
@@ -354,10 +399,21 @@ impl Published {
         slot.sequence.store(sequence + 2, Ordering::Release);
     }
 
-    /// The router as last shown; `None` if there is no such router.
+    /// The router as last shown, with what was heard since; `None` if there is no such
+    /// router.
     #[must_use]
     pub fn read(&self, router: usize) -> Option<Snapshot> {
-        let slot = self.0.get(router)?;
+        let mut snapshot = self.shown(router)?;
+        let number = u32::try_from(router).ok()?;
+        let memory = self.memory.as_ref();
+        if let Some(repeats) = memory.and_then(|memory| memory.repeats(number)) {
+            snapshot.add(&repeats);
+        }
+        Some(snapshot)
+    }
+
+    fn shown(&self, router: usize) -> Option<Snapshot> {
+        let slot = self.slots.get(router)?;
         loop {
             let before = slot.sequence.load(Ordering::Acquire);
             let words = std::array::from_fn(|at| slot.words[at].load(Ordering::Relaxed));
@@ -391,6 +447,7 @@ mod tests {
         snapshot.unsent = 1;
         snapshot.announced = 5;
         snapshot.takeovers = 2;
+        snapshot.known = Some((3, u64::MAX));
         snapshot.refused = std::array::from_fn(|at| at as u64 + 1);
         snapshot.peers[7] = Some(Peer {
             address: IpAddr::from([255, 255, 255, 254]),
@@ -414,6 +471,41 @@ mod tests {
         published.write(0, &busy());
         assert_eq!(published.read(0), Some(busy()));
         assert_eq!(published.read(2), None);
+    }
+
+    #[test]
+    fn what_the_engine_was_not_woken_for_is_added() {
+        let at = MonoTime::from_nanos;
+        let mut snapshot = busy();
+        snapshot.standing = Standing::Backup;
+        snapshot.deadline = Some(at(350));
+        snapshot.known = Some((7, 2));
+        let active = IpAddr::from([10, 0, 0, 1]);
+        snapshot.active = Some((active, Priority::DEFAULT));
+        snapshot.peers[3] = Some(Peer {
+            last_accepted: Some(at(50)),
+            accepted: 10,
+            ..Peer::new(active)
+        });
+        let repeats = |lending, count| Repeats {
+            lending,
+            stamp: at(250),
+            before: Some(at(150)),
+            count,
+        };
+        for nothing in [repeats(8, 5), repeats(7, 2)] {
+            let mut same = snapshot;
+            same.add(&nothing);
+            assert_eq!(same, snapshot);
+        }
+        let mut later = snapshot;
+        later.add(&repeats(7, 5));
+        assert_eq!(later.deadline, Some(at(550)));
+        assert_eq!(later.known, Some((7, 5)));
+        let peer = later.peers[3].unwrap();
+        assert_eq!((peer.accepted, peer.last_accepted), (13, Some(at(250))));
+        assert_eq!(peer.accepted_before, Some(at(150)));
+        assert_eq!(later.peers[7], snapshot.peers[7]);
     }
 
     #[test]

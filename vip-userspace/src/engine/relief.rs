@@ -8,7 +8,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -36,6 +36,10 @@ struct Watch {
     class: Class,
     /// Where the engine may run.
     allowed: CpuSet,
+    /// When the engine means to wake, in ns; zero where nothing is due.
+    planned: AtomicU64,
+    /// Whether the engine has been put into another class than its own.
+    lowered: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -59,6 +63,8 @@ impl Relief {
             engine: gettid(),
             class,
             allowed,
+            planned: AtomicU64::new(0),
+            lowered: AtomicBool::new(false),
             ended,
         });
         let relief = Self { watch };
@@ -71,8 +77,14 @@ impl Relief {
         Ok(Some(relief))
     }
 
-    /// The engine means to wake at this time.
+    /// The engine, who calls this, means to wake at this time.
     pub(super) fn expect(&self, at: Option<MonoTime>) {
+        if self.watch.lowered.swap(false, Ordering::AcqRel) {
+            // Where others have taken its budget meanwhile it stays as it is.
+            let _ = class::put(Pid::from_raw(0), Role::Engine, self.watch.class);
+        }
+        let planned = at.map_or(0, MonoTime::as_nanos);
+        self.watch.planned.store(planned, Ordering::Release);
         self.watch.arm(at.map(|at| at + LATE));
     }
 }
@@ -108,18 +120,25 @@ impl Watch {
             if self.ended.load(Ordering::Acquire) {
                 return self.arm(Some(rt::now()));
             }
-            // A thread that waits for a processor is moved at once, though not one
-            // of the deadline class.
-            let is_fixed = self.class == Class::Deadline;
-            if is_fixed && class::put(self.engine, Role::Engine, Class::Fifo).is_err() {
+            let planned = match self.planned.load(Ordering::Acquire) {
+                0 => continue,
+                nanos => MonoTime::from_nanos(nanos),
+            };
+            if rt::now() < planned + LATE {
+                // It has run since.
+                self.arm(Some(planned + LATE));
                 continue;
+            }
+            // A thread that waits for a processor is moved at once, though not one
+            // of the deadline class: it is a real-time task until it has run.
+            if self.class == Class::Deadline {
+                self.lowered.store(true, Ordering::Release);
+                let _ = class::put(self.engine, Role::Engine, Class::Fifo);
             }
             let _ = sched_setaffinity(self.engine, &here);
             let _ = sched_setaffinity(self.engine, &self.allowed);
-            if is_fixed {
-                // Where others have taken its budget meanwhile it stays as it is.
-                let _ = class::put(self.engine, Role::Engine, Class::Deadline);
-            }
+            // Should it not run here either, there is another processor.
+            self.arm(Some(rt::now() + LATE));
         }
     }
 }

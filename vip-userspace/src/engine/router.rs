@@ -16,11 +16,12 @@ use vip_common::wire::vrrp::{
     Advert, AdvertFrame, ChecksumDialect, FrameSpec, Header, Unencodable,
 };
 
+use super::known::Lending;
 use super::pace::Owed;
 use super::published::{Peer, Snapshot, Standing};
 use super::trust::{self, Trust};
 use super::{Hindrance, LinkFacts};
-use crate::dataplane::AddressNote;
+use crate::dataplane::{AddressNote, Repeats};
 use crate::kernel::{FrameSender, UnicastSender};
 use crate::plan::{RouterPlan, Tracked};
 
@@ -84,6 +85,8 @@ pub struct Router {
     pub extra_due: Option<MonoTime>,
     /// Whether requests for its addresses are not to be answered here.
     pub withheld: bool,
+    /// The advert that it knows.
+    pub(super) lending: Lending,
     identification: u16,
     announcements: Vec<(usize, Announcement)>,
     announced: Vec<IpAddr>,
@@ -122,6 +125,7 @@ impl Router {
             owed: Owed::default(),
             extra_due: None,
             withheld: false,
+            lending: Lending::default(),
             identification: 0,
             announcements: Vec::with_capacity(addresses),
             announced: Vec::with_capacity(addresses),
@@ -317,6 +321,19 @@ impl Router {
         news
     }
 
+    /// Notes adverts of a peer that were the same as one that was accepted.
+    pub(super) fn note_repeats(&mut self, source: IpAddr, repeats: &Repeats, count: u64) {
+        let peer = self.peer(source);
+        peer.accepted_before = repeats.before.or(peer.last_accepted);
+        peer.last_accepted = Some(repeats.stamp);
+        peer.accepted = peer.accepted.wrapping_add(count as u32);
+    }
+
+    /// Whether its adverts are signed, each another way.
+    pub(super) fn signs(&self) -> bool {
+        self.signer.is_some()
+    }
+
     /// Notes an advert that was refused. Says whether the reason is news.
     pub fn note_refused(&mut self, source: IpAddr, stamp: MonoTime, reason: RejectReason) -> bool {
         self.seen.refused[reason as usize] += 1;
@@ -401,6 +418,7 @@ impl Router {
             .followed()
             .map(|active| (active.address, active.priority));
         self.seen.active_mac = self.active_mac;
+        self.seen.known = self.lending.told();
         &self.seen
     }
 }

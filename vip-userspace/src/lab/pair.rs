@@ -28,7 +28,7 @@ pub const NODE_A: &str = include_str!("../../../tests/seed/nodeA.conf");
 pub const NODE_B: &str = include_str!("../../../tests/seed/nodeB.conf");
 
 /// Where [`Pair::start`] puts a host's configuration.
-const FILE: &str = "/run/vip.conf";
+pub const FILE: &str = "/run/vip.conf";
 /// The runtime directory on each host, whose `/run` is its own.
 const RUNTIME_DIR: &str = "/run/vip";
 
