@@ -88,7 +88,7 @@ fn the_same_again_is_noted_and_wakes_nobody() {
     for rung in [Rung::Native, Rung::Tcx] {
         let mut bench = Bench::new(rung);
         for (slot, frame) in adverts() {
-            assert!(lend(&mut bench, slot, &frame, NEVER));
+            assert!(lend(&bench, slot, &frame, NEVER));
             assert_eq!(memory(&bench).repeats(slot), None, "none has come");
             let (mut before, mut frame) = (None, frame);
             for count in 1..=5 {
@@ -115,7 +115,7 @@ fn each_byte_that_differs_is_told_or_refused() {
     for rung in [Rung::Native, Rung::Tcx] {
         let mut bench = Bench::new(rung);
         for (slot, frame) in adverts() {
-            assert!(lend(&mut bench, slot, &frame, NEVER));
+            assert!(lend(&bench, slot, &frame, NEVER));
             let mut known_again = 0;
             for at in 0..frame.len() {
                 let mut spoiled = frame.clone();
@@ -157,7 +157,7 @@ fn padding_is_nothing() {
     let mut bench = Bench::new(Rung::Native);
     for (slot, frame) in adverts() {
         let already = known(&bench, slot);
-        assert!(lend(&mut bench, slot, &padded(frame.clone(), 200), NEVER));
+        assert!(lend(&bench, slot, &padded(frame.clone(), 200), NEVER));
         for len in [frame.len(), frame.len() + 1, 191, 192, 193, 1514] {
             let longer = padded(next(&frame), len.max(frame.len()));
             assert!(bench.run(&longer));
@@ -172,15 +172,15 @@ fn what_is_too_long_is_not_lent_and_goes_up() {
     let (last, beyond) = (advert(Version::V2, 35), advert(Version::V2, 36));
     assert!(last.len() <= KNOWN_BYTES && KNOWN_BYTES < beyond.len());
     let mut bench = Bench::new(Rung::Native);
-    assert!(lend(&mut bench, SLOT_2, &last, NEVER));
-    assert!(!lend(&mut bench, SLOT_2, &beyond, NEVER));
+    assert!(lend(&bench, SLOT_2, &last, NEVER));
+    assert!(!lend(&bench, SLOT_2, &beyond, NEVER));
     for frame in [last, beyond] {
         bench.run(&frame);
         assert_eq!(bench.records().len(), 1, "nothing is lent");
     }
     let short = advert(Version::V2, 1);
-    assert!(!lend(&mut bench, CAPACITY, &short, NEVER), "no such router");
-    assert!(!lend(&mut bench, SLOT_2, &short[..40], NEVER), "cut short");
+    assert!(!lend(&bench, CAPACITY, &short, NEVER), "no such router");
+    assert!(!lend(&bench, SLOT_2, &short[..40], NEVER), "cut short");
     assert_eq!(memory(&bench).repeats(CAPACITY), None);
 }
 
@@ -189,7 +189,7 @@ fn what_is_withdrawn_goes_up_and_what_came_of_it_stays_known() {
     for rung in [Rung::Native, Rung::Tcx] {
         let mut bench = Bench::new(rung);
         let (one, other) = (advert(Version::V2, 1), advert(Version::V2, 2));
-        assert!(lend(&mut bench, SLOT_2, &one, NEVER));
+        assert!(lend(&bench, SLOT_2, &one, NEVER));
         bench.run(&one);
         bench.run(&other);
         assert_eq!(bench.records().len(), 1, "another goes up");
@@ -200,7 +200,7 @@ fn what_is_withdrawn_goes_up_and_what_came_of_it_stays_known() {
             memory(&bench).repeats(SLOT_2).map(|seen| seen.count),
             Some(1)
         );
-        assert!(lend(&mut bench, SLOT_2, &other, NEVER));
+        assert!(lend(&bench, SLOT_2, &other, NEVER));
         assert_eq!(
             memory(&bench).repeats(SLOT_2),
             None,
@@ -219,7 +219,7 @@ fn what_is_withdrawn_goes_up_and_what_came_of_it_stays_known() {
 fn another_router_s_is_not_this_one_s() {
     let mut bench = Bench::new(Rung::Native);
     let frame = advert(Version::V2, 1);
-    assert!(lend(&mut bench, SLOT_3, &frame, NEVER));
+    assert!(lend(&bench, SLOT_3, &frame, NEVER));
     bench.run(&frame);
     assert_eq!(bench.records().len(), 1);
     assert_eq!(memory(&bench).repeats(SLOT_3), None);
@@ -231,7 +231,7 @@ fn a_silence_is_told_once_and_in_time() {
     for rung in [Rung::Native, Rung::Tcx] {
         let mut bench = Bench::new(rung);
         let frame = advert(Version::V2, 1);
-        assert!(lend(&mut bench, SLOT_2, &frame, SPAN));
+        assert!(lend(&bench, SLOT_2, &frame, SPAN));
         let mut last = MonoTime::from_nanos(0);
         for _ in 0..3 {
             bench.run(&frame);
@@ -251,7 +251,7 @@ fn a_known_advert_postpones_the_silence() {
     const SPAN: Duration = Duration::from_millis(60);
     let mut bench = Bench::new(Rung::Native);
     let frame = advert(Version::V3, 1);
-    assert!(lend(&mut bench, SLOT_3, &frame, SPAN));
+    assert!(lend(&bench, SLOT_3, &frame, SPAN));
     let start = Instant::now();
     // Where this thread was kept from running there may be one; never too early.
     let check = |bench: &mut Bench| {
@@ -280,14 +280,14 @@ fn nothing_is_told_of_what_was_withdrawn() {
     const SOON: Duration = Duration::from_millis(5);
     let mut bench = Bench::new(Rung::Native);
     let (one, other) = (advert(Version::V2, 1), advert(Version::V3, 1));
-    assert!(lend(&mut bench, SLOT_2, &one, SOON));
+    assert!(lend(&bench, SLOT_2, &one, SOON));
     bench.run(&one);
     memory(&bench).lend(SLOT_2, None);
-    assert!(lend(&mut bench, SLOT_3, &other, 4 * SOON));
+    assert!(lend(&bench, SLOT_3, &other, 4 * SOON));
     bench.run(&other);
     assert_eq!(silence(&mut bench).1, SLOT_3);
     // Lent again without having come again, the engine's own deadline holds.
-    assert!(lend(&mut bench, SLOT_2, &one, SOON));
+    assert!(lend(&bench, SLOT_2, &one, SOON));
     bench.run(&other);
     assert_eq!(silence(&mut bench).1, SLOT_3);
     // And one that was told just before it was withdrawn is not handed over.
@@ -303,10 +303,10 @@ fn nothing_is_told_of_what_was_withdrawn() {
 fn a_shorter_silence_holds_at_once() {
     let mut bench = Bench::new(Rung::Tcx);
     let frame = advert(Version::V2, 1);
-    assert!(lend(&mut bench, SLOT_2, &frame, NEVER));
+    assert!(lend(&bench, SLOT_2, &frame, NEVER));
     bench.run(&frame);
     memory(&bench).lend(SLOT_2, None);
-    assert!(lend(&mut bench, SLOT_2, &frame, Duration::from_millis(5)));
+    assert!(lend(&bench, SLOT_2, &frame, Duration::from_millis(5)));
     bench.run(&frame);
     assert_eq!(silence(&mut bench).1, SLOT_2);
 }
@@ -319,7 +319,7 @@ fn a_silence_outlasts_a_full_ring() {
     let run = bench.ears.rehearse(Rung::Native, &flood, 3000);
     assert!(run.expect("runs").passed);
     assert!(bench.gauges.counter(SLOT_3, Counter::RingFull) > 0);
-    assert!(lend(&mut bench, SLOT_2, &one, SOON));
+    assert!(lend(&bench, SLOT_2, &one, SOON));
     bench.run(&one);
     // The kernel's clock cannot be stepped.
     let seen = memory(&bench).repeats(SLOT_2).expect("it has come");
@@ -388,7 +388,7 @@ fn without_a_timer_every_advert_goes_up() {
     for rung in [Rung::Native, Rung::Tcx] {
         let mut bench = Bench::forgetful(rung);
         let frame = advert(Version::V2, 1);
-        assert!(!lend(&mut bench, SLOT_2, &frame, NEVER));
+        assert!(!lend(&bench, SLOT_2, &frame, NEVER));
         assert!(bench.run(&frame));
         assert_eq!(bench.records().len(), 1);
         assert_eq!(memory(&bench).repeats(SLOT_2), None);
@@ -415,7 +415,7 @@ fn what_an_advert_costs() {
                 (0..5).map(run).min().unwrap_or_default()
             };
             let ordinary = cost(&bench, &tcp);
-            assert!(lend(&mut bench, slot, &frame, NEVER));
+            assert!(lend(&bench, slot, &frame, NEVER));
             let known = cost(&bench, &frame);
             memory(&bench).lend(slot, None);
             let full = cost(&bench, &frame);
