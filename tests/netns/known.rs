@@ -26,7 +26,7 @@ fn wait_for_known(scene: &Scene, count: u64) -> Result<Value, LabError> {
 }
 
 /// How often the engine of a daemon has gone to sleep.
-fn sleeps(daemon: &Process) -> u64 {
+fn sleeps(daemon: &Process) -> Option<u64> {
     let tasks = format!("/proc/{}/task", daemon.pid());
     let of = |task: &Path| {
         let name = fs::read_to_string(task.join("comm")).ok()?;
@@ -37,9 +37,9 @@ fn sleeps(daemon: &Process) -> u64 {
         let count = line.split_whitespace().nth(1)?.parse().ok()?;
         (name.trim() == "vip-engine").then_some(count)
     };
-    let tasks = fs::read_dir(tasks).expect("it runs");
+    let tasks = fs::read_dir(tasks).ok()?;
     let mut found = tasks.filter_map(|task| of(&task.ok()?.path()));
-    found.next().expect("it has an engine")
+    found.next()
 }
 
 fn peer(status: &Value, host: &Host) -> Value {
@@ -54,9 +54,9 @@ fn peer(status: &Value, host: &Host) -> Value {
 fn the_same_advert_wakes_nobody_and_is_counted_and_its_absence_is_a_takeover() -> Tested {
     let scene = Scene::elected("auto")?;
     let before = wait_for_known(&scene, 1)?;
-    let woken_before = sleeps(&scene.on_b);
+    let woken_before = sleeps(&scene.on_b).unwrap();
     let after = wait_for_known(&scene, known(&before) + 20)?;
-    let woken = sleeps(&scene.on_b) - woken_before;
+    let woken = sleeps(&scene.on_b).unwrap() - woken_before;
     assert!(woken < 10, "woken {woken} times");
     let accepted = |status| peer(status, &scene.pair.a)["accepted"].as_u64();
     let heard = accepted(&after).zip(accepted(&before));

@@ -255,7 +255,7 @@ fn a_known_advert_postpones_the_silence() {
     let start = Instant::now();
     // Where this thread was kept from running there may be one; never too early.
     let check = |bench: &mut Bench| {
-        let seen = memory(&bench).repeats(SLOT_3).expect("it has come");
+        let seen = memory(bench).repeats(SLOT_3).expect("it has come");
         for record in bench.records() {
             let Record::Silence { stamp, .. } = record else {
                 panic!("{record:?}");
@@ -401,7 +401,7 @@ fn without_a_timer_every_advert_goes_up() {
 fn what_an_advert_costs() {
     const RUNS: u32 = 1_000_000;
     for rung in [Rung::Native, Rung::Tcx] {
-        let mut bench = Bench::new(rung);
+        let bench = Bench::new(rung);
         let tcp = with(advert(Version::V2, 1), IP + 9, &[6]);
         for (what, slot, frame) in [
             ("v2, 1 address", SLOT_2, advert(Version::V2, 1)),
