@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
@@ -41,6 +42,9 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
     let saved = release.with_file_name("bench");
 
     let part = args.args.first().and_then(|part| part.to_str());
+    if matches!(part, Some("micro" | "all")) {
+        micro(&saved, args.args.iter().any(|word| word == "--short"))?;
+    }
     let mut command = if part == Some("report") {
         // It only writes files, which shall be the user's own.
         Command::new(&bench)
@@ -54,6 +58,19 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
         .env("BENCH_SAVED", &saved)
         .env("BENCH_DOCS", shell::workspace().join("docs"));
     Err(command.exec()).with_context(|| format!("cannot start `{}`", shell::line(&command)))
+}
+
+/// Has criterion measure single steps; the measuring program collects them.
+fn micro(saved: &Path, short: bool) -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo
+        .args(["bench", "--package", "vip-tests", "--bench", "micro", "--"])
+        .arg("--noplot")
+        .env("CRITERION_HOME", saved.join("criterion"));
+    if short {
+        cargo.args(["--warm-up-time", "0.3", "--measurement-time", "1"]);
+    }
+    shell::run(&mut cargo)
 }
 
 /// The commit that is measured, with `+` where files differ from it.

@@ -132,6 +132,13 @@ fn stretch(
     drop(flood);
     drop(load);
     let ended = ended?;
+    if ended.restarted {
+        document.notes.push(format!(
+            "{}, {}: a process of the daemons ended and was started again by its parent",
+            burden.label(),
+            contender.label()
+        ));
+    }
     for router in &routers {
         let said = rig.said(router, &ended);
         let condition = format!("{}, {}", burden.label(), shown(router.scale.interval()));

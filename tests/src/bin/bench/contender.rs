@@ -1,5 +1,6 @@
 //! Who is measured, and the protocol's times.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -21,6 +22,10 @@ pub(crate) const PRIORITY_B: u8 = 90;
 /// Real-time priority for keepalived; `vip` takes the same.
 const REAL_TIME_PRIORITY: u8 = 80;
 
+/// For how many microseconds keepalived may run without a pause in that class. Its
+/// own 10 ms get it killed as soon as it has much to do.
+const REAL_TIME_LIMIT: u32 = 1_000_000;
+
 const FILE: &str = "/run/bench.conf";
 
 /// Who takes part.
@@ -41,6 +46,31 @@ pub(crate) struct Who {
     /// The keepalived to measure beside it [default: the host's own]
     #[arg(long, value_name = "FILE", env = "KEEPALIVED_PROGRAM")]
     keepalived: Option<PathBuf>,
+}
+
+impl Who {
+    /// As it is typed.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        let named = [
+            ("--vip", &self.vip),
+            ("--beside", &self.beside),
+            ("--keepalived", &self.keepalived),
+        ];
+        for (name, path) in named {
+            if let Some(path) = path {
+                words.push(name.into());
+                words.push(path.clone().into());
+            }
+        }
+        let flags = [
+            ("--without-keepalived", self.without_keepalived),
+            ("--plain-keepalived", self.plain_keepalived),
+        ];
+        let set = flags.into_iter().filter(|(_, set)| *set);
+        words.extend(set.map(|(name, _)| name.into()));
+        words
+    }
 }
 
 /// An advertisement interval, and what follows from it.
@@ -154,7 +184,10 @@ impl Contender {
             }
             Self::Keepalived { real_time } => {
                 let options = if *real_time {
-                    format!("    vrrp_rt_priority {REAL_TIME_PRIORITY}\n    vrrp_no_swap\n")
+                    format!(
+                        "    vrrp_rt_priority {REAL_TIME_PRIORITY}\n    vrrp_no_swap\n    \
+                         vrrp_rlimit_rttime {REAL_TIME_LIMIT}\n"
+                    )
                 } else {
                     String::new()
                 };

@@ -57,6 +57,8 @@ pub(crate) struct Machine {
 pub(crate) enum Unit {
     /// A duration.
     Nanoseconds,
+    /// A duration of very few nanoseconds.
+    Picoseconds,
     /// How many.
     Count,
     Bytes,

@@ -270,6 +270,13 @@ fn stand(
     let ended = rig.end(&window);
     drop(flood);
     let ended = ended?;
+    if ended.restarted {
+        document.notes.push(format!(
+            "{}, {}: a process of the daemons ended and was started again by its parent",
+            kind.label(),
+            contender.label()
+        ));
+    }
     let said = rig.said(&router, &ended);
     let rate = |count: u64| -> Result<i64> {
         let rate = u128::from(count) * 1_000_000_000 / span.as_nanos().max(1);

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what is claimed of `vip` beside keepalived, measured on
 //! this machine in one run, every single value kept.
 
+mod all;
 mod burden;
 mod busy;
 mod contender;
@@ -10,14 +11,17 @@ mod figures;
 mod flood;
 mod handover;
 mod hang;
+mod micro;
 mod plot;
 mod report;
 mod rig;
+mod scale;
 mod service;
 mod table;
 mod takeover;
 mod usage;
 mod wire;
+mod xdp;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +57,14 @@ enum Command {
     Flood(flood::FloodArgs),
     /// What an advert costs while nothing happens
     Cpu(cpu::CpuArgs),
+    /// What many virtual routers cost, and how they are taken over all at once
+    Scale(scale::ScaleArgs),
+    /// What the program at the NIC costs each packet
+    Xdp(xdp::XdpArgs),
+    /// What single steps cost, by criterion
+    Micro(micro::MicroArgs),
+    /// All of these, as docs/performance.md has them
+    All(all::AllArgs),
     /// What a client loses when a master leaves as planned, and when it comes back
     Handover(handover::HandoverArgs),
     /// How long until a client is served by the other node when the service fails, by how
@@ -74,7 +86,15 @@ enum Command {
 }
 
 /// The parts that docs/performance.md is made of, in its order.
-const PARTS: &[About] = &[takeover::ABOUT, busy::ABOUT, flood::ABOUT, cpu::ABOUT];
+const PARTS: &[About] = &[
+    takeover::ABOUT,
+    busy::ABOUT,
+    flood::ABOUT,
+    cpu::ABOUT,
+    scale::ABOUT,
+    xdp::ABOUT,
+    micro::ABOUT,
+];
 
 /// Where measurements are kept.
 #[derive(Args, Clone)]
@@ -107,11 +127,23 @@ struct Output {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let outcome = run(Cli::parse().command);
+    outcome.unwrap_or_else(|error| {
+        eprintln!("bench: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
         Command::Takeover(arguments) => takeover::command(&arguments),
         Command::Busy(arguments) => busy::command(&arguments),
         Command::Flood(arguments) => flood::command(&arguments),
         Command::Cpu(arguments) => cpu::command(&arguments),
+        Command::Scale(arguments) => scale::command(&arguments),
+        Command::Xdp(arguments) => xdp::command(&arguments),
+        Command::Micro(arguments) => micro::command(&arguments),
+        Command::All(arguments) => all::command(&arguments),
         Command::Handover(arguments) => handover::command(&arguments),
         Command::Service(arguments) => service::command(&arguments),
         Command::Hang(arguments) => hang::command(&arguments),
@@ -119,11 +151,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => service::serve(&arguments),
         Command::Ask(arguments) => Ok(service::ask(&arguments)),
         Command::Burden(arguments) => burden::command(&arguments),
-    };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("bench: {error:#}");
-        ExitCode::FAILURE
-    })
+    }
 }
 
 /// Prints a part's tables and saves its samples and its pictures; fails where

@@ -45,7 +45,9 @@ impl Axis {
             // A clock does not tell less than a microsecond across processes.
             Unit::Nanoseconds if figures.iter().any(|one| one.max >= 10_000) => 3,
             Unit::Bytes => 20,
-            Unit::Nanoseconds | Unit::Count | Unit::PerSecond | Unit::Share => 0,
+            Unit::Nanoseconds | Unit::Picoseconds | Unit::Count | Unit::PerSecond | Unit::Share => {
+                0
+            }
         };
         let decade = |value: i64| value.max(1).ilog10();
         let smallest = figures.iter().map(|one| one.min).min().unwrap_or(1);
@@ -79,6 +81,9 @@ fn label(unit: Unit, decade: u32) -> String {
         (Unit::Nanoseconds, 3..6) => (value / 1e3, " µs"),
         (Unit::Nanoseconds, 6..9) => (value / 1e6, " ms"),
         (Unit::Nanoseconds, _) => (value / 1e9, " s"),
+        (Unit::Picoseconds, 0..3) => (value, " ps"),
+        (Unit::Picoseconds, 3..6) => (value / 1e3, " ns"),
+        (Unit::Picoseconds, _) => (value / 1e6, " µs"),
         (Unit::Count, _) => (value, ""),
         (Unit::Bytes, 0..6) => (value / 1e3, " kB"),
         (Unit::Bytes, _) => (value / 1e6, " MB"),

@@ -124,8 +124,9 @@ const GROUND: &str = "\
 Hosts are network namespaces with a cable each to one bridge, on the machine named below. What \
 counts is on the wire: all stamps of adverts and of ARP are the kernel's, taken at the ports of \
 that bridge. `vip` is an optimized build with the log that it always writes. `keepalived` has its \
-own real-time options on (`vrrp_rt_priority`, `vrrp_no_swap`) and its log off, which makes it \
-fastest; `keepalived-plain`, where it takes part, is without these options. Both read the same \
+own real-time options on (`vrrp_rt_priority`, `vrrp_no_swap`, and `vrrp_rlimit_rttime` at a \
+second, without which the kernel kills it when it is busy for 10 ms) and its log off, which makes \
+it fastest; `keepalived-plain`, where it takes part, is without these options. Both read the same \
 configuration. Who begins a round changes, so that nobody always follows the same one.\n\n\
 In the tables the last column is vip's median as a multiple of the one in that row: below 1 vip \
 is faster, or takes less. Percentiles are values that did occur (nearest rank).\n\n";

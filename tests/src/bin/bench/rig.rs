@@ -3,7 +3,10 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -76,6 +79,7 @@ pub(crate) struct Rig {
 pub(crate) struct Window {
     begin: MonoTime,
     used: [u64; 2],
+    processes: [Vec<i32>; 2],
 }
 
 /// What a stretch of time has shown.
@@ -84,6 +88,8 @@ pub(crate) struct Shown {
     pub(crate) share: [i64; 2],
     /// Nanoseconds of process time, of the same.
     pub(crate) used: [u64; 2],
+    /// Whether other processes of them run than before.
+    pub(crate) restarted: bool,
     begin: MonoTime,
     end: MonoTime,
 }
@@ -170,6 +176,7 @@ impl Rig {
         // What it lost before is nobody's business.
         self.capture.lost()?;
         Ok(Window {
+            processes: self.processes(),
             used: self.used(),
             begin: now(),
         })
@@ -177,6 +184,10 @@ impl Rig {
 
     fn used(&self) -> [u64; 2] {
         [&self.on_a, &self.on_b].map(|daemon| usage::processor_time(daemon.pid()))
+    }
+
+    fn processes(&self) -> [Vec<i32>; 2] {
+        [&self.on_a, &self.on_b].map(|daemon| usage::members(daemon.pid()))
     }
 
     /// Ends a stretch of time; fails where a daemon has ended, or the capture has
@@ -204,6 +215,7 @@ impl Rig {
         Ok(Shown {
             share,
             used,
+            restarted: self.processes() != window.processes,
             begin: window.begin,
             end,
         })
@@ -237,19 +249,17 @@ pub(crate) fn listens(host: &Host) -> Result<bool> {
 
 /// A thread that sends frames from a host as fast as it can; ends when dropped.
 pub(crate) struct Flood {
-    sent: std::sync::Arc<std::sync::atomic::AtomicU64>,
-    stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
-    thread: Option<thread::JoinHandle<()>>,
+    sent: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Flood {
     /// These frames over and over.
     pub(crate) fn start(host: &Host, frames: Vec<Vec<u8>>) -> Result<Self> {
-        use std::sync::Arc;
-        use std::sync::atomic::Ordering::Relaxed;
         let wire = Wire::open(host, "eth0")?;
-        let sent = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let sent = Arc::new(AtomicU64::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
         let (theirs, quit) = (Arc::clone(&sent), Arc::clone(&stop));
         let thread = thread::Builder::new()
             .name("flood".into())
@@ -273,13 +283,13 @@ impl Flood {
     }
 
     pub(crate) fn sent(&self) -> u64 {
-        self.sent.load(std::sync::atomic::Ordering::Relaxed)
+        self.sent.load(Relaxed)
     }
 }
 
 impl Drop for Flood {
     fn drop(&mut self) {
-        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -24,6 +24,7 @@ impl Style {
             Unit::Nanoseconds if largest >= 10_000_000 => (1_000_000, "ms", 2),
             Unit::Nanoseconds if largest >= 1_000 => (1_000, "µs", 1),
             Unit::Nanoseconds => (1, "ns", 0),
+            Unit::Picoseconds => (1_000, "ns", 1),
             Unit::Count => (1, "", 0),
             Unit::Bytes => (1 << 20, "MiB", 1),
             Unit::PerSecond => (1, "per second", 0),
