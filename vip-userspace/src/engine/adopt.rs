@@ -50,6 +50,7 @@ impl Engine {
                     let old = &self.routers[slot];
                     (new.touched, new.lets_go) = (old.touched, old.lets_go);
                     let gone = std::mem::replace(&mut self.routers[slot], new);
+                    self.call_in(slot);
                     self.spent.extend(gone.to_peers.map(Spent::ToPeers));
                 }
                 Some(_) => {}

@@ -79,7 +79,8 @@ impl Lending {
 
     /// When to look at the router next, in place of its deadline.
     pub(super) fn look_at(&self) -> Option<MonoTime> {
-        self.loan.and_then(|loan| loan.look_at)
+        let holds = self.loan.filter(|loan| loan.turn == self.turn);
+        holds.and_then(|loan| loan.look_at)
     }
 }
 
@@ -186,6 +187,13 @@ impl Engine {
         while let Some(slot) = self.touched.get(at).copied() {
             self.settle_loan(slot);
             at += 1;
+        }
+    }
+
+    /// Whatever a slot's router has lent is lent no more.
+    pub(super) fn call_in(&self, slot: usize) {
+        if let (Some(memory), Ok(number)) = (&self.memory, u32::try_from(slot)) {
+            memory.lend(number, None);
         }
     }
 

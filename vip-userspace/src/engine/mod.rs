@@ -210,7 +210,7 @@ impl Engine {
     /// When the kernel refuses to wait for events: nothing can be heard then.
     pub fn run(mut self, class: Class) -> io::Result<()> {
         // Without relief the engine may be late once in a while.
-        let relief = Relief::start(class).unwrap_or(None);
+        let relief = Relief::start(class, self.links.wake.clone()).unwrap_or(None);
         while !(self.leaving && self.letting_go == 0) {
             self.wait()?;
             self.overslept = self

@@ -18,6 +18,7 @@ use nix::unistd::{Pid, gettid};
 use vip_common::time::MonoTime;
 
 use super::class::{self, Class, Role};
+use super::queue::Wake;
 use super::rt;
 
 /// An engine that is so late is not let run.
@@ -32,6 +33,8 @@ pub(super) struct Relief {
 struct Watch {
     timer: TimerFd,
     engine: Pid,
+    /// Wakes it.
+    wake: Wake,
     /// How the engine is scheduled.
     class: Class,
     /// Where the engine may run.
@@ -48,7 +51,7 @@ impl Relief {
     ///
     /// # Errors
     /// When the system has no thread or descriptor left.
-    pub(super) fn start(class: Class) -> io::Result<Option<Self>> {
+    pub(super) fn start(class: Class, wake: Wake) -> io::Result<Option<Self>> {
         let allowed = sched_getaffinity(Pid::from_raw(0))?;
         let processors: Vec<usize> = (0..CpuSet::count())
             .filter(|processor| allowed.is_set(*processor).unwrap_or(false))
@@ -61,6 +64,7 @@ impl Relief {
         let watch = Arc::new(Watch {
             timer,
             engine: gettid(),
+            wake,
             class,
             allowed,
             planned: AtomicU64::new(0),
@@ -79,9 +83,11 @@ impl Relief {
 
     /// The engine, who calls this, means to wake at this time.
     pub(super) fn expect(&self, at: Option<MonoTime>) {
-        if self.watch.lowered.swap(false, Ordering::AcqRel) {
-            // Where others have taken its budget meanwhile it stays as it is.
-            let _ = class::put(Pid::from_raw(0), Role::Engine, self.watch.class);
+        if self.watch.lowered.swap(false, Ordering::AcqRel)
+            && class::put(Pid::from_raw(0), Role::Engine, self.watch.class).is_err()
+        {
+            // Others have taken its budget meanwhile: perhaps it is there next time.
+            self.watch.lowered.store(true, Ordering::Release);
         }
         let planned = at.map_or(0, MonoTime::as_nanos);
         self.watch.planned.store(planned, Ordering::Release);
@@ -132,11 +138,14 @@ impl Watch {
             // A thread that waits for a processor is moved at once, though not one
             // of the deadline class: it is a real-time task until it has run.
             if self.class == Class::Deadline {
-                self.lowered.store(true, Ordering::Release);
                 let _ = class::put(self.engine, Role::Engine, Class::Fifo);
+                self.lowered.store(true, Ordering::Release);
             }
             let _ = sched_setaffinity(self.engine, &here);
             let _ = sched_setaffinity(self.engine, &self.allowed);
+            // It sleeps by a span: where it was stopped on its way to bed it would
+            // oversleep by as much.
+            self.wake.ring();
             // Should it not run here either, there is another processor.
             self.arm(Some(rt::now() + LATE));
         }
