@@ -162,14 +162,15 @@ fn behind_ah(frame: &[u8], protocol: usize, message: usize) -> Vec<u8> {
     with(&frame, at, &len.to_be_bytes())
 }
 
-/// What does not come over a bridge, or has no packet.
-const ELSEWHERE: [RejectReason; 6] = [
+/// What does not come over a bridge, has no packet, or is not of one packet.
+const ELSEWHERE: [RejectReason; 7] = [
     RejectReason::Truncated,
     RejectReason::IpVersion,
     RejectReason::IpHeaderLength,
     RejectReason::IpChecksum,
     RejectReason::TotalLength,
     RejectReason::Vrid,
+    RejectReason::Budget,
 ];
 
 /// An instance, the reason, and a frame.

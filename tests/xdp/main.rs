@@ -10,6 +10,7 @@
 
 mod answers;
 mod attach;
+mod budget;
 mod cases;
 mod frames;
 mod known;

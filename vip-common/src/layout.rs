@@ -12,6 +12,9 @@
 //! | `REFUSED` | [`RefusedKey`] → [`Refused`] (least recently used goes) | program | controller |
 //! | `COUNTERS` | [`Counter::index`] → `u64` | program | controller |
 //! | `EVENTS` | ring of [`EventHeader`] + frame | program | engine |
+//! | `CALM` | 0 → a bucket ([`budget`]) | program | program |
+//! | `BUCKETS` | slot → [`Buckets`] | program | program |
+//! | `SOURCES` | [`SourceKey`] → a bucket (least recently used goes) | program | program |
 //! | `KNOWN` | slot → [`Known`] | engine (shared memory) | program |
 //! | `LAST` | slot → [`Last`] | program | engine (shared memory) |
 //! | `TIMERS` | slot → a timer of the kernel's | program | program |
@@ -28,8 +31,10 @@ use core::net::{IpAddr, Ipv6Addr};
 use crate::ids::{Family, MacAddr, Vrid};
 use crate::reject::RejectReason;
 
+pub mod budget;
 mod known;
 
+pub use budget::{BUDGETED_SOURCES, Buckets, SourceKey};
 pub use known::{KNOWN_BYTES, KNOWN_WORDS, Known, Last, Noted, SilenceEvent, SilenceNews};
 
 /// An address of either family: IPv6 as it is on the wire, IPv4 mapped into it

@@ -103,6 +103,8 @@ reasons! {
     AuthHeader = 25, "auth_header", "it comes with an authentication header (auth_type AH), which is not supported";
     /// Unicast: the source is none of the peers (`check_unicast_src`).
     Peer = 26, "peer", "sender is none of the unicast peers";
+    /// It is well-formed, and one of too many: the engine would hear nobody else.
+    Budget = 27, "budget", "too many adverts at once";
 }
 
 impl fmt::Display for RejectReason {

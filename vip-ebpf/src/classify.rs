@@ -11,7 +11,7 @@ use vip_common::wire::neighbour::{self, Notice};
 use crate::maps::{ADDRESSES, ROUTERS};
 use crate::packet::{Extent, Packet};
 use crate::{Verdict, What};
-use crate::{known, watch};
+use crate::{budget, known, watch};
 
 /// The head of a frame.
 pub type HeadWords = [u64; HEAD / 8];
@@ -73,12 +73,18 @@ fn advert<P: Packet, const KNOWS: bool>(
         return Verdict::UNTOUCHED;
     };
     let slot = router.slot;
-    match admit::admit(head, extent.len as usize, router) {
-        Ok(()) if KNOWS && known::note(packet, words, slot, extent) => Verdict {
+    if let Err(reason) = admit::admit(head, extent.len as usize, router) {
+        return watch::note_refused(head, slot, reason);
+    }
+    let stamp = watch::now();
+    if KNOWS && known::note(packet, words, slot, extent, stamp) {
+        return Verdict {
             slot,
             what: What::Known,
-        },
-        Ok(()) => watch::tell_advert(packet, slot, extent),
+        };
+    }
+    match budget::spend::<P, KNOWS>(packet, head, router, extent, stamp) {
+        Ok(()) => watch::tell_advert(packet, slot, extent, stamp),
         Err(reason) => watch::note_refused(head, slot, reason),
     }
 }

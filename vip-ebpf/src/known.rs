@@ -15,13 +15,14 @@ use aya_ebpf::helpers::generated::{bpf_timer_init, bpf_timer_set_callback, bpf_t
 use aya_ebpf::macros::{btf_map, map};
 use aya_ebpf::maps::{Array, PerCpuArray};
 use vip_common::layout::{
-    EventHeader, EventKind, KNOWN_BYTES, KNOWN_WORDS, Known, Last, Noted, SilenceEvent, SilenceNews,
+    EventHeader, EventKind, KNOWN_BYTES, Known, LARGE_FRAME, Last, Noted, RouterEntry,
+    SilenceEvent, SilenceNews,
 };
-use vip_common::wire::known;
+use vip_common::wire::{HEAD, admit, known};
 
 use crate::classify::HeadWords;
 use crate::maps::EVENTS;
-use crate::packet::{Extent, Packet};
+use crate::packet::{Extent, Packet, opaque};
 use crate::watch::now;
 
 /// What the engine has lent, by router.
@@ -36,11 +37,11 @@ static LAST: Array<Last> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[btf_map]
 static TIMERS: btf_maps::Array<Watch, 1> = btf_maps::Array::new();
 
-/// The beginning of a frame with more than a head, which is too much for the stack: for as long as one is
-/// looked at, nobody else runs on the processor that could write here. (The kernels
-/// on which somebody could are those without timers.)
+/// A frame, or as much of one as is looked at, which is too much for the stack: for
+/// that long nobody else runs on the processor that could write here. (The kernels on
+/// which somebody could are those without timers.)
 #[map]
-static FRAME: PerCpuArray<[u64; KNOWN_WORDS]> = PerCpuArray::with_max_entries(1, 0);
+static FRAME: PerCpuArray<[u64; LARGE_FRAME / 8]> = PerCpuArray::with_max_entries(1, 0);
 
 /// The timer of one router.
 #[repr(C)]
@@ -60,7 +61,13 @@ const MONOTONIC: u64 = 1;
 /// Whether this is the advert that is known, and all is done that it takes. If
 /// not, it is to be sent up.
 #[inline(always)]
-pub fn note<P: Packet>(packet: &P, head: &HeadWords, slot: u32, extent: Extent) -> bool {
+pub fn note<P: Packet>(
+    packet: &P,
+    head: &HeadWords,
+    slot: u32,
+    extent: Extent,
+    stamp: u64,
+) -> bool {
     let Some(known) = KNOWN.get_ptr_mut(slot) else {
         return false;
     };
@@ -101,12 +108,52 @@ pub fn note<P: Packet>(packet: &P, head: &HeadWords, slot: u32, extent: Extent) 
     };
     // SAFETY: as above.
     let silence = unsafe { addr_of!((*known).silence).read_volatile() };
-    write(last, generation, now())
+    write(last, generation, stamp)
         && is_watched(watch, generation, silence)
         // If it was withdrawn meanwhile, the engine may have looked for the last
         // time before this was noted. Then it is told; at worst twice.
         // SAFETY: as above.
         && unsafe { addr_of!((*known).generation).read_volatile() } == generation
+}
+
+/// Who sends what is lent, as the halves of an address; `None` if nothing is.
+#[inline(always)]
+pub fn source(slot: u32) -> Option<[u64; 2]> {
+    let known = KNOWN.get_ptr(slot)?;
+    // SAFETY: the value lives while the program runs. What is read while it changes
+    // is at worst nobody's.
+    unsafe {
+        let is_lent = addr_of!((*known).generation).read_volatile() != 0;
+        let source = addr_of!((*known).source).read_volatile();
+        is_lent.then_some(source)
+    }
+}
+
+/// Whether the checksum of an advert that was let pass adds up.
+#[inline(always)]
+pub fn adds_up<P: Packet>(
+    packet: &P,
+    head: &[u8; HEAD],
+    router: &RouterEntry,
+    extent: Extent,
+) -> bool {
+    let Some(frame) = FRAME.get_ptr_mut(0) else {
+        return true;
+    };
+    // SAFETY: as long as is said.
+    if !unsafe { packet.load::<LARGE_FRAME>(extent, frame.cast()) } {
+        return false;
+    }
+    let words = frame.cast::<u16>();
+    admit::adds_up(head, router, |at| {
+        // The verifier must see the very number that is used compared.
+        let number = opaque(at as u64 / 2);
+        if number >= LARGE_FRAME as u64 / 2 {
+            return 0;
+        }
+        // SAFETY: as was just seen.
+        unsafe { words.add(number as usize).read_volatile() }
+    })
 }
 
 /// Writes what came; `false` if another processor is just writing.

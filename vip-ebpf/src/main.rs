@@ -2,18 +2,20 @@
 //! TCX ingress (`vip_tcx`); and the same again for kernels that have no timers for
 //! programs (`vip_xdp_plain`, `vip_tcx_plain`).
 //!
-//! A frame is asked four questions, one file each: what is it and is it ours
+//! A frame is asked a few questions, one file each: what is it and is it ours
 //! ([`classify`]), may it pass ([`vip_common::wire::admit`]), is it the same as
-//! before ([`known`]), and what is to be told of it ([`watch`]). The answer is a [`Verdict`], and [`conclude`] is the
+//! before ([`known`]) or one of too many ([`budget`]), and what is to be told of it
+//! ([`watch`]). The answer is a [`Verdict`], and [`conclude`] is the
 //! one place where a verdict becomes a counter and an action.
 //!
 //! Whatever is not a VRRP advert for one of our routers passes untouched, and
 //! so does every advert that is valid: the stack and its other users see all
-//! but the forgeries.
+//! but the forgeries and the floods.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod budget;
 mod classify;
 mod known;
 mod maps;

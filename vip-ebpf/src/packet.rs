@@ -80,7 +80,7 @@ pub struct Extent {
 /// A number that the compiler does not know the past of, so that it cannot
 /// merge or move comparisons.
 #[inline(always)]
-fn opaque(mut number: u64) -> u64 {
+pub fn opaque(mut number: u64) -> u64 {
     // SAFETY: moves a register to itself. No instruction at all would do, but
     // leaves two source lines at one place, which the kernel refuses.
     unsafe { asm!("{number} = {number}", number = inout(reg) number, options(nomem, nostack)) };

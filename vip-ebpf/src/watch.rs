@@ -15,13 +15,13 @@ use crate::maps::{CLAIMS, EVENTS, REFUSED, add_one};
 use crate::packet::{Extent, Packet};
 use crate::{Verdict, What};
 
-/// Stamps an advert, copies it whole into the ring and wakes the engine.
+/// Copies an advert whole into the ring, with its stamp, and wakes the engine.
 #[inline(always)]
-pub fn tell_advert<P: Packet>(packet: &P, slot: u32, extent: Extent) -> Verdict {
+pub fn tell_advert<P: Packet>(packet: &P, slot: u32, extent: Extent, stamp: u64) -> Verdict {
     let told = if extent.len <= SMALL_FRAME as u64 {
-        tell_small(packet, slot, extent)
+        tell_small(packet, slot, extent, stamp)
     } else {
-        tell_large(packet, slot, extent)
+        tell_large(packet, slot, extent, stamp)
     };
     let what = if told { What::Taken } else { What::Lost };
     Verdict { slot, what }
@@ -31,8 +31,7 @@ macro_rules! tell {
     ($name:ident, $record:ty, $room:expr) => {
         /// `false` if the ring is full.
         #[inline(always)]
-        fn $name<P: Packet>(packet: &P, slot: u32, extent: Extent) -> bool {
-            let stamp = now();
+        fn $name<P: Packet>(packet: &P, slot: u32, extent: Extent, stamp: u64) -> bool {
             let Some(mut record) = EVENTS.reserve::<$record>(0) else {
                 return false;
             };

@@ -25,6 +25,8 @@ pub struct Known {
     pub words: u64,
     /// Which bits of the last one.
     pub mask: u64,
+    /// Who sends it, as the halves of [`super::Octets`].
+    pub source: [u64; 2],
     /// The advert, zero behind its end.
     pub frame: [u64; KNOWN_WORDS],
 }
@@ -91,7 +93,7 @@ pub struct SilenceEvent {
 }
 
 const _: () = {
-    assert!(size_of::<Known>() == 32 + KNOWN_BYTES);
+    assert!(size_of::<Known>() == 48 + KNOWN_BYTES);
     assert!(size_of::<Noted>() == 32);
     assert!(size_of::<Last>() == 72);
     assert!(size_of::<SilenceNews>() == 8);

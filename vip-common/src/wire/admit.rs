@@ -226,6 +226,74 @@ pub fn source(head: &[u8; HEAD]) -> Octets {
     }
 }
 
+/// Whether the checksum of a message adds up whose frame [`admit`] has let pass, by
+/// any dialect that the daemon might accept ([`vrrp::ChecksumDialect`]). `word` gives
+/// the two bytes at an even offset of the frame, as the machine reads them: a sum
+/// adds up in either order of bytes or in none.
+#[inline(always)]
+#[must_use]
+pub fn adds_up(head: &[u8; HEAD], router: &RouterEntry, word: impl Fn(usize) -> u16) -> bool {
+    let is_v6 = self::word(head, eth::field::TYPE) == eth::TYPE_IPV6;
+    let (start, len, source) = if is_v6 {
+        let payload = usize::from(self::word(head, IP + ipv6::field::PAYLOAD_LENGTH));
+        (IP + ipv6::LEN, payload, IP + ipv6::field::SOURCE)
+    } else {
+        let start = IP + ip_header_len(head);
+        let [_, _, _, count] = array(head, start);
+        let password = if router.version == Version::V2.get() {
+            vrrp::AUTH_LEN
+        } else {
+            0
+        };
+        // What signs it is not covered.
+        let message = vrrp::HEADER_LEN + 4 * usize::from(count) + password;
+        (start, message, IP + ipv4::field::SOURCE)
+    };
+    let mut message = 0;
+    let mut at = 0;
+    while at < LARGE_FRAME {
+        if at >= len {
+            break;
+        }
+        message += u64::from(word(start + at));
+        at += 2;
+    }
+    let protocol = u16::from(ipv4::PROTOCOL_VRRP).to_be();
+    let length = (len as u16).to_be();
+    let mut header = message + u64::from(protocol) + u64::from(length);
+    // Source and destination, one behind the other.
+    let most = if is_v6 { 32 } else { 8 };
+    let mut at = 0;
+    while at < 32 {
+        if at < most {
+            header += u64::from(word(source + at));
+        }
+        at += 2;
+    }
+    let is_v3 = router.version == Version::V3.get();
+    if is_v3 && is_whole(header) {
+        return true;
+    }
+    if is_v6 {
+        return false;
+    }
+    // What keepalived up to 1.3.6 sends to a unicast peer: as to the group.
+    let [a, b, c, d] = vrrp::GROUP_V4.octets();
+    let group = u64::from(u16::from_ne_bytes([a, b])) + u64::from(u16::from_ne_bytes([c, d]));
+    let own = u64::from(word(source + 4)) + u64::from(word(source + 6));
+    let old = is_v3 && router.has(RouterEntry::UNICAST) && is_whole(header - own + group);
+    old || is_whole(message)
+}
+
+/// Whether a sum of words is all ones when its carries have gone around.
+#[inline(always)]
+const fn is_whole(sum: u64) -> bool {
+    // Less than 2^27 of at most 800 words; so twice is enough.
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    sum == 0xffff
+}
+
 /// The IP header's own checksum, over as many words as it says to have.
 #[inline(always)]
 fn header_adds_up(head: &[u8; HEAD], header_len: usize) -> bool {
@@ -298,6 +366,8 @@ fn sent_to_us(
     }
 }
 
+#[cfg(test)]
+mod sum_tests;
 #[cfg(test)]
 mod v4_tests;
 #[cfg(test)]

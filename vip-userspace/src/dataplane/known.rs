@@ -64,10 +64,14 @@ impl Lent {
         put(known!(element, silence)?, lent.silence);
         put(known!(element, words)?, lent.words);
         put(known!(element, mask)?, lent.mask);
-        let frame = element.get(offset_of!(layout::Known, frame) / 8..)?;
-        for (cell, word) in frame.iter().zip(lent.frame) {
-            put(cell, word);
-        }
+        let fill = |offset: usize, words: &[u64]| {
+            let cells = element.get(offset / 8..).unwrap_or_default();
+            for (cell, word) in cells.iter().zip(words) {
+                put(cell, *word);
+            }
+        };
+        fill(offset_of!(layout::Known, source), &lent.source);
+        fill(offset_of!(layout::Known, frame), &lent.frame);
         let number = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         mine.store(number, Ordering::Release);
         generation.store(number, Ordering::Release);

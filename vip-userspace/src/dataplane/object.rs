@@ -120,6 +120,7 @@ impl Programs {
             .map_max_entries("ADDRESSES", addresses)
             .map_max_entries("CLAIMS", capacity)
             .map_max_entries("COUNTERS", capacity.saturating_mul(Counter::PER_ROUTER))
+            .map_max_entries("BUCKETS", capacity)
             .map_max_entries("KNOWN", capacity)
             .map_max_entries("LAST", capacity)
             .map_max_entries("TIMERS", capacity)

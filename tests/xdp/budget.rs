@@ -1,0 +1,161 @@
+//! Floods of well-formed adverts: what goes up is bounded, and the router that is
+//! followed is heard through them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use vip::dataplane::{Ear, Rung};
+use vip_common::ids::Version;
+use vip_common::layout::Counter;
+use vip_common::layout::budget::{Budget, CALM, INTRUDERS, SOURCE, STRANGERS};
+use vip_common::reject::RejectReason;
+
+use crate::frames::{IP, SLOT_2, VRRP, advert, with};
+use crate::known::{NEVER, lend};
+use crate::program::Bench;
+
+/// The same by another source: in version 2 its address is not in the sum.
+fn by(frame: &[u8], source: [u8; 2]) -> Vec<u8> {
+    with(frame.to_vec(), IP + 14, &source)
+}
+
+/// With a checksum that is wrong.
+fn spoiled(frame: &[u8]) -> Vec<u8> {
+    let wrong = frame[VRRP + 6] ^ 0x5a;
+    with(frame.to_vec(), VRRP + 6, &[wrong])
+}
+
+fn count(bench: &Bench, counter: Counter) -> u64 {
+    bench.gauges.counter(SLOT_2, counter)
+}
+
+fn refused(bench: &Bench, reason: RejectReason) -> u64 {
+    count(bench, Counter::Rejected(reason))
+}
+
+/// The most that passes of a bucket in a time, and one for its beginning.
+fn most(budget: Budget, span: Duration) -> u64 {
+    let span = u64::try_from(span.as_nanos()).expect("short");
+    budget.burst + span / budget.gap + 1
+}
+
+#[test]
+fn a_flood_by_one_source_is_cut_to_its_budget() {
+    const RUNS: u32 = 100_000;
+    for rung in [Rung::Native, Rung::Tcx] {
+        let mut bench = Bench::new(rung);
+        let frame = advert(Version::V2, 1);
+        let start = Instant::now();
+        assert!(!bench.run_at_once(&frame, RUNS), "the last is dropped");
+        let span = start.elapsed();
+        let taken = count(&bench, Counter::Taken);
+        let over = refused(&bench, RejectReason::Budget);
+        assert_eq!(taken + over, u64::from(RUNS));
+        let most = most(CALM, span) + most(SOURCE, span);
+        assert!((CALM.burst..=most).contains(&taken), "{taken} of {most}");
+        assert_eq!(bench.records().len() as u64, taken);
+        let [(key, value)] = bench.gauges.refused(SLOT_2)[..] else {
+            panic!("one source");
+        };
+        assert_eq!(key.reason, RejectReason::Budget as u32);
+        assert_eq!(value.count, over);
+    }
+}
+
+#[test]
+fn a_flood_by_many_sources_is_cut_to_the_router_s() {
+    for lent in [false, true] {
+        let mut bench = Bench::new(Rung::Native);
+        let frame = advert(Version::V2, 1);
+        if lent {
+            assert!(lend(&bench, SLOT_2, &frame, NEVER));
+        }
+        let start = Instant::now();
+        for n in 0..3000_u16 {
+            bench.run_at_once(&by(&frame, (0x1000 + n).to_be_bytes()), 1);
+        }
+        let span = start.elapsed();
+        let taken = count(&bench, Counter::Taken);
+        let others = if lent { INTRUDERS } else { STRANGERS };
+        let most = most(CALM, span) + most(others, span);
+        assert!(taken <= most, "{taken} of {most}");
+        assert!(refused(&bench, RejectReason::Budget) > 0);
+        assert_eq!(bench.records().len() as u64, taken);
+    }
+}
+
+/// How many of so many adverts that the followed router changes in the midst of a
+/// flood go up.
+fn heard_through(flood: &[Vec<u8>], reason: RejectReason, tries: u32) -> u32 {
+    let mut bench = Bench::new(Rung::Native);
+    let (same, changed) = (advert(Version::V2, 1), advert(Version::V2, 2));
+    assert!(lend(&bench, SLOT_2, &same, NEVER));
+    let (ears, ring) = (&bench.ears, &mut bench.ring);
+    let run = |frame: &[u8], times| {
+        let run = ears.rehearse(Rung::Native, frame, times).expect("runs");
+        run.passed
+    };
+    let is_over = AtomicBool::new(false);
+    let heard = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                for frame in flood {
+                    run(frame, 20_000);
+                }
+            }
+        });
+        while bench.gauges.counter(SLOT_2, Counter::Rejected(reason)) < 1000 {
+            std::thread::yield_now();
+        }
+        let mut heard = 0;
+        for _ in 0..tries {
+            ring.drain(&mut |_| {});
+            heard += u32::from(run(&changed, 1));
+            assert!(run(&same, 1), "it pays nothing");
+        }
+        is_over.store(true, Ordering::Relaxed);
+        heard
+    });
+    assert_eq!(count(&bench, Counter::Known), u64::from(tries));
+    heard
+}
+
+#[test]
+fn the_followed_router_is_heard_through_a_flood() {
+    let burst = u32::try_from(SOURCE.burst).expect("few");
+    let own = advert(Version::V2, 3);
+    // So many that what is for all of them is spent.
+    let strangers: Vec<_> = (70..80).map(|last| by(&own, [8, last])).collect();
+    let forged = [spoiled(&own)];
+    assert_eq!(
+        heard_through(&strangers, RejectReason::Budget, burst),
+        burst
+    );
+    assert_eq!(heard_through(&forged, RejectReason::Checksum, burst), burst);
+    // Whoever can forge all of it takes from the one whom he pretends to be.
+    assert!(heard_through(&[own], RejectReason::Budget, 300) < 300);
+}
+
+#[test]
+fn what_does_not_add_up_spends_nothing_even_of_its_own() {
+    let mut bench = Bench::new(Rung::Tcx);
+    let frame = advert(Version::V2, 1);
+    bench.run_at_once(&spoiled(&frame), 10_000);
+    assert!(refused(&bench, RejectReason::Checksum) > 5000);
+    assert_eq!(refused(&bench, RejectReason::Budget), 0);
+    for _ in 0..SOURCE.burst {
+        bench.run_at_once(&spoiled(&frame), 1000);
+        bench.records();
+        assert!(bench.run_at_once(&frame, 1));
+    }
+}
+
+#[test]
+fn without_a_timer_the_budget_is_the_same_but_for_the_sum() {
+    let mut bench = Bench::forgetful(Rung::Native);
+    let frame = spoiled(&advert(Version::V2, 1));
+    bench.run_at_once(&frame, 10_000);
+    assert_eq!(refused(&bench, RejectReason::Checksum), 0);
+    assert!(refused(&bench, RejectReason::Budget) > 5000);
+    assert_eq!(bench.records().len() as u64, count(&bench, Counter::Taken));
+}
