@@ -68,8 +68,10 @@ impl Engine {
 
     fn install(&mut self, slot: usize, generation: u32) {
         self.routers[slot].holds = true;
+        // The hands before everybody else: this is the way to the first announcement.
+        let asked = self.ask(Request::Install { slot, generation });
         self.report_hold(slot, Hold::Asked);
-        if !self.ask(Request::Install { slot, generation }) {
+        if !asked {
             self.input(slot, Input::AddressesFailed { generation });
         }
     }
