@@ -268,6 +268,18 @@ pub fn tracker_bars(kind: Kind, name: &str, seen: &Seen) -> String {
     }
 }
 
+/// How a tracker stands that does not keep a router out any more.
+#[must_use]
+pub fn tracker_admits(kind: Kind, name: &str, now: Verdict) -> String {
+    let what = tracker_kind(kind);
+    match now {
+        Verdict::Well => format!("{what} {name} is well"),
+        Verdict::Failed => format!("{what} {name} fails, as it is to"),
+        Verdict::Number(number) => format!("{what} {name} has the number {number}"),
+        Verdict::Unknown | Verdict::Ignored => format!("{what} {name} counts nothing"),
+    }
+}
+
 /// The noun for so many of them.
 #[must_use]
 pub const fn interfaces(count: usize) -> &'static str {
@@ -309,6 +321,14 @@ mod tests {
             );
             assert_eq!(word, if on_purpose { "INIT" } else { "FAULT" });
         }
+    }
+
+    #[test]
+    fn what_has_recovered_is_named() {
+        let admits = |now| tracker_admits(Kind::Check, "web", now);
+        assert_eq!(admits(Verdict::Well), "check web is well");
+        assert_eq!(admits(Verdict::Number(-3)), "check web has the number -3");
+        assert_eq!(admits(Verdict::Ignored), "check web counts nothing");
     }
 
     #[test]

@@ -226,6 +226,20 @@ impl Services {
                     (election::Why::Fault(Fault::Tracked), Some(tracker)) => {
                         format!("entering FAULT state ({tracker})")
                     }
+                    (election::Why::Started, Some(_)) => {
+                        let rest = words::why(why, router, interface, ours, at);
+                        self.looked_at(state, about)
+                            .map_or_else(|| rest.clone(), |tracker| format!("{tracker}; {rest}"))
+                    }
+                    (
+                        election::Why::Recovered {
+                            fault: Fault::Tracked,
+                        },
+                        Some(_),
+                    ) => self.looked_at(state, about).map_or_else(
+                        || words::why(why, router, interface, ours, at),
+                        |tracker| format!("recovered: {tracker}"),
+                    ),
                     _ => words::why(why, router, interface, ours, at),
                 };
                 self.say(slot, Level::Info, &text);

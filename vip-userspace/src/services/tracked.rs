@@ -47,6 +47,21 @@ impl Services {
         Some(words::tracker_bars(kind, &planned.tracker.name, &seen))
     }
 
+    /// How a tracker stands that was in the way of a router and is not any more.
+    pub(super) fn looked_at(&self, state: &State, about: Option<Tracked>) -> Option<String> {
+        let Tracked::Tracker(at) = about? else {
+            return None;
+        };
+        let planned = self.plan.trackers.get(at)?;
+        let seen = state.watchers.seen(planned.id)?;
+        let kind = planned.tracker.watch.kind();
+        Some(words::tracker_admits(
+            kind,
+            &planned.tracker.name,
+            seen.verdict,
+        ))
+    }
+
     /// Who makes the priority of a router another one than the configured one.
     pub(super) fn counted(&self, state: &State, router: &RouterPlan, difference: i32) -> String {
         let mut parts = Vec::new();
