@@ -91,8 +91,11 @@ impl Target {
 }
 
 /// Whether an address is one of this host: who speaks to such a one does so from it.
-/// Nothing is sent.
-fn is_here(address: &SocketAddr) -> bool {
+/// Nothing is sent. Who speaks to no address in particular speaks to this host.
+pub(super) fn is_here(address: &SocketAddr) -> bool {
+    if address.ip().is_unspecified() {
+        return true;
+    }
     let any: IpAddr = match address {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

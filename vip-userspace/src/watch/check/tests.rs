@@ -172,6 +172,19 @@ async fn a_name_is_looked_up_and_one_of_its_addresses_is_enough() {
     );
 }
 
+#[test]
+fn who_is_asked_at_no_address_in_particular_is_here() {
+    for (address, expected) in [
+        ("0.0.0.0:80", true),
+        ("[::]:80", true),
+        ("127.0.0.1:80", true),
+        ("192.0.2.1:80", false),
+    ] {
+        let address: SocketAddr = address.parse().unwrap();
+        assert_eq!(connect::is_here(&address), expected, "{address}");
+    }
+}
+
 /// The kernel's table of connections: 06 is TIME_WAIT.
 fn waits_for_its_end(port: u16) -> bool {
     let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
