@@ -111,6 +111,9 @@ pub struct Finding {
     pub told: String,
     /// How long it took.
     pub took: Duration,
+    /// It was looked out of turn: then more of the same adds nothing to what counts in a
+    /// row, since whoever makes somebody look would decide how long `fall` is.
+    pub is_extra: bool,
 }
 
 impl Finding {
@@ -122,6 +125,7 @@ impl Finding {
             what: what.into(),
             told: "succeeded".into(),
             took,
+            is_extra: false,
         }
     }
 
@@ -134,6 +138,7 @@ impl Finding {
             told: format!("failed ({what})"),
             what,
             took,
+            is_extra: false,
         }
     }
 }
@@ -257,6 +262,7 @@ impl Reporter {
             what,
             told,
             took,
+            is_extra,
         } = finding;
         let now = {
             let mut seen = self.shared.read();
@@ -264,7 +270,10 @@ impl Reporter {
                 .last
                 .as_ref()
                 .is_some_and(|last| last.is_well == is_well);
-            seen.in_a_row = if same { seen.in_a_row + 1 } else { 1 };
+            seen.in_a_row = match same {
+                true => seen.in_a_row + u64::from(!is_extra),
+                false => 1,
+            };
             seen.runs += 1;
             seen.failures += u64::from(!is_well);
             seen.took.add(took);

@@ -9,6 +9,7 @@
 
 mod connect;
 mod http;
+mod nudge;
 mod tls;
 
 #[cfg(test)]
@@ -22,9 +23,10 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use self::connect::Target;
+use self::nudge::Pace;
 use super::board::{Finding, Reporter};
 use super::listener::Doors;
 use crate::config::trackers::{Check, Endpoint, Probe};
@@ -133,22 +135,18 @@ impl Prober {
     }
 }
 
-/// How many nudges count within an interval: a listener goes and comes again.
-/// Whoever makes listeners come and go, in whatever network namespace, shall not use
-/// up `fall`.
-pub const NUDGES: u8 = 2;
-
 /// Makes a check again and again: from start to start its interval, and once more at
-/// once when it is nudged, [`NUDGES`] times within an interval at most. A try that takes longer than the interval delays the
-/// next one; those that were missed are not made up for.
+/// once when it is nudged, or as soon as its [`Pace`] allows. A try that takes longer
+/// than the interval delays the next one; those that were missed are not made up for.
 pub struct Asker {
     prober: Prober,
     ticks: Interval,
     nudge: Arc<Notify>,
     /// When the last look was due by the interval.
     due: Option<Instant>,
-    /// How many nudges count before the next look that is due.
-    nudges: u8,
+    pace: Pace,
+    /// Somebody has nudged, and no try has begun since.
+    is_nudged: bool,
 }
 
 /// One try.
@@ -159,6 +157,8 @@ pub struct Try {
     pub outcome: Result<(), Failure>,
     /// Tries before it that were left out, since one was still under way.
     pub skipped: u64,
+    /// Whether it was made because of a nudge, out of turn.
+    pub is_extra: bool,
 }
 
 impl Asker {
@@ -170,11 +170,12 @@ impl Asker {
         let mut ticks = interval_at(first, check.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self {
-            prober: Prober::new(check),
             ticks,
-            nudge: Arc::default(),
             due: None,
-            nudges: NUDGES,
+            pace: Pace::new(check.interval),
+            is_nudged: false,
+            prober: Prober::new(check),
+            nudge: Arc::default(),
         }
     }
 
@@ -186,25 +187,31 @@ impl Asker {
 
     /// Waits for the moment of the next try, and makes it.
     pub async fn next(&mut self) -> Try {
-        let skipped = tokio::select! {
-            due = self.ticks.tick() => {
-                self.nudges = NUDGES;
-                let before = self.due.replace(due);
-                let since = before.map_or(Duration::ZERO, |before| due - before);
-                let intervals = since.as_nanos() / self.ticks.period().as_nanos().max(1);
-                u64::try_from(intervals.saturating_sub(1)).unwrap_or(u64::MAX)
-            }
-            () = self.nudge.notified(), if self.nudges > 0 => {
-                self.nudges -= 1;
-                0
+        let (skipped, is_extra) = loop {
+            tokio::select! {
+                due = self.ticks.tick() => {
+                    let before = self.due.replace(due);
+                    let since = before.map_or(Duration::ZERO, |before| due - before);
+                    let intervals = since.as_nanos() / self.ticks.period().as_nanos().max(1);
+                    let skipped = intervals.saturating_sub(1);
+                    break (u64::try_from(skipped).unwrap_or(u64::MAX), false);
+                }
+                () = self.nudge.notified(), if !self.is_nudged => self.is_nudged = true,
+                () = sleep_until(self.pace.next()), if self.is_nudged => {
+                    self.pace.take(Instant::now());
+                    break (0, true);
+                }
             }
         };
+        // Whatever has nudged before is answered by this try.
+        self.is_nudged = false;
         let begun = Instant::now();
         let outcome = self.prober.attempt().await;
         Try {
             took: begun.elapsed(),
             outcome: outcome.map(drop),
             skipped,
+            is_extra,
         }
     }
 
@@ -231,12 +238,17 @@ pub(super) async fn watch(check: Check, doors: &Doors, mut reporter: Reporter) {
             took,
             outcome,
             skipped,
+            is_extra,
         } = asker.next().await;
         reporter.skipped(skipped);
+        let finding = match outcome {
+            Ok(()) => Finding::well("answered", took),
+            Err(failure) => Finding::failed(failure.to_string(), took),
+        };
         reporter
-            .result(match outcome {
-                Ok(()) => Finding::well("answered", took),
-                Err(failure) => Finding::failed(failure.to_string(), took),
+            .result(Finding {
+                is_extra,
+                ..finding
             })
             .await;
         if !told_of_listener && let Some(port) = asker.local_port() {
