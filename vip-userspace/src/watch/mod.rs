@@ -35,6 +35,8 @@ const ROOM: usize = 256;
 /// Everything that is watched.
 pub struct Watchers {
     tasks: HashMap<u32, Watching>,
+    /// Whether the daemon has begun: what comes now comes with a reload.
+    begun: bool,
     rules: ScriptRules,
     out: mpsc::Sender<Told>,
     /// Who listens on this host, once a check wants to know.
@@ -63,6 +65,7 @@ impl Watchers {
         let (out, told) = mpsc::channel(ROOM);
         let watchers = Self {
             tasks: HashMap::new(),
+            begun: false,
             rules: ScriptRules::default(),
             out,
             doors: Doors::default(),
@@ -73,7 +76,11 @@ impl Watchers {
 
     /// Watches what a plan names: goes on with what is as it was, ends what is gone,
     /// and begins with what is new. Scripts begin anew where the rules have changed.
+    ///
+    /// `init_fail` counts at the start of the daemon only, as in keepalived: an
+    /// instance that runs keeps its role until what a reload brought has been looked at.
     pub fn adopt(&mut self, plan: &Plan, rules: &ScriptRules) {
+        let is_reload = std::mem::replace(&mut self.begun, true);
         let same_rules = self.rules == *rules;
         self.rules = rules.clone();
         let launcher = Arc::new(Launcher::new(rules));
@@ -91,7 +98,10 @@ impl Watchers {
                 let verdict = inherited.filter_map(|id| verdicts.get(&id)).next();
                 let shared = Shared::new(verdict.copied().unwrap_or_default());
                 let tracker = planned.tracker.clone();
-                let reporter = Reporter::new(planned.id, &tracker, &shared, &self.out);
+                let mut reporter = Reporter::new(planned.id, &tracker, &shared, &self.out);
+                if is_reload {
+                    reporter.presume_nothing();
+                }
                 let means = Means {
                     launcher: Arc::clone(&launcher),
                     doors: self.doors.clone(),
@@ -129,5 +139,45 @@ async fn watch(tracker: Tracker, reporter: Reporter, means: Means) {
         Watch::File(file) => file::watch(file, reporter).await,
         Watch::Check(check) => check::watch(check, &means.doors, reporter).await,
         Watch::Process(process) => process::watch(process, means.voices, reporter).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::config;
+    use crate::engine::Verdict;
+
+    /// The first thing that is judged.
+    async fn first(told: &mut mpsc::Receiver<Told>) -> Verdict {
+        loop {
+            match told.recv().await {
+                Some(Told::Judged { verdict, .. }) => return verdict,
+                Some(Told::Line { .. }) => {}
+                None => panic!("nobody watches"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn init_fail_counts_at_the_start_and_not_at_a_reload() {
+        let door = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = door.local_addr().unwrap().port();
+        let tracked = format!(
+            "vrrp_check web {{\ntcp 127.0.0.1 {port}\ninit_fail\n}}\n\
+             vrrp_instance A {{\ninterface eth0\nvirtual_router_id 51\n\
+             virtual_ipaddress {{\n192.0.2.1/24\n}}\ntrack_check {{\nweb\n}}\n}}\n"
+        );
+        let plan = |text: &str| Plan::new(&config::parse(text, "t").configuration);
+        let rules = ScriptRules::default();
+        let (mut watchers, mut told) = Watchers::new();
+        watchers.adopt(&plan(&tracked), &rules);
+        assert_eq!(first(&mut told).await, Verdict::Failed);
+        let (mut watchers, mut told) = Watchers::new();
+        watchers.adopt(&plan(""), &rules);
+        watchers.adopt(&plan(&tracked), &rules);
+        assert_eq!(first(&mut told).await, Verdict::Well);
     }
 }
