@@ -81,6 +81,39 @@ fn what_is_no_program_says_why_it_did_not_start() {
 }
 
 #[test]
+fn root_runs_nothing_that_others_can_change_by_now() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let script = directory.path().join("script");
+    std::fs::write(&script, "#!/bin/sh\nexit 0\n").expect("a file");
+    let rights = |mode| {
+        let rights = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&script, rights).expect("its rights");
+    };
+    rights(0o755);
+    let rules = ScriptRules {
+        security: true,
+        user: Some(Account {
+            user: "root".into(),
+            group: None,
+        }),
+        ..ScriptRules::default()
+    };
+    let prepared = launcher(&rules).prepare(&command(&[script.to_str().expect("a plain path")]));
+    let job = prepared.expect("it can be run").job;
+    assert_eq!(run(&job, None).outcome, Outcome::Exited(0));
+    rights(0o777);
+    let Outcome::NotStarted(why) = run(&job, None).outcome else {
+        panic!("it was run");
+    };
+    assert!(why.contains("can be written by everybody"), "{why}");
+    rights(0o755);
+    assert_eq!(run(&job, None).outcome, Outcome::Exited(0));
+}
+
+#[test]
 fn a_background_process_delays_nothing_and_may_write() {
     let directory = tempfile::tempdir().expect("a directory");
     let done = directory.path().join("done");

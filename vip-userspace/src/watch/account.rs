@@ -184,6 +184,13 @@ pub(super) fn find(
     Ok(Found { path, danger })
 }
 
+/// Why root must not run a program as it is now, if others could change it.
+pub(super) fn unsafe_for_root(program: &Path) -> Option<Refusal> {
+    let real = program.canonicalize().ok();
+    let reason = danger(program).or_else(|| danger(&real?))?;
+    Some(Refusal::Unsafe { reason })
+}
+
 fn in_path(word: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into());
     let mut all = std::env::split_paths(&path).filter(|one| one.is_absolute());

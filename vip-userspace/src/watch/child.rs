@@ -60,6 +60,9 @@ pub struct Job {
     who: String,
     /// Whether nothing of it may outlive vip.
     warded: bool,
+    /// Whether it is looked at again before each run: root runs nothing that others
+    /// could change.
+    guarded: bool,
 }
 
 /// A job, and what a person should be told of it once.
@@ -121,6 +124,7 @@ impl Launcher {
             own: self.own.clone(),
             program: found.path,
             argv,
+            guarded: self.rules.security && identity.uid == 0,
             identity,
             who,
             warded: false,
@@ -292,6 +296,7 @@ impl Job {
             parent: std::process::id(),
             identity: self.identity.clone(),
             mask: MASK,
+            guarded: self.guarded,
             program: self.program.as_os_str(),
             argv: self.argv.iter().map(OsStr::new).collect(),
         };

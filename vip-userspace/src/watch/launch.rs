@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use caps::{CapSet, Capability};
@@ -23,6 +24,8 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
     Gid, Uid, dup2_stdin, getppid, getresgid, getresuid, setgroups, setresgid, setresuid,
 };
+
+use super::account;
 
 /// The name that the program is started under to become a script.
 pub const NAME: &str = "vip-launch";
@@ -84,6 +87,8 @@ pub(super) struct Order<'a> {
     pub(super) identity: Identity,
     /// The file mode creation mask.
     pub(super) mask: u32,
+    /// Whether it is not run where others than root could change it.
+    pub(super) guarded: bool,
     /// The program.
     pub(super) program: &'a OsStr,
     /// Its words, the first of which is its own name.
@@ -100,6 +105,7 @@ impl<'a> Order<'a> {
             self.identity.gid.to_string(),
             groups.join(","),
             self.mask.to_string(),
+            u8::from(self.guarded).to_string(),
         ];
         let mut words: Vec<OsString> = numbers.map(OsString::from).into();
         words.push(self.program.into());
@@ -108,7 +114,7 @@ impl<'a> Order<'a> {
     }
 
     fn read(words: &'a [OsString]) -> Option<Self> {
-        let [parent, uid, gid, groups, mask, program, argv @ ..] = words else {
+        let [parent, uid, gid, groups, mask, guarded, program, argv @ ..] = words else {
             return None;
         };
         let number = |word: &OsString| word.to_str()?.parse().ok();
@@ -125,6 +131,7 @@ impl<'a> Order<'a> {
                 groups: groups?,
             },
             mask: number(mask)?,
+            guarded: guarded == "1",
             program,
             argv: argv.iter().map(OsString::as_os_str).collect(),
         })
@@ -138,6 +145,12 @@ impl<'a> Order<'a> {
         let Some((name, arguments)) = self.argv.split_first() else {
             return "it was not said what to run".into();
         };
+        // As it is now: it was found to be safe when the configuration was taken.
+        if self.guarded
+            && let Some(refusal) = account::unsafe_for_root(Path::new(self.program))
+        {
+            return refusal.to_string();
+        }
         let error = Command::new(self.program).arg0(name).args(arguments).exec();
         format!("cannot run {}: {error}", self.program.display())
     }
@@ -243,6 +256,7 @@ mod tests {
                 groups: vec![2, 3],
             },
             mask: 0o177,
+            guarded: true,
             program: OsStr::from_bytes(b"/bin/\xff"),
             argv: vec![OsStr::new("name"), OsStr::new(""), OsStr::new("a b")],
         };
@@ -262,10 +276,10 @@ mod tests {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         for text in [
             "",
-            "1 0 0 0 22 /bin/true",
-            "1 0 x 0 22 /bin/true true",
-            "1 0 0 0,y 22 /bin/true true",
-            "-1 0 0 0 22 /bin/true true",
+            "1 0 0 0 22 0 /bin/true",
+            "1 0 x 0 22 0 /bin/true true",
+            "1 0 0 0,y 22 0 /bin/true true",
+            "-1 0 0 0 22 0 /bin/true true",
         ] {
             assert_eq!(Order::read(&words(text)), None, "{text:?}");
         }
