@@ -291,6 +291,65 @@ fn a_reload_goes_on_with_what_is_watched_as_before() -> Tested {
 }
 
 #[test]
+fn a_reload_looks_at_each_script_again_and_nothing_unsafe_is_run() -> Tested {
+    const OWN: &str = "/run/own.sh";
+    let block = format!("vrrp_script chk {{\n script {OWN}\n interval 0.1\n}}");
+    let file = tracking(100, &block, "track_script {\n chk\n }").replace(
+        "script_user root",
+        "script_user root\n enable_script_security",
+    );
+    let scene = elected(&[], &file)?;
+    let a = &scene.pair.a;
+    let put = |code: u8, mode: &str| -> Tested {
+        a.write(OWN, &format!("#!/bin/sh\nexit {code}\n"))?;
+        a.output(["chmod", mode, OWN])?.success()?;
+        Ok(())
+    };
+    let reload = || -> Result<String, LabError> {
+        let command = scene.pair.vip(a, &["reload"])?;
+        let code = command.wait(PATIENCE)?.code;
+        assert_eq!(code, Some(0), "{}{}", command.stdout(), command.stderr());
+        Ok(command.stdout())
+    };
+    let is = |word: &'static str, mechanism: &'static str| {
+        wait_for_tracker(&scene.pair, a, "chk", move |chk| {
+            let by = chk["mechanism"].as_str().unwrap_or_default();
+            chk["state"] == word && by.contains(mechanism)
+        })
+    };
+    is("ignored", "not watched: ")?;
+    assert!(reload()?.contains("nothing differs"));
+    put(1, "755")?;
+    let said = reload()?;
+    assert!(said.contains("the first result of script chk"), "{said}");
+    is("failed", "runs ")?;
+    b_is_master(&scene)?;
+    // What cannot be run says nothing new, until a reload gives it up.
+    a.output(["rm", OWN])?.success()?;
+    is("failed", "not run: ")?;
+    let said = reload()?;
+    assert!(said.contains("nothing keeps it out any more"), "{said}");
+    assert!(said.contains("is not watched and counts nothing"), "{said}");
+    is("ignored", "not watched: ")?;
+    put(0, "755")?;
+    reload()?;
+    is("well", "runs ")?;
+    for mode in ["644", "777"] {
+        a.output(["chmod", mode, OWN])?.success()?;
+        is("well", "not run: ")?;
+        a.write(OWN, "#!/bin/sh\nexit 1\n")?;
+        put(0, "755")?;
+        is("well", "runs ")?;
+    }
+    put(0, "777")?;
+    let said = reload()?;
+    assert!(said.contains("can be written by everybody"), "{said}");
+    assert!(!said.contains("nothing differs"), "{said}");
+    is("ignored", "can be written by everybody")?;
+    Ok(())
+}
+
+#[test]
 fn what_one_member_tracks_moves_its_sync_group() -> Tested {
     let pair = Pair::new(vip_program(), "auto")?;
     let a = &pair.a;

@@ -276,6 +276,8 @@ pub(super) struct Foresight<'a> {
     old: Layout<'a>,
     new: Layout<'a>,
     facts: Facts<'a>,
+    /// What there is to go by once it has been looked again.
+    after: Facts<'a>,
 }
 
 /// A tracker that has to look before anything follows from it.
@@ -311,7 +313,15 @@ impl<'a> Foresight<'a> {
             old: Layout::new(old),
             new: Layout::new(new),
             facts: Facts { host, known },
+            after: Facts { host, known },
         }
+    }
+
+    /// Where it is known how trackers stand once they have been looked at again.
+    pub(super) fn with(self, known: &'a Known) -> Self {
+        let host = self.facts.host;
+        let after = Facts { host, known };
+        Self { after, ..self }
     }
 
     /// The instances that run and could not any more, since an interface is not
@@ -362,17 +372,18 @@ impl<'a> Foresight<'a> {
         };
         let before = self.before(instance);
         let hindered = before.and_then(|slot| self.old.hindrance(self.facts, slot));
-        let fault = self.new.hindrance(self.facts, slot);
-        let now = self.new.weighed(self.facts, router).ok();
-        let made_of = |layout: &Layout<'_>, router: &RouterPlan| {
-            let counts = i16::from(layout.weighed(self.facts, router).ok()?.get());
+        let fault = self.new.hindrance(self.after, slot);
+        let now = self.new.weighed(self.after, router).ok();
+        let made_of = |layout: &Layout<'_>, facts, router: &RouterPlan| {
+            let counts = i16::from(layout.weighed(facts, router).ok()?.get());
             Some(counts - i16::from(router.priority().get()))
         };
-        let then = before.and_then(|slot| made_of(&self.old, self.old.plan.routers.get(slot)?));
-        let other = before.is_some() && then != made_of(&self.new, router);
+        let then = before
+            .and_then(|slot| made_of(&self.old, self.facts, self.old.plan.routers.get(slot)?));
+        let other = before.is_some() && then != made_of(&self.new, self.after, router);
         let was = before.and_then(|slot| self.old.plan.routers.get(slot));
         let waited = was.map_or_else(Vec::new, |was| self.old.unknown(self.facts, was));
-        let mut awaits = self.new.unknown(self.facts, router);
+        let mut awaits = self.new.unknown(self.after, router);
         awaits.retain(|one| !waited.contains(one));
         Foreseen {
             relieved: hindered.is_some() && fault.is_none(),

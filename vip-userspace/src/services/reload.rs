@@ -15,7 +15,8 @@ use super::foresight::{Foresight, Interfaces, Known};
 use crate::config::effective::{effective, text};
 use crate::config::{self, Configuration, ReadError, Reading, Severity};
 use crate::error::Exit;
-pub(super) use runnable::unrunnable;
+pub use runnable::Runnable;
+pub(super) use runnable::runnable;
 pub use told::Seen;
 pub(super) use told::plan;
 
@@ -66,7 +67,7 @@ impl Source {
             remarks: loaded.problems.iter().map(remark).collect(),
             effective: text(&effective(&loaded), false),
             configuration: loaded.configuration,
-            unrunnable: Vec::new(),
+            runnable: Runnable::default(),
             host: Interfaces::of_host().ok(),
         })
     }
@@ -129,8 +130,8 @@ pub struct Candidate {
     pub remarks: Vec<Remark>,
     /// It, as it holds, for people; without secrets.
     pub effective: String,
-    /// A line for each script that cannot be run, where that has been looked at.
-    pub unrunnable: Vec<String>,
+    /// Which scripts can be run, where that has been looked at.
+    pub runnable: Runnable,
     /// The interfaces of this host as they were then, where the kernel said.
     pub host: Option<Interfaces>,
 }
@@ -152,11 +153,17 @@ impl Candidate {
         instances.any(|instance| instance.unusable.is_none())
     }
 
-    /// What is known beforehand where it takes the place of `running`.
-    fn foresight<'a>(&'a self, running: &'a Self, known: &'a Known) -> Option<Foresight<'a>> {
+    /// What is known beforehand where it takes the place of `running`: `known` is how
+    /// trackers stand, `after` how they do once they have been looked at again.
+    fn foresight<'a>(
+        &'a self,
+        running: &'a Self,
+        known: &'a Known,
+        after: &'a Known,
+    ) -> Option<Foresight<'a>> {
         let (old, new) = (&running.configuration, &self.configuration);
         let host = self.host.as_ref()?;
-        Some(Foresight::new(old, new, host, known))
+        Some(Foresight::new(old, new, host, known).with(after))
     }
 
     /// The errors that `running` does not have: a daemon that was started in
@@ -234,7 +241,7 @@ pub fn judge(source: &Path, running: &Candidate, candidate: &Candidate) -> Resul
         .collect();
     // What trackers have found refuses nothing.
     let nothing = Known::default();
-    let foresight = candidate.foresight(running, &nothing);
+    let foresight = candidate.foresight(running, &nothing, &nothing);
     broken.extend(foresight.iter().flat_map(Foresight::refusals));
     if !broken.is_empty() {
         return Err(bad(broken));

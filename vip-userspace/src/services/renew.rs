@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::log::Level;
 use super::obey::{CarriedOver, respond};
 use super::protocol::Answer;
-use super::reload::{self, Candidate, Refused, Seen, Source, unrunnable};
+use super::reload::{self, Candidate, Refused, Seen, Source, runnable};
 use super::{HeardBy, Services, State};
 use crate::config::{ReadError, Severity};
 use crate::engine::Command;
@@ -102,7 +102,7 @@ async fn read(source: Source) -> Result<Candidate, ReadError> {
             Err(_) => pending().await,
         },
     };
-    candidate.unrunnable = unrunnable(candidate.configuration.clone()).await;
+    candidate.runnable = runnable(candidate.configuration.clone()).await;
     Ok(candidate)
 }
 
@@ -350,8 +350,7 @@ impl Services {
             }
         }
         let known = self.known(state);
-        let mut said = reload::plan(&self.running, &candidate, &known, |name| self.seen(name));
-        said.extend_from_slice(&candidate.unrunnable);
+        let said = reload::plan(&self.running, &candidate, &known, |name| self.seen(name));
         Ok((candidate, said))
     }
 

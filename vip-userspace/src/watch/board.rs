@@ -259,6 +259,36 @@ impl Reporter {
         self.judge(Verdict::Ignored).await;
     }
 
+    /// It can be watched, and perhaps could not before: then the next result counts
+    /// at once.
+    pub fn usable(&mut self) {
+        let mut seen = self.shared.read();
+        if seen.verdict == Verdict::Ignored {
+            *seen = Seen::new(Verdict::Unknown);
+            self.is_first = true;
+        }
+    }
+
+    /// It could not be looked this time: how it stands stays, as in keepalived. Where
+    /// nothing is known of it yet, it counts nothing until it can be.
+    pub async fn not_run(&mut self, why: &str) {
+        let mechanism = format!("not run: {why}");
+        let is_news = {
+            let mut seen = self.shared.read();
+            let before = std::mem::replace(&mut seen.mechanism, mechanism);
+            before != seen.mechanism
+        };
+        if is_news {
+            let (what, name) = (self.kind.keyword(), &self.name);
+            let stands = crate::words::verdict(self.verdict());
+            let line = format!("{what} {name} is not run and stays {stands}: {why}");
+            self.say(Level::Error, line).await;
+        }
+        if self.verdict() == Verdict::Unknown {
+            self.judge(Verdict::Ignored).await;
+        }
+    }
+
     /// Takes a result: the first one counts at once, others when there are enough in
     /// a row.
     pub async fn result(&mut self, finding: Finding) {
@@ -441,6 +471,25 @@ mod tests {
             let found = judged(results, streak, before).await;
             assert_eq!(found, expected, "{results} {streak:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_run_stays_as_it_is_until_it_is() {
+        let (mut reporter, _told) = reporter(streak(3, 3, false), Verdict::Unknown);
+        reporter.not_run("gone").await;
+        assert_eq!(reporter.verdict(), Verdict::Ignored);
+        reporter.result(Finding::failed("", Duration::ZERO)).await;
+        assert_eq!(reporter.verdict(), Verdict::Failed);
+        reporter.not_run("gone").await;
+        assert_eq!(reporter.verdict(), Verdict::Failed);
+        assert_eq!(reporter.shared.read().mechanism, "not run: gone");
+        // Refused by a reload, and taken by the next one.
+        reporter.unusable("gone").await;
+        assert_eq!(reporter.verdict(), Verdict::Ignored);
+        reporter.usable();
+        assert_eq!(reporter.verdict(), Verdict::Unknown);
+        reporter.result(Finding::well("", Duration::ZERO)).await;
+        assert_eq!(reporter.verdict(), Verdict::Well);
     }
 
     #[tokio::test]

@@ -19,11 +19,12 @@ pub mod warden;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::config::reaction::ScriptRules;
 use crate::config::trackers::{Tracker, Watch};
+use crate::engine::Verdict;
 use crate::plan::Plan;
 use board::{Reporter, Seen, Shared, Told};
 use child::Launcher;
@@ -49,6 +50,8 @@ pub struct Watchers {
 struct Watching {
     tracker: Tracker,
     shared: Shared,
+    /// Rung at each reload: what it needs may be there now, or not any more.
+    again: Arc<Notify>,
     task: AbortHandle,
 }
 
@@ -75,7 +78,8 @@ impl Watchers {
     }
 
     /// Watches what a plan names: goes on with what is as it was, ends what is gone,
-    /// and begins with what is new. Scripts begin anew where the rules have changed.
+    /// and begins with what is new. Scripts begin anew where the rules have changed, and
+    /// whether they can be run is looked at each time.
     ///
     /// `init_fail` counts at the start of the daemon only, as in keepalived: an
     /// instance that runs keeps its role until what a reload brought has been looked at.
@@ -88,11 +92,16 @@ impl Watchers {
         let verdicts: HashMap<u32, _> = before
             .iter()
             .map(|(id, one)| (*id, one.shared.read().verdict))
+            // Whether it can be watched is found out anew.
+            .filter(|(_, verdict)| *verdict != Verdict::Ignored)
             .collect();
         for planned in &plan.trackers {
             let kept = before
                 .remove(&planned.id)
                 .filter(|one| same_rules || !matches!(one.tracker.watch, Watch::Script(_)));
+            if let Some(kept) = &kept {
+                kept.again.notify_one();
+            }
             let watching = kept.unwrap_or_else(|| {
                 let inherited = Some(planned.id).into_iter().chain(planned.former);
                 let verdict = inherited.filter_map(|id| verdicts.get(&id)).next();
@@ -106,11 +115,14 @@ impl Watchers {
                     launcher: Arc::clone(&launcher),
                     doors: self.doors.clone(),
                     voices: Arc::clone(&self.voices),
+                    again: Arc::default(),
                 };
+                let again = Arc::clone(&means.again);
                 let task = tokio::spawn(watch(tracker.clone(), reporter, means));
                 Watching {
                     tracker,
                     shared,
+                    again,
                     task: task.abort_handle(),
                 }
             });
@@ -130,12 +142,15 @@ struct Means {
     launcher: Arc<Launcher>,
     doors: Doors,
     voices: process::Voices,
+    again: Arc<Notify>,
 }
 
 /// Watches until it is dropped.
 async fn watch(tracker: Tracker, reporter: Reporter, means: Means) {
     match tracker.watch {
-        Watch::Script(script) => script::watch(script, means.launcher, reporter).await,
+        Watch::Script(script) => {
+            script::watch(script, means.launcher, &means.again, reporter).await
+        }
         Watch::File(file) => file::watch(file, reporter).await,
         Watch::Check(check) => check::watch(check, &means.doors, reporter).await,
         Watch::Process(process) => process::watch(process, means.voices, reporter).await,
@@ -148,7 +163,6 @@ mod tests {
 
     use super::*;
     use crate::config;
-    use crate::engine::Verdict;
 
     /// The first thing that is judged.
     async fn first(told: &mut mpsc::Receiver<Told>) -> Verdict {

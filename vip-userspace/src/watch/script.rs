@@ -1,38 +1,84 @@
 //! `vrrp_script`: a program that is run again and again, and whose exit code says
 //! whether this node is fit.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::account::Refusal;
 use super::board::{Finding, Reporter};
 use super::child::{Ended, Job, Launcher, Outcome, Prepared};
 use crate::config::trackers::Script;
 use crate::services::log::Level;
 
 /// Runs it until it is dropped.
-pub(super) async fn watch(script: Script, launcher: Arc<Launcher>, mut reporter: Reporter) {
+///
+/// Whether it can be run is looked at now and whenever `again` is rung; one that runs is
+/// not disturbed by it where nothing has changed.
+pub(super) async fn watch(
+    script: Script,
+    launcher: Arc<Launcher>,
+    again: &Notify,
+    mut reporter: Reporter,
+) {
     reporter.begin().await;
-    let command = script.command.clone();
-    // Who knows the accounts of this host may be far away.
-    let prepared = tokio::task::spawn_blocking(move || launcher.prepare(&command)).await;
-    let Ok(prepared) = prepared else { return };
-    match prepared {
-        Ok(Prepared { job, warning }) => {
-            if let Some(warning) = warning {
-                let name = reporter.name();
-                let line = format!("vrrp_script {name}: {warning}");
-                reporter.say(Level::Warning, line).await;
+    let Some(mut prepared) = prepare(&launcher, &script).await else {
+        return;
+    };
+    loop {
+        match prepared {
+            Ok(Prepared { job, warning }) => {
+                if let Some(warning) = &warning {
+                    let name = reporter.name();
+                    let line = format!("vrrp_script {name}: {warning}");
+                    reporter.say(Level::Warning, line).await;
+                }
+                reporter.usable();
+                let job = job.warded();
+                reporter.works_by(format!("runs {job}"));
+                let mut running = pin!(repeat(&script, &job, &mut reporter));
+                prepared = loop {
+                    let looked = tokio::select! {
+                        biased;
+                        () = &mut running => return,
+                        looked = async { again.notified().await; prepare(&launcher, &script).await } => looked,
+                    };
+                    match looked {
+                        None => return,
+                        Some(Ok(same))
+                            if same.warning == warning && same.job.clone().warded() == job => {}
+                        Some(other) => break other,
+                    }
+                };
             }
-            reporter.works_by(format!("runs {job}"));
-            repeat(&script, &job.warded(), reporter).await;
+            Err(refusal) => {
+                let why = refusal.to_string();
+                reporter.unusable(&why).await;
+                prepared = loop {
+                    again.notified().await;
+                    match prepare(&launcher, &script).await {
+                        None => return,
+                        Some(Err(same)) if same.to_string() == why => {}
+                        Some(other) => break other,
+                    }
+                };
+            }
         }
-        Err(refusal) => reporter.unusable(&refusal.to_string()).await,
     }
 }
 
-async fn repeat(script: &Script, job: &Job, mut reporter: Reporter) {
+/// Whether it can be run, and how; nothing where vip ends.
+async fn prepare(launcher: &Arc<Launcher>, script: &Script) -> Option<Result<Prepared, Refusal>> {
+    let (launcher, command) = (Arc::clone(launcher), script.command.clone());
+    // Who knows the accounts of this host may be far away.
+    let prepared = tokio::task::spawn_blocking(move || launcher.prepare(&command));
+    prepared.await.ok()
+}
+
+async fn repeat(script: &Script, job: &Job, reporter: &mut Reporter) {
     let mut due = Instant::now();
     let mut last_code = Some(0);
     loop {
@@ -45,7 +91,12 @@ async fn repeat(script: &Script, job: &Job, mut reporter: Reporter) {
             reporter.say(Level::Info, line).await;
             last_code = Some(code);
         }
-        reporter.result(finding(&ended)).await;
+        if let Outcome::NotStarted(why) = &ended.outcome {
+            reporter.not_run(why).await;
+        } else {
+            reporter.works_by(format!("runs {job}"));
+            reporter.result(finding(&ended)).await;
+        }
         let (next, missed) = next(due, Instant::now(), script.interval);
         reporter.skipped(missed);
         due = next;

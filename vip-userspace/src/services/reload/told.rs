@@ -33,7 +33,8 @@ pub(in crate::services) fn plan(
     seen: impl Fn(&str) -> Option<Seen>,
 ) -> Vec<String> {
     let (old, new) = (&running.configuration, &candidate.configuration);
-    let foresight = candidate.foresight(running, known);
+    let after = candidate.runnable.known(known);
+    let foresight = candidate.foresight(running, known, &after);
     let foreseen = |one: &Instance| {
         let foresight = foresight.as_ref();
         foresight.map_or_else(Foreseen::default, |foresight| foresight.of(one))
@@ -90,9 +91,10 @@ pub(in crate::services) fn plan(
             ),
         });
     }
-    if lines.is_empty() {
+    if lines.is_empty() && !candidate.runnable.refuses_more(known) {
         lines.push("nothing differs from what runs".into());
     }
+    lines.extend_from_slice(&candidate.runnable.said);
     lines
 }
 
