@@ -141,21 +141,34 @@ fn read(path: &Path) -> Found {
     }
 }
 
-/// The number at the beginning, whatever follows.
+/// The number at the beginning, whatever follows, as C reads it: octal behind `0`,
+/// hexadecimal behind `0x`.
 fn number(text: &[u8]) -> Found {
     let text = String::from_utf8_lossy(text);
-    let text = text.trim_start();
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let end = digits.find(|one: char| !one.is_ascii_digit());
-    let length = text.len() - digits.len() + end.unwrap_or(digits.len());
-    let word = text.get(..length).unwrap_or_default();
-    match word.parse() {
-        Ok(number) => Found::Number(number),
-        Err(_) if end == Some(0) || digits.is_empty() => {
-            Found::Nothing("there is no number in it".into())
-        }
-        Err(_) => Found::TooLarge(word.into()),
+    let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let behind_x = unsigned
+        .strip_prefix("0x")
+        .or_else(|| unsigned.strip_prefix("0X"))
+        .filter(|rest| rest.starts_with(|one: char| one.is_ascii_hexdigit()));
+    let (digits, base) = match behind_x {
+        Some(rest) => (rest, 16),
+        None if unsigned.starts_with('0') => (unsigned, 8),
+        None => (unsigned, 10),
+    };
+    let mut digits = digits
+        .chars()
+        .map_while(|one| one.to_digit(base))
+        .peekable();
+    if digits.peek().is_none() {
+        return Found::Nothing("there is no number in it".into());
     }
+    let size = digits.fold(0_i64, |size, digit| {
+        size.saturating_mul(base.into())
+            .saturating_add(digit.into())
+    });
+    let number = if text.starts_with('-') { -size } else { size };
+    i32::try_from(number).map_or_else(|_| Found::TooLarge(number.to_string()), Found::Number)
 }
 
 /// How changes are noticed.
@@ -350,6 +363,16 @@ mod tests {
             ("-", None),
             ("- 5", None),
             ("-2147483648", Some(i32::MIN)),
+            ("010", Some(8)),
+            ("-010", Some(-8)),
+            ("08", Some(0)),
+            ("0x1F", Some(31)),
+            ("+0X10", Some(16)),
+            ("-0x10", Some(-16)),
+            ("0x", Some(0)),
+            ("0b11", Some(0)),
+            ("1e2", Some(1)),
+            ("017777777777", Some(i32::MAX)),
         ] {
             let found = number(text.as_bytes());
             match number_ {
@@ -357,7 +380,12 @@ mod tests {
                 None => assert!(matches!(found, Found::Nothing(_)), "{text:?}: {found:?}"),
             }
         }
-        for text in ["2147483648", "-99999999999 x"] {
+        for text in [
+            "2147483648",
+            "-99999999999 x",
+            "0xffffffff",
+            "99999999999999999999",
+        ] {
             let found = number(text.as_bytes());
             assert!(matches!(found, Found::TooLarge(_)), "{text:?}: {found:?}");
         }
