@@ -9,7 +9,7 @@ use vip_common::time::Centis;
 use super::super::diag::{Finding, Sink, quoted};
 use super::super::estate::TrackedInterface;
 use super::super::source::Span;
-use super::super::trackers::Tracked;
+use super::super::trackers::{Kind, Tracked};
 use super::super::value::{Value, decimal};
 use super::Around;
 use super::company::{duration, given, given_at, switch, tracked};
@@ -288,11 +288,21 @@ impl Draft<'_> {
         sink: &mut Sink,
     ) -> Vec<Tracked> {
         let mut kept = around.defined.tracked(self.section, sink);
-        kept.retain(|(one, span)| {
+        kept.retain_mut(|(one, span)| {
             if !owner || one.weight.value == 0 {
                 return true;
             }
             let name = quoted(&one.name);
+            // What counts where nobody says how much is kept, as in keepalived.
+            if one.kind == Kind::File && one.weight.value == 1 {
+                one.weight.value = 0;
+                let message = format!(
+                    "the weight of {name} is ignored at priority 255: every number but 0 is FAULT, as in keepalived"
+                );
+                let finding = Finding::warning(*span, message);
+                sink.add(finding.help("write `weight 0` where that is meant, or remove the line"));
+                return true;
+            }
             let message =
                 format!("{name} is not tracked: priority 255 stays what it is, as in keepalived");
             sink.add(Finding::warning(*span, message).help("remove the line, or its weight"));

@@ -165,3 +165,29 @@ fn what_is_run_at_a_change() {
         }]
     );
 }
+
+#[test]
+fn a_file_of_the_usual_weight_is_fault_for_an_owner() {
+    for (block, line, weight) in [
+        ("", "", Some((0, false))),
+        ("weight 1", "", Some((0, false))),
+        ("weight 1 reverse", "", Some((0, true))),
+        ("weight 5", "weight 1", Some((0, false))),
+        ("weight 0", "", Some((0, false))),
+        ("weight 5", "", None),
+        ("", "weight 3", None),
+    ] {
+        let text = format!(
+            "track_file f {{\nfile /run/f\n{block}\n}}\n{}",
+            instance(&format!(
+                "priority 255\nstate MASTER\ntrack_file {{\nf {line}\n}}"
+            ))
+        );
+        let read = read(&text);
+        let mut tracked = read.instances[0].trackers.iter();
+        let found = tracked
+            .next()
+            .map(|one| (one.weight.value, one.weight.reverse));
+        assert_eq!(found, weight, "{block} {line}");
+    }
+}
