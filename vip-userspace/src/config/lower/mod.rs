@@ -81,6 +81,7 @@ pub(super) fn lower(
     same_vrid(&mut drafts, sink);
     same_address(&drafts, sink);
     references::check(settings, &instances, sink);
+    trackers::check(settings, sink);
     let mut around = Around {
         files,
         resolver: Resolver::new(files, &globals),

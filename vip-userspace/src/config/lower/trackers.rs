@@ -13,7 +13,7 @@ use super::super::trackers::{
     File, Kind, Parameters, Process, Script, Streak, Tracked, Tracker, Watch,
 };
 use super::super::value::Value;
-use super::company::{duration, given, number};
+use super::company::{duration, given, given_at, number};
 use super::{check, reaction, sections};
 
 /// The list that names trackers of a kind.
@@ -174,15 +174,61 @@ fn process(section: &Section) -> Option<Process> {
         None => (!parameters.is_empty()).then_some(Parameters::All),
     };
     let both = duration(section, "delay").unwrap_or(Duration::ZERO);
+    let (quorum, quorum_max) = quorum(section);
     Some(Process {
         name: name.clone(),
         parameters: compared.map(|how| (parameters.to_vec(), how)),
         full_command: section.last("full_command").is_some(),
-        quorum: number(section, "quorum").unwrap_or(1),
-        quorum_max: number(section, "quorum_max"),
+        quorum,
+        quorum_max,
         fork_delay: duration(section, "fork_delay").unwrap_or(both),
         terminate_delay: duration(section, "terminate_delay").unwrap_or(both),
     })
+}
+
+/// `quorum` and `quorum_max`; of two that contradict each other the later one is
+/// ignored, as in keepalived.
+fn quorum(section: &Section) -> (u32, Option<u32>) {
+    let (least, most) = (number(section, "quorum"), number(section, "quorum_max"));
+    match contradiction(section) {
+        Some((("quorum", _), _)) => (1, most),
+        Some(_) => (least.unwrap_or(1), None),
+        None => (least.unwrap_or(1), most),
+    }
+}
+
+/// A keyword, and where it stands.
+type Line = (&'static str, Span);
+
+/// The later one of `quorum` and `quorum_max`, and the earlier one, where more
+/// processes are asked for than are allowed.
+fn contradiction(section: &Section) -> Option<(Line, Line)> {
+    let (least, at_least) = given_at(section, "quorum")?;
+    let (most, at_most) = given_at(section, "quorum_max")?;
+    if least.whole::<u32>()? <= most.whole::<u32>()? {
+        return None;
+    }
+    let place = |name| {
+        let mut names = section.settings.iter().rev().map(|one| one.keyword.name);
+        names.position(|one| one == name)
+    };
+    let (least, most) = (("quorum", at_least), ("quorum_max", at_most));
+    Some(if place("quorum") < place("quorum_max") {
+        (least, most)
+    } else {
+        (most, least)
+    })
+}
+
+/// Says which of two lines that contradict each other counts.
+pub(super) fn check(settings: &[Setting], sink: &mut Sink) {
+    for section in sections(settings, Block::Process) {
+        if let Some(((ignored, span), (kept, at))) = contradiction(section) {
+            let message = format!("`{ignored}` is ignored: more processes must run than may");
+            let finding = Finding::warning(span, message);
+            sink.add(finding.see(at, format!("`{kept}` counts, as in keepalived")));
+        }
+    }
 }
 
 fn file(section: &Section) -> Option<File> {

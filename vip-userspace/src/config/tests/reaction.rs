@@ -167,6 +167,57 @@ fn what_is_run_at_a_change() {
 }
 
 #[test]
+fn of_two_limits_that_contradict_each_other_the_later_one_is_ignored() {
+    for (lines, quorum, quorum_max, said) in [
+        (
+            "quorum 5\nquorum_max 2",
+            5,
+            None,
+            Some("`quorum_max` is ignored"),
+        ),
+        (
+            "quorum 2\nquorum_max 0",
+            2,
+            None,
+            Some("`quorum_max` is ignored"),
+        ),
+        (
+            "quorum_max 2\nquorum 5",
+            1,
+            Some(2),
+            Some("`quorum` is ignored"),
+        ),
+        ("quorum_max 0", 1, Some(0), None),
+        ("quorum 2\nquorum_max 2", 2, Some(2), None),
+    ] {
+        let text = format!(
+            "vrrp_track_process web {{\nprocess nginx\n{lines}\n}}\n{}",
+            instance("track_process {\nweb\n}")
+        );
+        let loaded = parse(&text, "test");
+        let [
+            Tracker {
+                watch: Watch::Process(process),
+                ..
+            },
+        ] = &loaded.configuration.trackers[..]
+        else {
+            panic!("{lines}: {:?}", loaded.configuration.trackers);
+        };
+        assert_eq!(
+            (process.quorum, process.quorum_max),
+            (quorum, quorum_max),
+            "{lines}"
+        );
+        let mut problems = loaded.problems.iter().map(|problem| problem.message());
+        match said {
+            Some(said) => assert!(problems.any(|one| one.starts_with(said)), "{lines}"),
+            None => assert_eq!(loaded.problems.len(), 0, "{lines}"),
+        }
+    }
+}
+
+#[test]
 fn a_file_of_the_usual_weight_is_fault_for_an_owner() {
     for (block, line, weight) in [
         ("", "", Some((0, false))),

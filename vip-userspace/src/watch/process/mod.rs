@@ -78,10 +78,7 @@ async fn announce(process: &Process, change: &Change, reporter: &mut Reporter) {
     } else {
         Verdict::Failed
     };
-    let what = match process.quorum_max {
-        Some(most) => format!("{} run, {} to {most} must", change.count, process.quorum),
-        None => format!("{} run, {} must", change.count, process.quorum),
-    };
+    let what = format!("{} run, {}", change.count, wanted(process));
     reporter.found(verdict, change.is_well, what).await;
     let (name, before, now) = (reporter.name(), change.before, change.count);
     let (word, level) = if change.is_well {
@@ -93,6 +90,16 @@ async fn announce(process: &Process, change: &Change, reporter: &mut Reporter) {
         "Process {name}, number of current processes changed from {before} to {now}, quorum {word}"
     );
     reporter.say(level, line).await;
+}
+
+/// How many must run, in words.
+fn wanted(process: &Process) -> String {
+    match (process.quorum, process.quorum_max) {
+        (_, Some(0)) => "none may".into(),
+        (least, None) => format!("{least} must"),
+        (least, Some(most)) if least >= most => format!("exactly {most} must"),
+        (least, Some(most)) => format!("{least} to {most} must"),
+    }
 }
 
 /// The processes that match.
