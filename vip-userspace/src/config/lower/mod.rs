@@ -82,6 +82,7 @@ pub(super) fn lower(
     same_address(&drafts, sink);
     references::check(settings, &instances, sink);
     trackers::check(settings, sink);
+    reaction::check(settings, sink);
     let mut around = Around {
         files,
         resolver: Resolver::new(files, &globals),

@@ -1,10 +1,14 @@
 //! What is run and written when something changes.
 
+use super::super::diag::{Finding, Sink, quoted};
+use super::super::keywords::Block;
 use super::super::lists::{self, User};
 use super::super::reaction::{Account, Command, Fifo, Notify, ScriptRules, Telling};
-use super::super::section::Section;
+use super::super::section::{Section, Setting};
+use super::super::source::Span;
 use super::super::value::Value;
-use super::company::{given, switch};
+use super::company::{given, given_at, switch};
+use super::sections;
 
 pub(super) fn command(line: &lists::Command) -> Command {
     Command {
@@ -86,6 +90,32 @@ impl Reactions {
             fifos: pipes.into_iter().filter_map(Pipe::complete).collect(),
             states_on_reload: self.states_on_reload,
         }
+    }
+}
+
+/// Says where both pipes are one: whoever reads it gets each line twice.
+pub(super) fn check(settings: &[Setting], sink: &mut Sink) {
+    let (fifo, vrrp_fifo) = (
+        last_pipe(settings, "notify_fifo"),
+        last_pipe(settings, "vrrp_notify_fifo"),
+    );
+    if let (Some((path, first)), Some((same, span))) = (fifo, vrrp_fifo)
+        && path == same
+    {
+        let path = quoted(path);
+        let message =
+            format!("{path} is `notify_fifo` and `vrrp_notify_fifo`: each line is written twice");
+        let finding = Finding::warning(span, message).see(first, "the first one is here");
+        sink.add(finding.help("one of the two is enough; two programs that read one pipe take the lines from each other"));
+    }
+}
+
+/// The path that counts, and its line.
+fn last_pipe<'s>(settings: &'s [Setting], name: &str) -> Option<(&'s str, Span)> {
+    let given = sections(settings, Block::Global).filter_map(|one| given_at(one, name));
+    match given.last()? {
+        (Value::Fifo(line), at) => Some((&line.path, at)),
+        _ => None,
     }
 }
 

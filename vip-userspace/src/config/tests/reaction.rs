@@ -242,3 +242,17 @@ fn a_file_of_the_usual_weight_is_fault_for_an_owner() {
         assert_eq!(found, weight, "{block} {line}");
     }
 }
+
+#[test]
+fn one_pipe_for_both_is_said() {
+    let with = |other: &str| {
+        let globals = format!(
+            "global_defs {{\nscript_user root\nvrrp_notify_fifo /run/f\nnotify_fifo {other}\n}}\n"
+        );
+        let problems = parse(&(globals + &instance("")), "test").problems;
+        let mut problems = problems.iter().map(|problem| problem.message().to_owned());
+        problems.any(|one| one.contains("each line is written twice"))
+    };
+    assert!(with("/run/f"));
+    assert!(!with("/run/g"));
+}
