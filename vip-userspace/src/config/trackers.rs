@@ -1,7 +1,7 @@
 //! What is watched for the sake of the address beside interfaces, and what it
 //! counts, as plain data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::estate::Weight;
@@ -200,6 +200,15 @@ impl Probe {
             Self::Tcp(endpoint) | Self::Tls { endpoint, .. } | Self::Http { endpoint, .. } => {
                 endpoint
             }
+        }
+    }
+
+    /// The file with the certificates that it believes, if it does not believe any.
+    #[must_use]
+    pub fn ca(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Tls { ca, .. } | Self::Http { ca, .. } => ca.as_deref(),
         }
     }
 }

@@ -52,6 +52,8 @@ struct Watching {
     shared: Shared,
     /// Rung at each reload: what it needs may be there now, or not any more.
     again: Arc<Notify>,
+    /// By which a check is told to read its files anew.
+    renewal: check::Renewal,
     task: AbortHandle,
 }
 
@@ -101,6 +103,10 @@ impl Watchers {
                 .filter(|one| same_rules || !matches!(one.tracker.watch, Watch::Script(_)));
             if let Some(kept) = &kept {
                 kept.again.notify_one();
+                if matches!(&kept.tracker.watch, Watch::Check(check) if check.probe.ca().is_some())
+                {
+                    kept.renewal.ask();
+                }
             }
             let watching = kept.unwrap_or_else(|| {
                 let inherited = Some(planned.id).into_iter().chain(planned.former);
@@ -111,7 +117,9 @@ impl Watchers {
                 if is_reload {
                     reporter.presume_nothing();
                 }
+                let renewal = check::Renewal::default();
                 let means = Means {
+                    renewal: renewal.clone(),
                     launcher: Arc::clone(&launcher),
                     doors: self.doors.clone(),
                     voices: Arc::clone(&self.voices),
@@ -123,6 +131,7 @@ impl Watchers {
                     tracker,
                     shared,
                     again,
+                    renewal,
                     task: task.abort_handle(),
                 }
             });
@@ -137,8 +146,9 @@ impl Watchers {
     }
 }
 
-/// What all of them share.
+/// What all of them share, and by what this one is told of a reload.
 struct Means {
+    renewal: check::Renewal,
     launcher: Arc<Launcher>,
     doors: Doors,
     voices: process::Voices,
@@ -152,7 +162,7 @@ async fn watch(tracker: Tracker, reporter: Reporter, means: Means) {
             script::watch(script, means.launcher, &means.again, reporter).await
         }
         Watch::File(file) => file::watch(file, reporter).await,
-        Watch::Check(check) => check::watch(check, &means.doors, reporter).await,
+        Watch::Check(check) => check::watch(check, means.renewal, &means.doors, reporter).await,
         Watch::Process(process) => process::watch(process, means.voices, reporter).await,
     }
 }

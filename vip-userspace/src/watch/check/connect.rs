@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket}
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::oneshot;
 
 use super::Failure;
+use super::aside::aside;
 use crate::config::trackers::Endpoint;
 
 /// How many addresses of a name are tried.
@@ -18,7 +19,7 @@ pub(super) struct Target {
     endpoint: Endpoint,
     /// A look-up under way. The resolver cannot be interrupted: a try that ends
     /// before it does leaves it to the next one, so that there is never a second.
-    lookup: Option<JoinHandle<io::Result<Vec<SocketAddr>>>>,
+    lookup: Option<oneshot::Receiver<io::Result<Vec<SocketAddr>>>>,
     /// The addresses that were last tried.
     tried: Vec<SocketAddr>,
 }
@@ -71,13 +72,20 @@ impl Target {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, *port)]);
         }
-        let lookup = self.lookup.get_or_insert_with(|| {
-            let name = (host.clone(), *port);
-            spawn_blocking(move || {
-                let found = name.to_socket_addrs()?;
-                Ok(found.take(MOST_ADDRESSES).collect())
-            })
-        });
+        let lookup = match &mut self.lookup {
+            Some(lookup) => lookup,
+            none => {
+                let name = (host.clone(), *port);
+                let begun = aside(move || {
+                    let found = name.to_socket_addrs()?;
+                    Ok(found.take(MOST_ADDRESSES).collect())
+                });
+                none.insert(begun.map_err(|why| Failure::Lookup {
+                    host: host.clone(),
+                    why,
+                })?)
+            }
+        };
         let found = lookup.await;
         self.lookup = None;
         let found = found.unwrap_or_else(|error| Err(io::Error::other(error)));

@@ -7,6 +7,8 @@
 //! answer. Connections are closed with a reset: a hundred a second would else leave
 //! thousands of sockets waiting for their end, and use up the ports of this host.
 
+mod aside;
+mod certificates;
 mod connect;
 mod http;
 mod nudge;
@@ -21,15 +23,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
+use self::certificates::Trust;
+pub use self::certificates::usable;
 use self::connect::Target;
 use self::nudge::Pace;
+pub use self::nudge::Renewal;
 use super::board::{Finding, Reporter};
 use super::listener::Doors;
 use crate::config::trackers::{Check, Endpoint, Probe};
+use crate::services::log::Level;
 
 /// Over how long the first tries of many checks are spread out at most.
 const SPREAD: Duration = Duration::from_millis(200);
@@ -82,18 +87,18 @@ pub enum Failure {
 pub struct Prober {
     check: Check,
     target: Target,
-    /// Made at the first try that needs it, and kept.
-    tls: Option<Arc<ClientConfig>>,
+    trust: Trust,
 }
 
 impl Prober {
-    /// For this check.
+    /// For this check; at each renewal what it has from files is read anew.
     #[must_use]
-    pub fn new(check: Check) -> Self {
+    pub fn new(check: Check, renewal: &Renewal) -> Self {
+        let ca = check.probe.ca().map(Into::into);
         Self {
             target: Target::new(check.probe.endpoint().clone()),
+            trust: Trust::new(ca, renewal.clone()),
             check,
-            tls: None,
         }
     }
 
@@ -111,10 +116,12 @@ impl Prober {
     }
 
     async fn ask(&mut self) -> Result<(), Failure> {
+        // The other half of the time is left for the service.
+        let patience = self.check.timeout / 2;
         match &self.check.probe {
             Probe::Tcp(_) => self.target.accepts().await,
-            Probe::Tls { name, ca, endpoint } => {
-                let tls = tls::configuration(&mut self.tls, ca.as_deref()).await?;
+            Probe::Tls { name, endpoint, .. } => {
+                let tls = self.trust.configuration(patience).await?;
                 let name = tls::server_name(name.as_ref().unwrap_or(&endpoint.host))?;
                 let stream = self.target.connect().await?;
                 tls::say_goodbye(tls::shake_hands(tls, name, stream).await?).await;
@@ -124,8 +131,8 @@ impl Prober {
                 let stream = self.target.connect().await?;
                 http::ask(stream, &self.check.probe).await
             }
-            Probe::Http { endpoint, ca, .. } => {
-                let tls = tls::configuration(&mut self.tls, ca.as_deref()).await?;
+            Probe::Http { endpoint, .. } => {
+                let tls = self.trust.configuration(patience).await?;
                 let name = tls::server_name(&endpoint.host)?;
                 let stream = self.target.connect().await?;
                 let stream = tls::shake_hands(tls, name, stream).await?;
@@ -141,7 +148,7 @@ impl Prober {
 pub struct Asker {
     prober: Prober,
     ticks: Interval,
-    nudge: Arc<Notify>,
+    renewal: Renewal,
     /// When the last look was due by the interval.
     due: Option<Instant>,
     pace: Pace,
@@ -165,7 +172,7 @@ impl Asker {
     /// `place` tells this check from others, so that not all of them begin at one
     /// moment.
     #[must_use]
-    pub fn new(check: Check, place: u32) -> Self {
+    pub fn new(check: Check, place: u32, renewal: Renewal) -> Self {
         let first = Instant::now() + head_start(place, check.interval);
         let mut ticks = interval_at(first, check.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -174,15 +181,15 @@ impl Asker {
             due: None,
             pace: Pace::new(check.interval),
             is_nudged: false,
-            prober: Prober::new(check),
-            nudge: Arc::default(),
+            prober: Prober::new(check, &renewal),
+            renewal,
         }
     }
 
     /// What rings for the next try.
     #[must_use]
     pub const fn nudge(&self) -> &Arc<Notify> {
-        &self.nudge
+        self.renewal.nudge()
     }
 
     /// Waits for the moment of the next try, and makes it.
@@ -196,7 +203,7 @@ impl Asker {
                     let skipped = intervals.saturating_sub(1);
                     break (u64::try_from(skipped).unwrap_or(u64::MAX), false);
                 }
-                () = self.nudge.notified(), if !self.is_nudged => self.is_nudged = true,
+                () = self.renewal.nudge().notified(), if !self.is_nudged => self.is_nudged = true,
                 () = sleep_until(self.pace.next()), if self.is_nudged => {
                     self.pace.take(Instant::now());
                     break (0, true);
@@ -215,6 +222,12 @@ impl Asker {
         }
     }
 
+    /// Why what a file held before still counts, where it cannot be read any more.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.prober.trust.trouble()
+    }
+
     /// The port, where what was last asked is on this host.
     #[must_use]
     pub fn local_port(&self) -> Option<u16> {
@@ -223,7 +236,7 @@ impl Asker {
 }
 
 /// Makes a check until it is dropped.
-pub(super) async fn watch(check: Check, doors: &Doors, mut reporter: Reporter) {
+pub(super) async fn watch(check: Check, renewal: Renewal, doors: &Doors, mut reporter: Reporter) {
     reporter.begin().await;
     let Endpoint { host, port } = check.probe.endpoint();
     let asks = format!(
@@ -231,8 +244,9 @@ pub(super) async fn watch(check: Check, doors: &Doors, mut reporter: Reporter) {
         check.interval.as_secs_f64()
     );
     reporter.works_by(&*asks);
-    let mut asker = Asker::new(check, reporter.id());
-    let mut told_of_listener = false;
+    let mut asker = Asker::new(check, reporter.id(), renewal);
+    let mut told_of_listener = None;
+    let mut trouble: Option<String> = None;
     loop {
         let Try {
             took,
@@ -251,17 +265,45 @@ pub(super) async fn watch(check: Check, doors: &Doors, mut reporter: Reporter) {
                 ..finding
             })
             .await;
-        if !told_of_listener && let Some(port) = asker.local_port() {
-            told_of_listener = true;
-            reporter.works_by(match doors.watch(port, asker.nudge()).await {
-                Ok(()) => format!("{asks}, and when its listener comes or goes"),
-                Err(why) => {
-                    format!("{asks} only, since the kernel does not say who listens: {why}")
-                }
+        let mut is_news = false;
+        if told_of_listener.is_none()
+            && let Some(port) = asker.local_port()
+        {
+            is_news = true;
+            told_of_listener = Some(match doors.watch(port, asker.nudge()).await {
+                Ok(()) => ", and when its listener comes or goes".to_owned(),
+                Err(why) => format!(" only, since the kernel does not say who listens: {why}"),
             });
+        }
+        if asker.trouble() != trouble.as_deref() {
+            is_news = true;
+            trouble = asker.trouble().map(str::to_owned);
+            let name = reporter.name();
+            let (level, line) = match &trouble {
+                Some(why) => (
+                    Level::Warning,
+                    format!("vrrp_check {name} {STILL_BELIEVES}: {why}"),
+                ),
+                None => (
+                    Level::Info,
+                    format!("vrrp_check {name} can read its certificates again"),
+                ),
+            };
+            reporter.say(level, line).await;
+        }
+        if is_news {
+            let mut mechanism = asks.clone();
+            mechanism += told_of_listener.as_deref().unwrap_or_default();
+            if let Some(why) = &trouble {
+                mechanism += &format!("; {STILL_BELIEVES}: {why}");
+            }
+            reporter.works_by(mechanism);
         }
     }
 }
+
+/// Of a check whose file of certificates was well once.
+const STILL_BELIEVES: &str = "goes by the certificates that it has read before";
 
 /// How long a check waits before its first try: multiples of the golden ratio lie
 /// far apart, however many there are.

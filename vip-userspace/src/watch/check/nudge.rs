@@ -1,7 +1,10 @@
 //! What makes a check try at once, and how often that may be.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How many nudges are answered at once after a while of quiet: services that restart
@@ -37,5 +40,32 @@ impl Pace {
     /// It is made now.
     pub(super) fn take(&mut self, now: Instant) {
         self.full = self.full.max(now) + self.apart;
+    }
+}
+
+/// Through which a check that goes on is told to look at once, and whether it is to read
+/// its files anew.
+#[derive(Clone, Default, Debug)]
+pub struct Renewal {
+    nudge: Arc<Notify>,
+    is_wanted: Arc<AtomicBool>,
+}
+
+impl Renewal {
+    /// What the check has from files is to be read anew, at once.
+    pub fn ask(&self) {
+        self.is_wanted.store(true, Ordering::Release);
+        self.nudge.notify_one();
+    }
+
+    /// What rings for the next try.
+    #[must_use]
+    pub const fn nudge(&self) -> &Arc<Notify> {
+        &self.nudge
+    }
+
+    /// Whether it was asked for since this was last asked.
+    pub(super) fn take(&self) -> bool {
+        self.is_wanted.swap(false, Ordering::AcqRel)
     }
 }

@@ -1,5 +1,6 @@
 //! Checks against services in this process: well-meaning, sick and hostile ones.
 
+mod certificates;
 mod nudges;
 
 use std::io::{Read, Write};
@@ -59,7 +60,9 @@ fn page(address: SocketAddr, status: &[(u16, u16)], body: Option<&str>) -> Probe
 }
 
 async fn ask(probe: Probe) -> Result<Duration, Failure> {
-    Prober::new(check(probe, PATIENCE)).attempt().await
+    Prober::new(check(probe, PATIENCE), &Renewal::default())
+        .attempt()
+        .await
 }
 
 /// What a try comes to, in words.
@@ -329,7 +332,10 @@ async fn what_never_ends_is_cut_off() {
 async fn announcements_without_end_end_with_the_timeout() {
     let address = never_ending(b"", b"HTTP/1.1 100 Continue\r\n\r\n");
     let timeout = Duration::from_millis(200);
-    let mut prober = Prober::new(check(page(address, &[], None), timeout));
+    let mut prober = Prober::new(
+        check(page(address, &[], None), timeout),
+        &Renewal::default(),
+    );
     let begun = std::time::Instant::now();
     let failure = prober.attempt().await.unwrap_err();
     assert_eq!(failure.to_string(), "no answer within 0.2 s");
@@ -381,7 +387,10 @@ async fn who_does_not_answer_is_not_well() {
     };
     for probe in [page(address, &[], None), tls] {
         let begun = Instant::now();
-        let mut prober = Prober::new(check(probe, Duration::from_millis(1500)));
+        let mut prober = Prober::new(
+            check(probe, Duration::from_millis(1500)),
+            &Renewal::default(),
+        );
         let failure = prober.attempt().await.unwrap_err();
         assert_eq!(failure.to_string(), "no answer within 1.5 s");
         assert_eq!(begun.elapsed().as_millis() / 10, 150);
@@ -538,7 +547,7 @@ async fn what_is_not_tls_is_not_well() {
 /// Keeps asking in the background; when each try came to its end, and the nudge.
 fn asking(check: Check) -> (mpsc::UnboundedReceiver<(Instant, bool)>, Arc<Notify>) {
     let (told, tries) = mpsc::unbounded_channel();
-    let mut asker = Asker::new(check, 0);
+    let mut asker = Asker::new(check, 0, Renewal::default());
     let nudge = Arc::clone(asker.nudge());
     tokio::spawn(async move {
         loop {

@@ -1,44 +1,27 @@
 //! A handshake, and whose certificate is believed.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Failure, reasons};
 
-/// How a check speaks TLS. It is made once; where that fails, at each try anew.
-pub(super) async fn configuration(
-    kept: &mut Option<Arc<ClientConfig>>,
-    ca: Option<&Path>,
-) -> Result<Arc<ClientConfig>, Failure> {
-    if let Some(kept) = kept {
-        return Ok(Arc::clone(kept));
-    }
-    let ca = ca.map(Path::to_owned);
-    // The file may lie on a disk that does not answer.
-    let made = spawn_blocking(move || make(ca)).await;
-    let made = Arc::new(made.map_err(|error| Failure::Tls(reasons(&error)))??);
-    Ok(Arc::clone(kept.insert(made)))
-}
-
-fn make(ca: Option<PathBuf>) -> Result<ClientConfig, Failure> {
+/// How a check speaks TLS that believes these certificates, or anybody.
+pub(super) fn make(believed: Option<Vec<CertificateDer<'static>>>) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::Tls(reasons(&error)))?;
-    let verifier: Arc<dyn ServerCertVerifier> = match ca {
-        Some(path) => Arc::new(Known::from_file(path, provider)?),
+        .map_err(|error| reasons(&error))?;
+    let verifier: Arc<dyn ServerCertVerifier> = match believed {
+        Some(certificates) => Arc::new(Known::new(certificates, provider)?),
         None => Arc::new(Anybody(provider)),
     };
     let mut made = builder
@@ -84,23 +67,14 @@ struct Known {
 }
 
 impl Known {
-    fn from_file(path: PathBuf, provider: Arc<CryptoProvider>) -> Result<Self, Failure> {
-        let known = Self::read(&path, provider);
-        known.map_err(|why| Failure::Certificates { path, why })
-    }
-
-    fn read(path: &Path, provider: Arc<CryptoProvider>) -> Result<Self, String> {
-        let found = CertificateDer::pem_file_iter(path).map_err(|error| reasons(&error))?;
-        let mut certificates = Vec::new();
+    fn new(
+        certificates: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
-        for certificate in found {
-            let certificate = certificate.map_err(|error| reasons(&error))?;
+        for certificate in &certificates {
             let added = roots.add(certificate.clone());
             added.map_err(|error| reasons(&error))?;
-            certificates.push(certificate);
-        }
-        if certificates.is_empty() {
-            return Err("there are none in it".into());
         }
         let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
         Ok(Self {

@@ -15,6 +15,7 @@ use crate::config::lists;
 use crate::config::section::Setting;
 use crate::config::source::Span;
 use crate::config::value::Value;
+use crate::watch::check::usable;
 use nix::unistd::{Gid, Uid, User, getgrouplist};
 
 /// Looks at everything that a file names, each once.
@@ -47,6 +48,10 @@ pub(super) fn judge(report: &mut Report<'_>) {
                 && setting.keyword.name == "file"
             {
                 watched(report, word);
+            } else if let Value::Probe(line) = &setting.value
+                && let Some(ca) = line.probe.ca()
+            {
+                certificates(report, setting.span, ca);
             }
         }
     }
@@ -127,6 +132,18 @@ fn watched(report: &mut Report<'_>, word: &Token) {
         let message = format!("the directory {} is not here", directory.display());
         let help = "nothing can appear in it; is it the right path?";
         report.written_at(Severity::Warning, word.span, message, help);
+    }
+}
+
+/// A check can use the certificates that it is to believe.
+fn certificates(report: &mut Report<'_>, at: Span, path: &Path) {
+    let Err(error) = usable(path) else { return };
+    let message = format!("cannot use the certificates in {}: {error}", path.display());
+    if error.kind() == ErrorKind::PermissionDenied {
+        report.written_at(Severity::Note, at, message, "");
+    } else {
+        let help = "the check fails until they can be read";
+        report.written_at(Severity::Error, at, message, help);
     }
 }
 
