@@ -410,7 +410,7 @@ fn what_cannot_be_run_or_written_is_said_before_it_is_needed() -> Tested {
     pair.a.write("/run/vip.conf", &tracked)?;
     let shown = said(&["reload", "--dry-run"])?;
     for line in [
-        "no change of state before the first result of script chk",
+        "(VI_1) adds tracker vrrp_script chk, no change of state",
         "vrrp_script chk is not watched and counts nothing: /run/none/check ",
         "(VI_1) notify_master: '/run/none/script' will not be run: ",
     ] {
