@@ -390,32 +390,3 @@ fn without_a_timer_every_advert_goes_up() {
         assert_eq!(bench.records().len(), 1);
     }
 }
-
-/// What an advert costs; a measurement, on a machine that does nothing else.
-#[test]
-#[ignore = "a measurement"]
-fn what_an_advert_costs() {
-    const RUNS: u32 = 1_000_000;
-    for rung in [Rung::Native, Rung::Tcx] {
-        let bench = Bench::new(rung);
-        let tcp = with(advert(Version::V2, 1), IP + 9, &[6]);
-        for (what, slot, frame) in [
-            ("v2, 1 address", SLOT_2, advert(Version::V2, 1)),
-            ("v3, 1 address", SLOT_3, advert(Version::V3, 1)),
-            ("v2, 20 addresses", SLOT_2, advert(Version::V2, 20)),
-            ("v2, 35 addresses", SLOT_2, advert(Version::V2, 35)),
-            ("v6, 2 addresses", SLOT_6, advert_6(2)),
-        ] {
-            let cost = |bench: &Bench, frame: &[u8]| {
-                let run = |_| bench.ears.rehearse(rung, frame, RUNS).expect("runs").cost;
-                (0..5).map(run).min().unwrap_or_default()
-            };
-            let ordinary = cost(&bench, &tcp);
-            assert!(lend(&bench, slot, &frame, NEVER));
-            let known = cost(&bench, &frame);
-            memory(&bench).lend(slot, None);
-            let over = cost(&bench, &frame);
-            println!("{rung}: {what}: ordinary {ordinary:?}, known {known:?}, too many {over:?}");
-        }
-    }
-}
