@@ -125,7 +125,19 @@ fn go_through(cluster: &mut Cluster, number: usize, fault: Fault) -> Result<Roun
         cluster.alone(left)?;
         writer.wait_for("ack", now())?;
     }
+    if fault == Fault::VipKilled {
+        // Nobody has told it that the address has moved.
+        until("the node without vip to follow", PATIENCE, || {
+            let state = cluster.state(primary)?;
+            Ok(state.starts_with("standby ") && state.contains(" paired "))
+        })?;
+    }
     std::thread::sleep(if fault.moves() { WATCHED } else { LONGER });
+    if fault == Fault::VipKilled {
+        until("the node without vip to follow on", Duration::ZERO, || {
+            Ok(!cluster.state(primary)?.starts_with("primary "))
+        })?;
+    }
 
     let mended = now();
     cluster.heal(fault, primary)?;
