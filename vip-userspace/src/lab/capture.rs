@@ -3,6 +3,8 @@
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -25,7 +27,14 @@ use super::{LabError, now, read};
 struct Shared {
     frames: Mutex<Vec<Frame>>,
     more: Condvar,
+    /// Whether frames are fetched now and then, and nobody waits for each.
+    unhurried: AtomicBool,
+    /// How often all that had come was fetched.
+    fetched: AtomicU64,
 }
+
+/// How often frames are fetched while nobody waits for each.
+const NOW_AND_THEN: Duration = Duration::from_millis(20);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Vec<Frame>> {
@@ -98,6 +107,35 @@ impl Capture {
         };
         nix::Error::result(result).map_err(LabError::system("ask what a capture lost"))?;
         Ok(counts[1])
+    }
+
+    /// Fetches frames now and then from here on, until [`Capture::hurry`]: the kernel
+    /// has nobody to wake for each, which whoever sends it would pay for. To be asked for
+    /// frames it is no good meanwhile.
+    pub fn take_time(&self) {
+        self.shared.unhurried.store(true, Release);
+    }
+
+    /// Fetches all that has come, and each frame at once again.
+    ///
+    /// # Errors
+    /// When the thread that does it hangs.
+    pub fn hurry(&self) -> Result<(), LabError> {
+        let bound = Duration::from_secs(10);
+        let begin = self.shared.fetched.load(Acquire);
+        let end = Instant::now() + bound;
+        // The first may have begun before we came.
+        while self.shared.unhurried.load(Acquire) && self.shared.fetched.load(Acquire) < begin + 2 {
+            if Instant::now() > end {
+                return Err(LabError::TooLate {
+                    what: "a capture that catches up".to_owned(),
+                    bound,
+                });
+            }
+            thread::sleep(NOW_AND_THEN / 4);
+        }
+        self.shared.unhurried.store(false, Release);
+        Ok(())
     }
 
     /// All frames so far, in the order in which the kernel delivered them.
@@ -306,14 +344,20 @@ fn collect(socket: &OwnedFd, bridge: u32, quit: &io::PipeReader, shared: &Shared
     let mut buffer = vec![0; 65_536];
     loop {
         let mut fds = [
-            PollFd::new(socket.as_fd(), PollFlags::POLLIN),
             PollFd::new(quit.as_fd(), PollFlags::POLLIN),
+            PollFd::new(socket.as_fd(), PollFlags::POLLIN),
         ];
-        match poll(&mut fds, PollTimeout::NONE) {
+        let (watched, timeout) = if shared.unhurried.load(Acquire) {
+            let pause = NOW_AND_THEN.as_millis() as u16;
+            (&mut fds[..1], PollTimeout::from(pause))
+        } else {
+            (&mut fds[..], PollTimeout::NONE)
+        };
+        match poll(watched, timeout) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(_) => return,
         }
-        if fds[1].any().unwrap_or(true) {
+        if fds[0].any().unwrap_or(true) {
             return;
         }
         while let Some(frame) = take(socket, &mut buffer) {
@@ -325,6 +369,7 @@ fn collect(socket: &OwnedFd, bridge: u32, quit: &io::PipeReader, shared: &Shared
                 shared.more.notify_all();
             }
         }
+        shared.fetched.fetch_add(1, Release);
     }
 }
 

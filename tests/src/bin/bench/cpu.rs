@@ -1,12 +1,15 @@
 //! What a pair costs while nothing happens.
 
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use vip::lab::pair::{VIRTUAL, VRID};
+use nix::time::{ClockId, clock_gettime};
+use vip::lab::pair::{ADDRESS_A, VIRTUAL, VRID};
+use vip::lab::{ForgedAdvert, Host, Wire, now};
 use vip_tests::bpf;
 
 use crate::contender::{Contender, Scale, Who, contenders};
@@ -22,7 +25,11 @@ pub(crate) const ABOUT: About = About {
     method: "A master and its backup for a while in which nothing happens. The time is that of the \
 process, all its threads and children, divided by the adverts that the master sent; that of \
 `vip`'s BPF programs, which run for each packet in the kernel, is counted by the kernel and \
-added. What the kernel itself does to send and to receive a packet is in neither.",
+added. A master's time holds all that its packets cause before its system call returns, which here \
+is the whole way through two virtual cables and a bridge to every other host's kernel. So there is \
+a bare sender beside it, in the same place at the same time: a thread that does nothing but sleep \
+until the next advert is due and send an advert of another VRID. What the master needs above that \
+is its own.",
 };
 
 const fn per_advert(title: &'static str) -> Measure {
@@ -36,6 +43,7 @@ const fn per_advert(title: &'static str) -> Measure {
 const PROCESS: Measure = per_advert("Process time for each advert");
 const PROGRAMS: Measure = per_advert("Time of BPF programs for each advert");
 const BOTH: Measure = per_advert("Both together");
+const BARE: Measure = per_advert("A bare sender beside the master, for each advert");
 const MEMORY: Measure = Measure {
     title: "Memory, shared pages in proportion, with BPF maps",
     unit: Unit::Bytes,
@@ -117,5 +125,46 @@ fn look(document: &mut Document, contender: &Contender, scale: Scale, seconds: u
         let memory = usage::memory(group) + bpf::memory(group);
         document.add(MEMORY, &condition, subject, [i64::try_from(memory)?]);
     }
+    let bare = bare_sender(&rig.a, ADDRESS_A, scale.interval(), adverts.min(500))?;
+    let condition = format!("master, {}", shown(scale.interval()));
+    document.add(BARE, &condition, contender.label(), [bare]);
     Ok(())
+}
+
+/// Nanoseconds of process time for each advert, where nothing is done but to sleep
+/// until it is due and to send it.
+fn bare_sender(host: &Host, source: Ipv4Addr, interval: Duration, adverts: u64) -> Result<i64> {
+    /// Of nobody who listens.
+    const VRID: u8 = 250;
+
+    let wire = Wire::open(host, "eth0")?;
+    let advert = ForgedAdvert {
+        mac: host.mac(),
+        source,
+        ttl: 255,
+        version: 3,
+        vrid: VRID,
+        priority: 100,
+        interval: (interval.as_millis() / 10) as u16,
+        password: None,
+        addresses: vec![VIRTUAL],
+        checksum_error: 0,
+        destination: ForgedAdvert::GROUP,
+    };
+    let frame = advert.frame();
+    let sender = thread::spawn(move || -> Result<i64> {
+        let used = || clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from);
+        let mut due = now();
+        let begin = used()?;
+        for _ in 0..adverts {
+            due = due + interval;
+            thread::sleep(due.since(now()));
+            wire.send(&frame)?;
+        }
+        let used = used()?.saturating_sub(begin).as_nanos();
+        Ok(i64::try_from(used / u128::from(adverts))?)
+    });
+    sender
+        .join()
+        .map_err(|_| anyhow::anyhow!("the bare sender has panicked"))?
 }

@@ -175,6 +175,7 @@ impl Rig {
     pub(crate) fn begin(&self) -> Result<Window> {
         // What it lost before is nobody's business.
         self.capture.lost()?;
+        self.capture.take_time();
         Ok(Window {
             processes: self.processes(),
             used: self.used(),
@@ -195,6 +196,7 @@ impl Rig {
     pub(crate) fn end(&self, window: &Window) -> Result<Shown> {
         let end = now();
         let after = self.used();
+        self.capture.hurry()?;
         for (name, daemon) in [("A", &self.on_a), ("B", &self.on_b)] {
             if !daemon.is_running() {
                 bail!("the daemon on {name} has ended; {}", last_words(daemon));

@@ -240,11 +240,13 @@ impl<'a> Stage<'a> {
     fn measure(&self, document: &mut Document, condition: &str, round: u32) -> Result<()> {
         let subject = self.contender.label();
         self.capture.lost()?;
+        self.capture.take_time();
         let daemons = [&self.on_a, &self.on_b];
         let used = || daemons.map(|daemon| usage::processor_time(daemon.pid()));
         let (before, begin) = (used(), now());
         thread::sleep(Duration::from_secs(self.seconds));
         let (after, end) = (used(), now());
+        self.capture.hurry()?;
         let span = end.since(begin).as_nanos() as f64;
         for (which, measure) in [CPU_MASTER, CPU_BACKUP].into_iter().enumerate() {
             let part = after[which].saturating_sub(before[which]) as f64 / span;
@@ -265,6 +267,7 @@ impl<'a> Stage<'a> {
 
     fn lose_all(&self, document: &mut Document, condition: &str, round: u32) -> Result<()> {
         const BOUND: Duration = Duration::from_secs(20);
+        self.capture.take_time();
         thread::sleep(self.scale.interval().mul_f64(phase(round)));
         let fault = now();
         self.on_a.signal(Signal::SIGSTOP);
@@ -285,6 +288,7 @@ impl<'a> Stage<'a> {
         };
         // Until the last announcements are out.
         thread::sleep(Duration::from_millis(500));
+        self.capture.hurry()?;
         let lost = self.capture.lost()?;
         if lost > 0 {
             bail!("the capture has lost {lost} frames");
