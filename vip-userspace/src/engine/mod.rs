@@ -12,6 +12,7 @@ pub mod class;
 mod group;
 mod known;
 mod news;
+mod outbox;
 mod pace;
 mod perform;
 mod ports;
@@ -47,6 +48,7 @@ use agenda::Agenda;
 use class::Class;
 use known::Understood;
 pub use news::{Command, Hindrance, Hold, LinkFacts, LinkNews, Own, Report, Verdict};
+use outbox::Outbox;
 use pace::Pace;
 use published::Published;
 use queue::{Receiver, Sender, Wake};
@@ -124,6 +126,8 @@ pub struct Engine {
     /// Where adverts are lent to the program at the NIC, if it can be.
     memory: Option<Arc<dyn Memory>>,
     vigil: rt::Vigil,
+    /// Until when it waits awake for the addresses that it has asked for.
+    linger: Option<MonoTime>,
     /// When the engine meant to wake.
     planned: Option<MonoTime>,
     /// By how much it woke later than that: it, or the host, did not run.
@@ -132,6 +136,8 @@ pub struct Engine {
     verdicts: Vec<Verdict>,
     /// The groups of interfaces that announcements are spaced out on.
     paces: Vec<Pace>,
+    /// Adverts that are sent with the next ones.
+    outbox: Outbox,
     /// When each router has something to do.
     agenda: Agenda,
     /// When to try each interface again that could not be attached.
@@ -176,9 +182,11 @@ impl Engine {
             published,
             epoll,
             memory: ring.as_ref().and_then(|ring| ring.memory()),
-            vigil: rt::Vigil::default(),
+            vigil: rt::Vigil::new(1),
+            linger: None,
             planned: None,
             overslept: Duration::ZERO,
+            outbox: Outbox::new(),
             agenda: Agenda::default(),
             retries: Agenda::default(),
             touched: Vec::new(),
@@ -210,6 +218,8 @@ impl Engine {
     /// When the kernel refuses to wait for events: nothing can be heard then.
     pub fn run(mut self, class: Class) -> io::Result<()> {
         // Without relief the engine may be late once in a while.
+        let processors = std::thread::available_parallelism();
+        self.vigil = rt::Vigil::new(processors.map_or(1, usize::from));
         let relief = Relief::start(class, self.links.wake.clone()).unwrap_or(None);
         while !(self.leaving && self.letting_go == 0) {
             self.wait()?;
@@ -240,7 +250,10 @@ impl Engine {
 
     /// Sleeps until there is something to do. Which ear has something to say is seen
     /// when they are drained.
-    fn wait(&self) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
+        if let Some(until) = self.linger.take() {
+            rt::stay_awake(until, || !self.links.outcomes.is_empty());
+        }
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds = [
             readable(self.links.wake.as_fd()),
@@ -604,9 +617,12 @@ impl Engine {
             self.touch(slot);
             self.due.push(slot);
         }
+        self.outbox.open = true;
         for turn in 0..self.due.len() {
             self.take_turn(self.due[turn], now);
         }
+        self.outbox.open = false;
+        self.send_waiting();
         self.due.clear();
         while let Some(index) = self.retries.take_due(now) {
             self.attach(index);

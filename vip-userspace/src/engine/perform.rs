@@ -2,7 +2,6 @@
 //! where effects begin.
 
 use vip_common::election::{self, Action};
-use vip_common::ids::Priority;
 use vip_common::time::MonoTime;
 
 use super::{Engine, Hold, Input, Report, Request};
@@ -14,6 +13,10 @@ impl Engine {
         self.touch(slot);
         self.routers[slot].lending.turn();
         while let Some(action) = self.routers[slot].election.poll_action() {
+            // An advert silences the others: nothing that is done overtakes one.
+            if !matches!(action, Action::SendAdvert { .. } | Action::Report(_)) {
+                self.send_waiting();
+            }
             match action {
                 Action::SendAdvert { priority } => self.send_advert(slot, priority),
                 Action::Announce { rounds } => self.announce(slot, rounds),
@@ -36,33 +39,8 @@ impl Engine {
                 }
             }
         }
-    }
-
-    fn send_advert(&mut self, slot: usize, priority: Priority) {
-        let router = &mut self.routers[slot];
-        let plan = &self.plan.routers[slot];
-        let from = if plan.transmit_from_base {
-            plan.port
-        } else {
-            plan.home
-        };
-        // Where the interface has gone there is nobody to tell.
-        let port = self.ports[from].attached.as_mut();
-        let sent = router.advertise(plan, priority, port.as_ref().map(|port| &port.sender));
-        let news = port.is_none_or(|port| {
-            let was_mute = std::mem::replace(&mut port.mute, sent.is_err());
-            !was_mute
-        });
-        match sent {
-            Ok(()) => router.seen.sent += 1,
-            Err(error) => {
-                router.seen.unsent += 1;
-                if let Some(errno) = error.and_then(|error| error.raw_os_error())
-                    && news
-                {
-                    self.report(Report::NotSent { slot, errno });
-                }
-            }
+        if !self.outbox.open {
+            self.send_waiting();
         }
     }
 
@@ -70,6 +48,7 @@ impl Engine {
         self.routers[slot].holds = true;
         // The hands before everybody else: this is the way to the first announcement.
         let asked = self.ask(Request::Install { slot, generation });
+        self.linger = self.vigil.linger(super::rt::now());
         self.report_hold(slot, Hold::Asked);
         if !asked {
             self.input(slot, Input::AddressesFailed { generation });

@@ -22,7 +22,7 @@ use super::published::{Peer, Snapshot, Standing};
 use super::trust::{self, Trust};
 use super::{Hindrance, LinkFacts};
 use crate::dataplane::{AddressNote, Repeats};
-use crate::kernel::{FrameSender, UnicastSender};
+use crate::kernel::UnicastSender;
 use crate::plan::{RouterPlan, Tracked};
 
 /// How long the password that a reload has replaced is still accepted: time to
@@ -210,44 +210,50 @@ impl Router {
         Ok(())
     }
 
-    /// Sends the next advert with this priority: to the group by `port`, or to
-    /// each peer. The identification counts adverts, zero left out, so that a
-    /// reader of the wire can tell a lost advert from a late one. A peer that
-    /// cannot be reached does not keep it from the others.
+    /// Makes the next advert to the group ready, to be had from [`Router::sealed`].
+    /// `false` before [`Router::build`].
+    pub(super) fn seal(&mut self, priority: Priority) -> bool {
+        self.count_advert();
+        let Some(frame) = self.adverts.first_mut() else {
+            return false;
+        };
+        seal(frame, self.identification, priority, self.signer.as_mut());
+        true
+    }
+
+    /// The advert to the group that was made ready last, from its link-layer header on.
+    pub(super) fn sealed(&self) -> &[u8] {
+        self.adverts.first().map_or(&[], AdvertFrame::frame)
+    }
+
+    /// Sends the next advert with this priority to each peer. One that cannot be
+    /// reached does not keep it from the others.
     ///
     /// # Errors
-    /// The last one; `None` before [`Router::build`].
-    pub fn advertise(
+    /// The last one, where nobody was reached; `None` before [`Router::build`].
+    pub(super) fn advertise_to_peers(
         &mut self,
         plan: &RouterPlan,
         priority: Priority,
-        port: Option<&FrameSender>,
     ) -> Result<(), Option<io::Error>> {
-        self.identification = self.identification.checked_add(1).unwrap_or(1);
-        let mut sent = Err(None);
-        match &plan.unicast {
-            None => {
-                if let (Some(frame), Some(port)) = (self.adverts.first_mut(), port) {
-                    seal(frame, self.identification, priority, self.signer.as_mut());
-                    sent = port.send(frame.frame()).map_err(Some);
-                }
-            }
-            Some(unicast) => {
-                let mut reached = false;
-                for (frame, peer) in self.adverts.iter_mut().zip(&unicast.peers) {
-                    let Some(sender) = &self.to_peers else { break };
-                    seal(frame, self.identification, priority, self.signer.as_mut());
-                    match sender.send(frame.packet(), peer.address) {
-                        Ok(()) => reached = true,
-                        Err(error) => sent = Err(Some(error)),
-                    }
-                }
-                if reached {
-                    sent = Ok(());
-                }
+        self.count_advert();
+        let peers = plan.unicast.iter().flat_map(|unicast| &unicast.peers);
+        let (mut reached, mut sent) = (false, Err(None));
+        for (frame, peer) in self.adverts.iter_mut().zip(peers) {
+            let Some(sender) = &self.to_peers else { break };
+            seal(frame, self.identification, priority, self.signer.as_mut());
+            match sender.send(frame.packet(), peer.address) {
+                Ok(()) => reached = true,
+                Err(error) => sent = Err(Some(error)),
             }
         }
-        sent
+        if reached { Ok(()) } else { sent }
+    }
+
+    /// The identification counts adverts, zero left out, so that a reader of the wire
+    /// can tell a lost advert from a late one.
+    fn count_advert(&mut self) {
+        self.identification = self.identification.checked_add(1).unwrap_or(1);
     }
 
     /// Goes by other secrets. The ones before are accepted for a while, of peers

@@ -39,18 +39,40 @@ const LEAD: Duration = Duration::from_micros(200);
 /// How long after the deadline the hands are kept awake too, for the addresses
 /// that the takeover will ask for.
 pub const HANDS_WAIT: Duration = Duration::from_micros(100);
+/// How long the engine stays awake for the addresses of a takeover that it was awake
+/// for: they are there sooner than it is woken.
+const LINGER: Duration = Duration::from_micros(150);
 /// After waiting awake the engine does not do so again for this long: a burst
 /// of takeovers shall not keep the processor from those that work for them.
 const REST: Duration = Duration::from_millis(2);
 
 /// Meets a deadline awake: woken a little early, it waits for the exact moment
 /// without sleeping.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Vigil {
     rest_until: MonoTime,
+    /// Whether others can work while the engine waits awake.
+    alone: bool,
 }
 
 impl Vigil {
+    /// Of a thread that has `processors` to run on.
+    #[must_use]
+    pub fn new(processors: usize) -> Self {
+        Self {
+            rest_until: MonoTime::ZERO,
+            alone: processors < 2,
+        }
+    }
+
+    /// Until when to stay awake for what was asked of the hands at `now`: not at all
+    /// but right after a takeover that was met awake, or where that would keep the
+    /// hands from working.
+    #[must_use]
+    pub fn linger(&self, now: MonoTime) -> Option<MonoTime> {
+        (!self.alone && now < self.rest_until).then(|| now + LINGER)
+    }
+
     /// When to wake for `due`.
     #[must_use]
     pub fn begins(&self, due: MonoTime) -> MonoTime {
@@ -64,13 +86,21 @@ impl Vigil {
         let mut at = now();
         if at >= self.begins(due) && at < due {
             begin();
-            while at < due {
-                std::hint::spin_loop();
-                at = now();
-            }
+            at = stay_awake(due, || false);
             self.rest_until = at + REST;
         }
         at
+    }
+}
+
+/// Waits without sleeping until `until`, or until something `has_come`; the time then.
+pub fn stay_awake(until: MonoTime, has_come: impl Fn() -> bool) -> MonoTime {
+    loop {
+        let at = now();
+        if at >= until || has_come() {
+            return at;
+        }
+        std::hint::spin_loop();
     }
 }
 
@@ -96,13 +126,13 @@ mod tests {
     #[test]
     fn a_vigil_ends_at_the_deadline_and_never_before() {
         let due = now() + LEAD / 2;
-        let at = Vigil::default().keep(due, || {});
+        let at = Vigil::new(2).keep(due, || {});
         assert!(at >= due, "{at:?} is before {due:?}");
     }
 
     #[test]
     fn a_deadline_beyond_the_lead_is_not_waited_for() {
-        let mut vigil = Vigil::default();
+        let mut vigil = Vigil::new(2);
         let due = now() + Duration::from_secs(3600);
         assert_eq!(vigil.begins(due), due - LEAD);
         assert!(vigil.keep(due, || unreachable!()) < due);
@@ -110,10 +140,29 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_waited_for_right_after_a_vigil_and_beside_others_only() {
+        let at = MonoTime::from_nanos(1_000_000_000);
+        let after = |alone, now| {
+            let rest_until = at + REST;
+            Vigil { rest_until, alone }.linger(now)
+        };
+        assert_eq!(after(false, at), Some(at + LINGER));
+        assert_eq!(after(false, at + REST), None);
+        assert_eq!(after(true, at), None);
+    }
+
+    #[test]
+    fn whoever_stays_awake_does_so_until_something_comes() {
+        let long = now() + Duration::from_secs(3600);
+        assert!(stay_awake(long, || true) < long);
+    }
+
+    #[test]
     fn a_deadline_soon_after_a_vigil_is_met_by_the_timer_alone() {
         let at = MonoTime::from_nanos(1_000_000_000);
         let vigil = Vigil {
             rest_until: at + REST,
+            alone: false,
         };
         let soon = at + REST;
         assert_eq!(vigil.begins(soon), soon);

@@ -43,6 +43,8 @@ pub struct NetlinkKernel {
     pub(super) ledger: Ledger,
     earlier: EarlierPlace,
     ours: BTreeSet<Key>,
+    /// Listed as about to be added, and not yet as added.
+    unsettled: Vec<Key>,
     /// The routes and rules that are there through us.
     pub(super) roads: Vec<Road>,
     /// The switches that we have turned, in their order.
@@ -130,6 +132,7 @@ impl NetlinkKernel {
             ledger,
             earlier,
             ours: BTreeSet::new(),
+            unsettled: Vec::new(),
             roads: Vec::new(),
             switches: Vec::new(),
             refusing: None,
@@ -290,6 +293,11 @@ impl NetlinkKernel {
         }
     }
 
+    fn settle_new(&mut self) {
+        let keys = std::mem::take(&mut self.unsettled);
+        self.ledger.settle(|key| self.ours.contains(&key), &keys);
+    }
+
     /// Puts an address in the place of what a dead vip has left.
     fn exchange(&mut self, left: Key, wanted: &Assignment) -> Result<(), Refusal> {
         let requests = [
@@ -404,6 +412,7 @@ impl NetlinkKernel {
 
 impl Kernel for NetlinkKernel {
     fn install(&mut self, batch: &[Assignment]) -> Result<Installed, InstallError> {
+        self.settle_new();
         let mut installed = Installed::default();
         let mut failures = Vec::new();
         let mut fresh_v6 = Vec::new();
@@ -453,11 +462,10 @@ impl Kernel for NetlinkKernel {
                     }
                 }
             }
-            let keys: Vec<Key> = fresh.iter().map(|wanted| wanted.key()).collect();
-            self.ledger.settle(|key| self.ours.contains(&key), &keys);
+            self.unsettled
+                .extend(fresh.iter().map(|wanted| wanted.key()));
         }
         self.await_local(&fresh_v6);
-        installed.unlisted = self.ledger.take_trouble();
         if failures.is_empty() {
             Ok(installed)
         } else {
@@ -465,7 +473,13 @@ impl Kernel for NetlinkKernel {
         }
     }
 
+    fn settle(&mut self) -> Option<String> {
+        self.settle_new();
+        self.ledger.take_trouble()
+    }
+
     fn remove(&mut self, batch: &[Assignment]) -> Result<(), RemoveError> {
+        self.settle_new();
         let keys: Vec<Key> = batch.iter().map(Assignment::key).collect();
         let result = self.take_off(&keys);
         self.ledger.settle(|key| self.ours.contains(&key), &keys);

@@ -53,12 +53,18 @@ pub use vmac::VmacError;
 pub trait Kernel: Send {
     /// Puts addresses on their interfaces. One that is already there is a
     /// success; if it was there before us it stays somebody else's. The
-    /// result comes when the kernel has acknowledged all of them.
+    /// result comes when the kernel has acknowledged all of them; to be followed by
+    /// [`Kernel::settle`], which whoever waits for the addresses need not wait for.
     ///
     /// # Errors
     ///
     /// Names each address that could not be added; the others are installed.
     fn install(&mut self, batch: &[Assignment]) -> Result<Installed, InstallError>;
+
+    /// Writes down which of the addresses that were just installed are there through
+    /// us. Why the list of them could not be kept, if so: worth a warning, since a
+    /// later start could not tidy up after a crash.
+    fn settle(&mut self) -> Option<String>;
 
     /// Takes addresses off again: those that we have put there, nobody
     /// else's. One that is gone already is a success.
@@ -269,9 +275,6 @@ pub struct Installed {
     /// These were there before us, put by somebody else; they will be left
     /// alone when the others are removed.
     pub before_us: Vec<Assignment>,
-    /// Why the list of our addresses could not be kept: worth a warning,
-    /// since a later start could not tidy up after a crash.
-    pub unlisted: Option<String>,
 }
 
 /// Something that the kernel refused, and why.

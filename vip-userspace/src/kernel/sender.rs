@@ -19,6 +19,9 @@ pub const FRAME_MARK: u32 = 0x0076_6970;
 /// `TC_PRIO_CONTROL`: queues that look at priorities serve it first.
 const PRIORITY_CONTROL: libc::c_int = 7;
 
+/// How many frames go out by one system call.
+pub const AT_ONCE: usize = sys::MOST_FRAMES;
+
 /// Sends whole frames on one interface, never blocking, never allocating.
 ///
 /// Frames go straight to the driver, past any queue that others have filled
@@ -61,6 +64,24 @@ impl FrameSender {
             Err(nix::Error::ENOBUFS | nix::Error::EAGAIN) => Ok(transmit(&self.queued, frame)?),
             other => Ok(other?),
         }
+    }
+
+    /// Sends as many of these frames as go by one system call, at most [`AT_ONCE`], and
+    /// at least the first; how many those are.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameSender::send`], about the first.
+    pub fn send_some(&self, frames: &[&[u8]]) -> io::Result<usize> {
+        let Some(first) = frames.first() else {
+            return Ok(0);
+        };
+        if frames.len() > 1
+            && let Ok(taken @ 1..) = sys::send_frames(self.direct.as_fd(), frames)
+        {
+            return Ok(taken);
+        }
+        self.send(first).map(|()| 1)
     }
 }
 

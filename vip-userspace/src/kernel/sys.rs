@@ -62,6 +62,43 @@ pub(super) fn bind_packet(socket: BorrowedFd<'_>, ifindex: u32, ethertype: u16) 
     }
 }
 
+/// How many frames [`send_frames`] takes at once.
+pub(super) const MOST_FRAMES: usize = 32;
+
+/// Sends up to [`MOST_FRAMES`] frames on a bound packet socket, by one system call;
+/// how many the kernel has taken, from the first on.
+#[expect(
+    unsafe_code,
+    reason = "the library's wrapper needs memory of its own, which a real-time thread cannot take"
+)]
+pub(super) fn send_frames(socket: BorrowedFd<'_>, frames: &[&[u8]]) -> io::Result<usize> {
+    let count = frames.len().min(MOST_FRAMES);
+    let mut parts = [libc::iovec {
+        iov_base: std::ptr::null_mut(),
+        iov_len: 0,
+    }; MOST_FRAMES];
+    // SAFETY: all zeros is a message with no name, no parts and no control data.
+    let mut messages: [libc::mmsghdr; MOST_FRAMES] = unsafe { std::mem::zeroed() };
+    for ((part, message), frame) in parts.iter_mut().zip(&mut messages).zip(frames) {
+        part.iov_base = frame.as_ptr().cast_mut().cast();
+        part.iov_len = frame.len();
+        message.msg_hdr.msg_iov = part;
+        message.msg_hdr.msg_iovlen = 1;
+    }
+    // SAFETY: the kernel reads `count` messages, each with one part, which is a frame
+    // that it only reads; all of them live until the call returns. It writes to the
+    // messages, which are ours. The descriptor is borrowed, hence open.
+    let answer = unsafe {
+        libc::sendmmsg(
+            socket.as_raw_fd(),
+            messages.as_mut_ptr(),
+            count as libc::c_uint,
+            libc::MSG_DONTWAIT,
+        )
+    };
+    usize::try_from(answer).map_err(|_| io::Error::last_os_error())
+}
+
 /// The name of an interface, asked of a socket that is there already: the
 /// library's `if_indextoname` makes and closes one each time.
 #[expect(unsafe_code, reason = "an interface request has no safe wrapper")]

@@ -30,7 +30,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use vip::config::estate::{Order, Route, Rule, RuleAction, Vmac};
-use vip::kernel::sender::FRAME_MARK;
+use vip::kernel::sender::{AT_ONCE, FRAME_MARK};
 use vip::kernel::speakers::{
     AlreadyClaimed, Bound, Heard, OwnVoice, claim_router, foreign_holders,
 };

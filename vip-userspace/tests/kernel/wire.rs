@@ -121,6 +121,37 @@ fn frames_arrive_and_an_interface_that_was_down_is_no_lasting_error() {
 }
 
 #[test]
+fn frames_that_are_sent_together_arrive_in_their_order_and_no_more_than_fit_are_taken() {
+    alone(|| {
+        let (a0, b0) = cable();
+        let ear = listener(b0);
+        let sender = FrameSender::open(a0).unwrap();
+        let frames: Vec<_> = (0..AT_ONCE + 1).map(|mark| frame(mark as u8)).collect();
+        let mut left: Vec<&[u8]> = frames.iter().map(AsRef::as_ref).collect();
+        assert_eq!(sender.send_some(&left).unwrap(), AT_ONCE);
+        left.drain(..AT_ONCE);
+        assert_eq!(sender.send_some(&left).unwrap(), 1);
+        assert_eq!(sender.send_some(&[]).unwrap(), 0);
+        for expected in &frames {
+            assert!(readable(&ear, SOON));
+            let mut buffer = [0u8; 256];
+            let flags = nix::sys::socket::MsgFlags::empty();
+            let length = nix::sys::socket::recv(ear.as_raw_fd(), &mut buffer, flags).unwrap();
+            assert_eq!(buffer[..length], expected[..]);
+        }
+
+        // What the first meets is told; a later one is for the next call to meet.
+        let too_long = vec![0; 70_000];
+        assert_eq!(sender.send_some(&[&frames[0], &too_long]).unwrap(), 1);
+        let error = sender.send_some(&[&too_long, &frames[0]]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
+        ip("link set a0 down");
+        let error = sender.send_some(&[&frames[0], &frames[1]]).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENETDOWN));
+    });
+}
+
+#[test]
 fn another_voice_of_this_host_is_heard_and_our_own_is_not() {
     alone(|| {
         let (a0, _) = cable();

@@ -43,13 +43,12 @@ impl Hands {
         let done = self.kernel.install(&wanted);
         self.installed[slot].addresses = wanted;
         match done {
-            Ok(installed) => {
-                if let Some(why) = installed.unlisted {
-                    (self.tell)(Note::Addresses { slot, why });
-                }
+            Ok(_) => {
                 // Whoever is to be told of the addresses need not wait for the rest.
                 let done = Outcome::Installed { slot, generation };
-                if self.outcomes.send_patiently(done) {
+                let wanted = self.outcomes.send_patiently(done);
+                self.settle(slot);
+                if wanted {
                     self.place_company(slot);
                 }
                 None
@@ -57,8 +56,15 @@ impl Hands {
             Err(error) => {
                 let why = error.to_string();
                 (self.tell)(Note::Addresses { slot, why });
+                self.settle(slot);
                 Some(Outcome::NotInstalled { slot, generation })
             }
+        }
+    }
+
+    fn settle(&mut self, slot: usize) {
+        if let Some(why) = self.kernel.settle() {
+            (self.tell)(Note::Addresses { slot, why });
         }
     }
 
@@ -175,6 +181,7 @@ impl Hands {
         if let Err(error) = self.kernel.install(&self.statics.addresses) {
             complaints_all.push(error.to_string());
         }
+        complaints_all.extend(self.kernel.settle());
         complaints_all.extend(complaints(self.kernel.install_routes(&self.statics.routes)));
         complaints_all.extend(complaints(self.kernel.install_rules(&self.statics.rules)));
         for why in complaints_all {
