@@ -17,6 +17,9 @@ use vip_common::time::{Centis, MonoTime};
 use super::{Engine, Input, rt};
 use crate::dataplane::Known;
 
+#[cfg(test)]
+mod tests;
+
 /// How many intervals the engine sleeps at most where the program at the NIC watches
 /// for a silence: should that ever fail, a takeover is late by this.
 const MOST_INTERVALS: u32 = 64;

@@ -223,22 +223,7 @@ impl Engine {
         let relief = Relief::start(class, self.links.wake.clone()).unwrap_or(None);
         while !(self.leaving && self.letting_go == 0) {
             self.wait()?;
-            self.overslept = self
-                .planned
-                .map_or(Duration::ZERO, |at| rt::now().since(at));
-            // 1. What has been heard, before anything is decided.
-            self.hear();
-            // 2. What others have found out or want.
-            self.take_news();
-            // 3. What is due, after a last look at the ears.
-            self.expire();
-            // 4. When to look again.
-            self.settle_loans();
-            self.plan_touched();
-            self.planned = self.next_wake();
-            // 5. What others may see, and the ears should know.
-            self.publish();
-            self.hand_back();
+            self.turn();
             if let Some(relief) = &relief {
                 relief.expect(self.planned);
             }
@@ -246,6 +231,26 @@ impl Engine {
         // Nobody waits for this thread any more, so that it may close what it has.
         let _ = self.links.hands.send_patiently(Request::Stop);
         Ok(())
+    }
+
+    /// Does what there is to do, awake.
+    fn turn(&mut self) {
+        self.overslept = self
+            .planned
+            .map_or(Duration::ZERO, |at| rt::now().since(at));
+        // 1. What has been heard, before anything is decided.
+        self.hear();
+        // 2. What others have found out or want.
+        self.take_news();
+        // 3. What is due, after a last look at the ears.
+        self.expire();
+        // 4. When to look again.
+        self.settle_loans();
+        self.plan_touched();
+        self.planned = self.next_wake();
+        // 5. What others may see, and the ears should know.
+        self.publish();
+        self.hand_back();
     }
 
     /// Sleeps until there is something to do. Which ear has something to say is seen

@@ -13,6 +13,10 @@ use vip_common::time::MonoTime;
 /// Now, on the clock that the NIC's stamps are on.
 #[must_use]
 pub fn now() -> MonoTime {
+    #[cfg(test)]
+    if let Some(now) = pretended::now() {
+        return now;
+    }
     clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(MonoTime::ZERO, |at| {
         let seconds = u64::try_from(at.tv_sec()).unwrap_or(0);
         let nanos = u64::try_from(at.tv_nsec()).unwrap_or(0);
@@ -116,6 +120,40 @@ pub fn wait(readable: &mut [PollFd<'_>], until: Option<MonoTime>) -> io::Result<
     match ppoll(readable, span, None) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A clock that a test sets, for the thread that it runs on.
+#[cfg(test)]
+pub(super) mod pretended {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use vip_common::time::MonoTime;
+
+    /// What a look at it takes: whoever waits awake is not to wait for ever.
+    const A_LOOK: Duration = Duration::from_nanos(50);
+
+    thread_local! {
+        static NOW: Cell<Option<MonoTime>> = const { Cell::new(None) };
+    }
+
+    /// It is this late from now on; never earlier than it was.
+    pub(in crate::engine) fn set(at: MonoTime) {
+        NOW.with(|now| now.set(Some(now.get().map_or(at, |now| now.max(at)))));
+    }
+
+    /// It is as late as it is.
+    pub(in crate::engine) fn end() {
+        NOW.with(|now| now.set(None));
+    }
+
+    pub(in crate::engine) fn now() -> Option<MonoTime> {
+        NOW.with(|now| {
+            let at = now.get()? + A_LOOK;
+            now.set(Some(at));
+            Some(at)
+        })
     }
 }
 

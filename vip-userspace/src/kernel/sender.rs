@@ -52,6 +52,16 @@ impl FrameSender {
         Ok(Self { direct, queued })
     }
 
+    /// For a test, which has the other end of this socket.
+    #[cfg(test)]
+    pub(crate) fn over(socket: OwnedFd) -> io::Result<Self> {
+        let queued = socket.try_clone()?;
+        Ok(Self {
+            direct: socket,
+            queued,
+        })
+    }
+
     /// Sends one frame, from its link-layer header on. When it returns, the
     /// driver or the queue has it.
     ///
