@@ -13,8 +13,12 @@ impl Engine {
         self.touch(slot);
         self.routers[slot].lending.turn();
         while let Some(action) = self.routers[slot].election.poll_action() {
-            // An advert silences the others: nothing that is done overtakes one.
-            if !matches!(action, Action::SendAdvert { .. } | Action::Report(_)) {
+            // An advert silences the others: nothing that is done overtakes one, but for
+            // a request that takes the hands longer than the advert.
+            if !matches!(
+                action,
+                Action::SendAdvert { .. } | Action::InstallAddresses { .. } | Action::Report(_)
+            ) {
                 self.send_waiting();
             }
             match action {
@@ -46,8 +50,10 @@ impl Engine {
 
     fn install(&mut self, slot: usize, generation: u32) {
         self.routers[slot].holds = true;
-        // The hands before everybody else: this is the way to the first announcement.
+        // This is the way to the first announcement: the hands begin while the advert is on
+        // its way, which the kernel may follow through a whole bridge before it returns.
         let asked = self.ask(Request::Install { slot, generation });
+        self.send_waiting();
         self.linger = self.vigil.linger(super::rt::now());
         self.report_hold(slot, Hold::Asked);
         if !asked {

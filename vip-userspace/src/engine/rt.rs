@@ -45,7 +45,7 @@ const LEAD: Duration = Duration::from_micros(200);
 pub const HANDS_WAIT: Duration = Duration::from_micros(100);
 /// How long the engine stays awake for the addresses of a takeover that it was awake
 /// for: they are there sooner than it is woken.
-const LINGER: Duration = Duration::from_micros(150);
+const LINGER: Duration = Duration::from_micros(200);
 /// After waiting awake the engine does not do so again for this long: a burst
 /// of takeovers shall not keep the processor from those that work for them.
 const REST: Duration = Duration::from_millis(2);
