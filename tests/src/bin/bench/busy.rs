@@ -150,7 +150,7 @@ fn stretch(
 }
 
 /// One small UDP packet for each of the hosts, to where nobody listens.
-fn packets(a: &Host, b: &Host) -> Vec<Vec<u8>> {
+pub(crate) fn packets(a: &Host, b: &Host) -> Vec<Vec<u8>> {
     [a, b].map(udp).into()
 }
 

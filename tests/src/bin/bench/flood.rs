@@ -99,7 +99,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Ttl => "TTL 254",
@@ -115,7 +115,7 @@ impl Kind {
     }
 
     /// The router that it is sent at.
-    fn router(self, scale: Scale) -> Result<Router> {
+    pub(crate) fn router(self, scale: Scale) -> Result<Router> {
         let password = (self == Self::Password).then_some("1111");
         let scale = match password {
             Some(_) => Scale::read("1s").map_err(anyhow::Error::msg)?,
@@ -131,7 +131,7 @@ impl Kind {
     }
 
     /// The frame that `sender` sends.
-    fn frame(self, sender: &Host, router: &Router) -> Option<Vec<u8>> {
+    pub(crate) fn frame(self, sender: &Host, router: &Router) -> Option<Vec<u8>> {
         let honest = ForgedAdvert {
             mac: sender.mac(),
             source: ADDRESS_CLIENT,

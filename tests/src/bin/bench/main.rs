@@ -7,6 +7,7 @@ mod busy;
 mod contender;
 mod cpu;
 mod document;
+mod endure;
 mod figures;
 mod flood;
 mod handover;
@@ -55,6 +56,8 @@ enum Command {
     Busy(busy::BusyArgs),
     /// The same under forged adverts, as many as can be sent
     Flood(flood::FloodArgs),
+    /// Whether a backup ever takes over that should not, ten minutes under each load and flood
+    Endure(endure::EndureArgs),
     /// What an advert costs while nothing happens
     Cpu(cpu::CpuArgs),
     /// What many virtual routers cost, and how they are taken over all at once
@@ -90,6 +93,7 @@ const PARTS: &[About] = &[
     takeover::ABOUT,
     busy::ABOUT,
     flood::ABOUT,
+    endure::ABOUT,
     cpu::ABOUT,
     scale::ABOUT,
     xdp::ABOUT,
@@ -139,6 +143,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Takeover(arguments) => takeover::command(&arguments),
         Command::Busy(arguments) => busy::command(&arguments),
         Command::Flood(arguments) => flood::command(&arguments),
+        Command::Endure(arguments) => endure::command(&arguments),
         Command::Cpu(arguments) => cpu::command(&arguments),
         Command::Scale(arguments) => scale::command(&arguments),
         Command::Xdp(arguments) => xdp::command(&arguments),

@@ -96,6 +96,7 @@ fn page(parts: &[(&About, Document)]) -> String {
          nothing in it is typed by hand. To measure it on a machine of yours:\n\n\
          ```sh\ncargo xtask bench all     # everything, in 40 minutes at most; leave the machine alone meanwhile\n\
          cargo xtask bench all --short   # the same with fewer samples, in about 3 minutes\n\
+         cargo xtask bench endure  # each load and flood for ten minutes, in an hour\n\
          cargo xtask bench report  # this page from it\n```\n\n",
     );
     text.push_str(GROUND);
