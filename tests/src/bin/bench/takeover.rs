@@ -1,6 +1,7 @@
 //! A master is lost, leaves or returns: what passes the backup's port, with the
 //! kernel's stamps, and what a client loses.
 
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -32,7 +33,7 @@ time). `power` stops the daemon and pulls the cable, `kill` is SIGKILL, `cut` pu
 master. Hogs are endless loops in the daemons' own scheduling group. In rounds with a client it \
 pings the address at the interval named, in a real-time class, and what counts is its longest \
 time between two pings that were answered with nothing but lost ones between; such rounds give \
-no times of adverts.",
+no times of adverts. Where there are many addresses, all but one are `virtual_ipaddress_excluded`.",
 };
 
 const ADVERT: Measure = Measure {
@@ -49,6 +50,12 @@ const ARP: Measure = Measure {
 };
 const ADVERT_TO_ARP: Measure = Measure {
     title: "First gratuitous ARP after the first advert",
+    unit: Unit::Nanoseconds,
+    drawn: false,
+    by: By::Median,
+};
+const ADVERT_TO_LAST_ARP: Measure = Measure {
+    title: "Last address announced after the first advert",
     unit: Unit::Nanoseconds,
     drawn: false,
     by: By::Median,
@@ -84,6 +91,9 @@ pub(crate) struct TakeoverArgs {
     /// Under these loads
     #[arg(long, value_delimiter = ',', value_enum, default_value = "idle,hogs")]
     pub(crate) load: Vec<Burden>,
+    /// How many addresses a pair has in further rounds of power cuts; none for no such rounds
+    #[arg(long, value_delimiter = ',', default_value = "300", value_parser = clap::value_parser!(u16).range(2..=2000))]
+    pub(crate) addresses: Vec<u16>,
     /// How often a client asks
     #[arg(long, value_name = "TIME", value_delimiter = ',', default_value = "1ms,100us", value_parser = humantime::parse_duration)]
     pub(crate) client: Vec<Duration>,
@@ -141,6 +151,7 @@ struct Cell {
     way: Way,
     load: Burden,
     client: Option<Duration>,
+    addresses: u16,
     rounds: u32,
 }
 
@@ -149,6 +160,9 @@ impl Cell {
         let mut condition = format!("{}, {}", self.way.label(), self.load.label());
         if let Some(every) = self.client {
             condition += &format!(", asked each {}", shown(every));
+        }
+        if self.addresses > 1 {
+            condition += &format!(", {} addresses", self.addresses);
         }
         condition
     }
@@ -167,6 +181,7 @@ fn plan(arguments: &TakeoverArgs) -> Vec<Cell> {
                 way,
                 load,
                 client: None,
+                addresses: 1,
                 rounds: arguments.rounds,
             };
             cells.extend(arguments.load.iter().map(of));
@@ -175,15 +190,27 @@ fn plan(arguments: &TakeoverArgs) -> Vec<Cell> {
                 way,
                 load: Burden::Idle,
                 client: None,
+                addresses: 1,
                 rounds: arguments.other_rounds,
             });
         }
+    }
+    if ways.contains(&Way::Power) {
+        let of = |&addresses| Cell {
+            way: Way::Power,
+            load: Burden::Idle,
+            client: None,
+            addresses,
+            rounds: arguments.other_rounds,
+        };
+        cells.extend(arguments.addresses.iter().map(of));
     }
     for &way in ways {
         let of = |&every| Cell {
             way,
             load: Burden::Idle,
             client: Some(every),
+            addresses: 1,
             rounds: arguments.client_rounds,
         };
         cells.extend(arguments.client.iter().map(of));
@@ -249,6 +276,10 @@ fn rounds(
                 }
                 let after = takeover.advert_to_arp();
                 document.add(ADVERT_TO_ARP, &condition, subject, [after]);
+                if cell.addresses > 1 {
+                    let last = between(takeover.advert, takeover.last_arp);
+                    document.add(ADVERT_TO_LAST_ARP, &condition, subject, [last]);
+                }
             }
             Ok(Seen::Client(silence)) => {
                 document.add(OUTAGE, &condition, contender.label(), [silence]);
@@ -279,7 +310,7 @@ fn one<'a>(
     if let Some(stage) = stage {
         stage.renew(cell.way)?;
     } else {
-        *stage = Some(Stage::new(contender, scale, cell.client)?);
+        *stage = Some(Stage::new(contender, scale, cell)?);
     }
     let Some(stage) = stage else { bail!("no pair") };
     if cell.way == Way::Return {
@@ -311,6 +342,7 @@ fn one<'a>(
 struct Stage<'a> {
     contender: &'a Contender,
     scale: Scale,
+    addresses: u16,
     prober: Option<Prober>,
     capture: Capture,
     daemons: [Option<Process>; 2],
@@ -322,7 +354,8 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(contender: &'a Contender, scale: Scale, client: Option<Duration>) -> Result<Self> {
+    fn new(contender: &'a Contender, scale: Scale, cell: &Cell) -> Result<Self> {
+        let client = cell.client;
         let lab = Lab::new()?;
         let hosts = [lab.host("A", ADDRESS_A, 24)?, lab.host("B", ADDRESS_B, 24)?];
         let capture = lab.capture()?;
@@ -333,6 +366,7 @@ impl<'a> Stage<'a> {
         let mut stage = Self {
             contender,
             scale,
+            addresses: cell.addresses,
             prober: None,
             capture,
             daemons: [None, None],
@@ -356,7 +390,15 @@ impl<'a> Stage<'a> {
     /// Neither preempts the other, so that whoever was lost comes back as backup.
     fn start(&mut self, which: usize, priority: u8) -> Result<()> {
         let file = version_3(Priority::from_wire(priority), self.scale.centis());
-        let file = file.replace("state MASTER", "state BACKUP");
+        let mut file = file.replace("state MASTER", "state BACKUP");
+        if let Some(end) = file.rfind('}')
+            && self.addresses > 1
+        {
+            let further = further(self.addresses).map(|address| format!("        {address}/32\n"));
+            let block: String = further.collect();
+            let block = format!("    virtual_ipaddress_excluded {{\n{block}    }}\n");
+            file.insert_str(end, &block);
+        }
         let daemon = self.contender.start_with(&self.hosts[which], "", &file)?;
         self.daemons[which] = Some(daemon);
         Ok(())
@@ -438,6 +480,8 @@ impl<'a> Stage<'a> {
     fn change(&mut self, way: Way, round: u32) -> Result<Takeover> {
         let (old, new) = (self.active, 1 - self.active);
         self.first_advert(old, now())?;
+        // Whoever speaks shall not pay for waking those who capture it.
+        self.capture.take_time();
         thread::sleep(self.scale.interval().mul_f64(phase(round)));
         let at = now();
         let signal = |signal| {
@@ -456,11 +500,19 @@ impl<'a> Stage<'a> {
             Way::Leave => signal(Signal::SIGTERM),
             Way::Return => self.start(new, PRIORITY_A)?,
         }
-        let takeover = Takeover::find(&self.capture, self.hosts[new].port(), (way, at), self.scale)
+        let port = self.hosts[new].port();
+        let takeover = Takeover::find(&self.capture, port, (way, at), self.scale, self.addresses)
             .with_context(|| self.words(new))?;
+        self.capture.hurry()?;
         self.active = new;
         Ok(takeover)
     }
+}
+
+/// The addresses of a router that has so many, but for the first one.
+fn further(addresses: u16) -> impl Iterator<Item = Ipv4Addr> {
+    const FIRST: u32 = u32::from_be_bytes([10, 9, 0, 0]);
+    (1..addresses).map(|number| Ipv4Addr::from(FIRST + u32::from(number)))
 }
 
 /// How many adverts the backup has been sent since it last spoke itself.
@@ -480,7 +532,9 @@ struct Takeover {
     /// By the RFC; a return has none.
     deadline: Option<MonoTime>,
     advert: MonoTime,
+    /// The first of any address, and that of whichever address was announced last.
     arp: MonoTime,
+    last_arp: MonoTime,
 }
 
 impl Takeover {
@@ -490,13 +544,18 @@ impl Takeover {
         port: u32,
         (way, at): (Way, MonoTime),
         scale: Scale,
+        addresses: u16,
     ) -> Result<Self> {
         let bound = scale.down_interval() + PATIENCE;
         let spoke = |frame: &Frame| frame.is_from(port) && frame.advert(VRID).is_some();
         let advert = capture.wait_for("the successor's first advert", at, bound, spoke)?;
-        let arp = capture.wait_for("its gratuitous ARP", at, bound, |frame| {
-            frame.is_from(port) && frame.announces(VIRTUAL)
-        })?;
+        let (mut arp, mut last_arp) = (MonoTime::from_nanos(u64::MAX), MonoTime::ZERO);
+        for address in std::iter::once(VIRTUAL).chain(further(addresses)) {
+            let first = capture.wait_for("its gratuitous ARP", at, bound, |frame| {
+                frame.is_from(port) && frame.announces(address)
+            })?;
+            (arp, last_arp) = (arp.min(first.stamp), last_arp.max(first.stamp));
+        }
         let far = advert.stamp - scale.down_interval() * 2;
         let heard: Vec<_> = capture
             .since(far, |frame| {
@@ -519,7 +578,8 @@ impl Takeover {
         Ok(Self {
             deadline,
             advert: advert.stamp,
-            arp: arp.stamp,
+            arp,
+            last_arp,
         })
     }
 
@@ -586,6 +646,7 @@ mod tests {
             deadline: Some(at(100)),
             advert: at(90),
             arp: at(95),
+            last_arp: at(95),
         };
         assert_eq!(takeover.advert_late(), Some(-10));
         assert_eq!(takeover.advert_to_arp(), 5);
