@@ -1,5 +1,6 @@
 //! Hosts made of namespaces, real packets, the real program. Needs root.
 
+mod announce;
 mod answers;
 mod chaos;
 mod check;

@@ -565,6 +565,20 @@ impl Engine {
                 self.settle(port);
                 self.attach(port);
             }
+            Outcome::Begun {
+                slot,
+                generation,
+                there,
+                of,
+            } => {
+                let router = &self.routers[slot];
+                if router.holds
+                    && router.election.generation() == generation
+                    && router.announcements().len() == of
+                {
+                    self.announce_first(slot, there);
+                }
+            }
             Outcome::Installed { slot, generation } => {
                 self.input(slot, Input::AddressesInstalled { generation });
                 let router = &mut self.routers[slot];

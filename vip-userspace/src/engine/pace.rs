@@ -9,6 +9,7 @@ use vip_common::election::State;
 use vip_common::time::MonoTime;
 
 use super::{Engine, Report};
+use crate::kernel::sender::AT_ONCE;
 
 /// When a group of interfaces may take the next one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct Owed {
     pub(super) next: usize,
     /// How many are left.
     pub(super) left: usize,
+    /// How many addresses were to be announced before all of them were there.
+    pub(super) early: usize,
 }
 
 impl Engine {
@@ -35,15 +38,35 @@ impl Engine {
         let router = &mut self.routers[slot];
         let all = router.announcements().len();
         let left = all * usize::from(rounds);
-        // A burst takes in what was left of the one before.
+        // A burst takes in what was left of the one before, and what it began with.
         let before = router.owed.left;
+        let sent = router.owed.early.saturating_sub(before).min(left);
         router.owed = Owed {
-            next: 0,
-            left: left.max(before),
+            next: sent,
+            left: (left - sent).max(before),
+            early: 0,
         };
         let now = super::rt::now();
         self.announce_owed(slot, now);
         self.report(Report::Announced { slot, rounds });
+    }
+
+    /// Announces the first `there` addresses of a router, which gets the others now: the
+    /// beginning of the first round.
+    pub(super) fn announce_first(&mut self, slot: usize, there: usize) {
+        let owed = &mut self.routers[slot].owed;
+        let fresh = there.saturating_sub(owed.early);
+        // What is left of a burst before is more than these.
+        if owed.left > owed.early || fresh == 0 {
+            return;
+        }
+        if owed.early == 0 {
+            owed.next = 0;
+        }
+        owed.left += fresh;
+        owed.early = there;
+        let now = super::rt::now();
+        self.announce_owed(slot, now);
     }
 
     /// Sends what may be sent now of what a router owes.
@@ -57,18 +80,31 @@ impl Engine {
         while let Some((port, due)) = self.next_announcement(slot)
             && due <= now
         {
-            let router = &mut self.routers[slot];
-            let Some((_, frame)) = router.announcements().get(router.owed.next) else {
-                break;
-            };
-            // A lost one is repeated: that is what the rounds are for.
-            if let Some(port) = &self.ports[port].attached {
-                let _ = port.sender.send(frame.as_bytes());
+            let paced = self.pace_of(port).is_some();
+            let router = &self.routers[slot];
+            let address = router.announced_address();
+            let mut frames: [&[u8]; AT_ONCE] = [&[]; AT_ONCE];
+            let room = if paced { 1 } else { AT_ONCE }.min(router.owed.left);
+            let from_here = router.announcements().iter().cycle().skip(router.owed.next);
+            let by_port = from_here.take(room).take_while(|(by, _)| *by == port);
+            let mut count = 0;
+            for (place, (_, frame)) in frames.iter_mut().zip(by_port) {
+                *place = frame.as_bytes();
+                count += 1;
             }
-            let (address, all) = (router.announced_address(), router.announcements().len());
-            router.owed.next = (router.owed.next + 1) % all;
-            router.owed.left -= 1;
-            router.seen.announced += 1;
+            // One that is lost is repeated: that is what the rounds are for.
+            let sent = self.ports[port].attached.as_ref().map_or(count, |port| {
+                let sent = port.sender.send_some(&frames[..count]);
+                sent.unwrap_or(1).clamp(1, count.max(1))
+            });
+            if count == 0 {
+                break;
+            }
+            let router = &mut self.routers[slot];
+            let all = router.announcements().len();
+            router.owed.next = (router.owed.next + sent) % all;
+            router.owed.left -= sent;
+            router.seen.announced += sent as u64;
             self.take_pace(port, address, now);
         }
     }

@@ -50,6 +50,7 @@ impl Engine {
 
     fn install(&mut self, slot: usize, generation: u32) {
         self.routers[slot].holds = true;
+        self.routers[slot].owed.early = 0;
         // This is the way to the first announcement: the hands begin while the advert is on
         // its way, which the kernel may follow through a whole bridge before it returns.
         let asked = self.ask(Request::Install { slot, generation });
@@ -83,6 +84,7 @@ impl Engine {
             return false;
         }
         router.owed_rounds = rounds.max(1);
+        router.owed.early = 0;
         self.ask(Request::Install { slot, generation })
     }
 

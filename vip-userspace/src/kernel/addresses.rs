@@ -30,6 +30,9 @@ use crate::config::estate::{Route, Rule, Vmac};
 /// letter v. The kernel itself uses 1 to 3, keepalived 18.
 pub const MARK: u8 = b'v';
 
+/// How many addresses go into one request to the kernel.
+pub const AT_ONCE: usize = BATCH;
+
 /// How long an IPv6 address may take until packets to it are taken. On a host that
 /// is not overwhelmed it is less than a tenth of a millisecond; an interface that is
 /// down takes none, and must not hold up the others.

@@ -39,7 +39,7 @@ use vip_common::ids::Family;
 
 use crate::config::estate::{Lifetime, Route, Rule, VirtualAddress, Vmac};
 
-pub use addresses::{NetlinkKernel, OpenError, Tidied, TidyError};
+pub use addresses::{AT_ONCE, NetlinkKernel, OpenError, Tidied, TidyError};
 pub use group::{Membership, ProtocolHold, hold_protocol_112};
 pub use inventory::{Inventory, Link};
 pub use ledger::Listed;

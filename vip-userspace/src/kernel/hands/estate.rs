@@ -7,7 +7,7 @@ use vip_common::ids::Family;
 
 use super::{Hands, Note, Outcome};
 use crate::config;
-use crate::kernel::{Assignment, Placed};
+use crate::kernel::{AT_ONCE, Assignment, InstallError, Placed};
 
 /// What a router has, or the host.
 #[derive(PartialEq, Default, Debug)]
@@ -40,10 +40,32 @@ fn complaints(placed: Placed) -> impl Iterator<Item = String> {
 impl Hands {
     pub(super) fn install(&mut self, slot: usize, generation: u32) -> Option<Outcome> {
         let wanted = self.assignments(slot);
-        let done = self.kernel.install(&wanted);
+        let mut failures = Vec::new();
+        for (step, some) in wanted.chunks(AT_ONCE).enumerate() {
+            match self.kernel.install(some) {
+                Ok(_) => {}
+                Err(error) => failures.extend(error.failures),
+            }
+            let there = step * AT_ONCE + some.len();
+            if failures.is_empty() && there < wanted.len() {
+                // Those that are there can be announced; where there is no room for
+                // this they are with the others.
+                let _ = self.outcomes.send(Outcome::Begun {
+                    slot,
+                    generation,
+                    there,
+                    of: wanted.len(),
+                });
+            }
+        }
         self.installed[slot].addresses = wanted;
+        let done = if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(InstallError { failures })
+        };
         match done {
-            Ok(_) => {
+            Ok(()) => {
                 // Whoever is to be told of the addresses need not wait for the rest.
                 let done = Outcome::Installed { slot, generation };
                 let wanted = self.outcomes.send_patiently(done);

@@ -166,6 +166,17 @@ pub enum Outcome {
         /// The port.
         port: usize,
     },
+    /// The kernel has some of the addresses: the first ones, in their order.
+    Begun {
+        /// The router.
+        slot: usize,
+        /// Of the request.
+        generation: u32,
+        /// How many are there.
+        there: usize,
+        /// Of how many that were asked for.
+        of: usize,
+    },
     /// The kernel has the addresses.
     Installed {
         /// The router.
