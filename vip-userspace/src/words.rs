@@ -129,6 +129,14 @@ pub fn why(why: Why, plan: &RouterPlan, interface: &str, ours: Priority, at: Mon
     let params = &plan.params;
     let late =
         |deadline: MonoTime| format!("decided {} after the deadline", span(at.since(deadline)));
+    let waited = |deadline: MonoTime, proven: Option<MonoTime>| {
+        proven.map_or_else(String::new, |proven| {
+            format!(
+                ", {} of it for the proof that {interface} can be heard: the kernel was slow to give it",
+                span(proven.since(deadline))
+            )
+        })
+    };
     match why {
         Why::Started => "the interface is up and can be heard".into(),
         Why::Recovered { fault: before } => format!("recovered: {}", cleared(before, interface)),
@@ -136,20 +144,22 @@ pub fn why(why: Why, plan: &RouterPlan, interface: &str, ours: Priority, at: Mon
         Why::ActiveDownTimerExpired {
             last_advert: Some(last),
             deadline,
+            proven,
         } => format!(
             "no advert for {}: the last one came {} ago ({} missed and a skew time); {}",
             span(deadline.since(last)),
             span(at.since(last)),
             params.down_timer_adverts,
-            late(deadline)
+            late(deadline) + &waited(deadline, proven)
         ),
         Why::ActiveDownTimerExpired {
             last_advert: None,
             deadline,
+            proven,
         } => {
             format!(
                 "nobody has sent an advert since this router began to listen; {}",
-                late(deadline)
+                late(deadline) + &waited(deadline, proven)
             )
         }
         Why::ActiveResigned {

@@ -266,6 +266,8 @@ pub enum Why {
         last_advert: Option<MonoTime>,
         /// When the timer ran out: it is believed only once the ear is proven.
         deadline: MonoTime,
+        /// When the ear was proven, where that was after the deadline.
+        proven: Option<MonoTime>,
     },
     /// The Active Router said that it leaves, and nobody came before us.
     ActiveResigned {

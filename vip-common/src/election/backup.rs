@@ -195,6 +195,14 @@ impl Backup {
         };
     }
 
+    /// When the ear was proven, if the deadline had to wait for that.
+    pub(super) fn proven_late(&self) -> Option<MonoTime> {
+        match self.ear {
+            Ear::Proven { at, .. } => Some(at).filter(|at| *at > self.deadline),
+            Ear::Unasked { .. } | Ear::Asked { .. } | Ear::NotDoubted => None,
+        }
+    }
+
     /// Whatever is heard shows that the ear was alive then.
     fn hear(&mut self, stamp: MonoTime, params: &Params) {
         let never = MonoTime::from_nanos(u64::MAX);

@@ -268,6 +268,7 @@ impl VirtualRouter {
             (None, None, last) => Why::ActiveDownTimerExpired {
                 last_advert: last.map(|heard| heard.stamp),
                 deadline,
+                proven: backup.proven_late(),
             },
         };
         self.become_active(now, why);

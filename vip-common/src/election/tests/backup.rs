@@ -21,6 +21,7 @@ fn active_down_timer_fires() {
                 Why::ActiveDownTimerExpired {
                     last_advert: None,
                     deadline: at(3500),
+                    proven: None,
                 }
             ),
         ]
@@ -42,6 +43,7 @@ fn the_takeover_names_the_last_advert() {
             Why::ActiveDownTimerExpired {
                 last_advert: Some(at(1000)),
                 deadline: at(4500),
+                proven: None,
             }
         ))
     );

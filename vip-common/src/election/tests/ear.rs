@@ -90,6 +90,7 @@ fn without_proof_the_deadline_is_not_believed() {
                 Why::ActiveDownTimerExpired {
                     last_advert: None,
                     deadline: at(3500),
+                    proven: Some(at(4700)),
                 }
             ),
         ]
