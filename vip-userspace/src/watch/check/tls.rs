@@ -20,13 +20,16 @@ pub(super) fn make(believed: Option<Vec<CertificateDer<'static>>>) -> Result<Cli
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| reasons(&error))?;
-    let verifier: Arc<dyn ServerCertVerifier> = match believed {
-        Some(certificates) => Arc::new(Known::new(certificates, provider)?),
-        None => Arc::new(Anybody(provider)),
+    let verifier = Verifier {
+        known: match believed {
+            Some(certificates) => Some(Known::new(certificates, Arc::clone(&provider))?),
+            None => None,
+        },
+        provider,
     };
     let mut made = builder
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     // Each try is to see the whole handshake.
     made.resumption = Resumption::disabled();
@@ -56,10 +59,10 @@ pub(super) async fn say_goodbye(mut stream: TlsStream<TcpStream>) {
     let _ = stream.shutdown().await;
 }
 
-/// Believes the certificates of a file, each to be the service's own, and those that
-/// come from one of them. Who has written down the very certificate of a service means
-/// that one: its name and its dates say nothing more then, and it may be an authority's,
-/// which self-signed ones usually are and no other service's may be.
+/// The certificates of a file: each may be the service's own, and those are believed
+/// that come from one of them. Who has written down the very certificate of a service
+/// means that one: its name and its dates say nothing more then, and it may be an
+/// authority's, which self-signed ones usually are and no other service's may be.
 #[derive(Debug)]
 struct Known {
     certificates: Vec<CertificateDer<'static>>,
@@ -84,7 +87,15 @@ impl Known {
     }
 }
 
-impl ServerCertVerifier for Known {
+/// Believes what is known, or else any certificate; and in each case that who shows it
+/// has its key.
+#[derive(Debug)]
+struct Verifier {
+    known: Option<Known>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -93,11 +104,12 @@ impl ServerCertVerifier for Known {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.certificates.iter().any(|known| known == certificate) {
-            return Ok(ServerCertVerified::assertion());
+        match &self.known {
+            Some(known) if !known.certificates.contains(certificate) => known
+                .authorities
+                .verify_server_cert(certificate, more, name, ocsp, now),
+            Some(_) | None => Ok(ServerCertVerified::assertion()),
         }
-        self.authorities
-            .verify_server_cert(certificate, more, name, ocsp, now)
     }
 
     fn verify_tls12_signature(
@@ -106,48 +118,7 @@ impl ServerCertVerifier for Known {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities
-            .verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.authorities
-            .verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
-    }
-}
-
-/// Believes any certificate, and still that who shows it has its key.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
@@ -157,11 +128,13 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
