@@ -13,7 +13,11 @@ use std::{env, fs, process};
 mod toolchain;
 
 /// The programs of the package, and the names of their objects in `OUT_DIR`.
-const OBJECTS: [(&str, &str); 2] = [("vip", "vip.bpf.o"), ("vip-trace", "vip-trace.bpf.o")];
+const OBJECTS: [(&str, &str); 3] = [
+    ("vip", "vip.bpf.o"),
+    ("vip-trace", "vip-trace.bpf.o"),
+    ("vip-sights", "vip-sights.bpf.o"),
+];
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(ebpf_stub)");

@@ -19,6 +19,7 @@ mod reload;
 mod reloads;
 mod rungs;
 mod signatures;
+mod trace;
 mod trackers;
 mod vmacs;
 mod walk;

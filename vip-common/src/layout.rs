@@ -25,6 +25,8 @@
 //! |---|---|---|---|
 //! | `PORTS` | port → 1 | services | program |
 //! | `LISTENERS` | ring of ports, as `u32` | program | services |
+//!
+//! Those of `vip trace` are in [`trace`].
 
 use core::net::{IpAddr, Ipv6Addr};
 
@@ -33,6 +35,7 @@ use crate::reject::RejectReason;
 
 pub mod budget;
 mod known;
+pub mod trace;
 
 pub use budget::{BUDGETED_SOURCES, Buckets, SourceKey};
 pub use known::{KNOWN_BYTES, KNOWN_WORDS, Known, Last, Noted, SilenceEvent, SilenceNews};

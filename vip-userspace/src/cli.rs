@@ -13,6 +13,7 @@ use vip_common::time::Centis;
 
 use crate::command::demo::DemoArgs;
 use crate::command::init::wish::{Interface, Moving, interval, name};
+use crate::command::trace::TraceArgs;
 use crate::dataplane::{STUB, Wanted};
 
 /// Where a daemon keeps its lock, its socket and the list of what it installed.
@@ -65,6 +66,8 @@ pub enum Command {
     Untake(UntakeArgs),
     /// Remove what a dead daemon left; nothing while one runs
     Release(ReleaseArgs),
+    /// Show adverts as they pass, and where those are lost that do not; needs no daemon
+    Trace(TraceArgs),
     /// Show a failover on real packets, between hosts made of namespaces
     Demo(DemoArgs),
 }
@@ -210,7 +213,7 @@ pub struct InitArgs {
     pub force: bool,
 }
 
-fn vrid(text: &str) -> Result<Vrid, String> {
+pub(crate) fn vrid(text: &str) -> Result<Vrid, String> {
     let vrid = text.parse().ok().and_then(Vrid::new);
     vrid.ok_or_else(|| "1 to 255".into())
 }

@@ -4,7 +4,8 @@
 //! ([`dataplane`]) and speaks; a second one ([`kernel`]) moves the addresses;
 //! everything that may be slow ([`services`]) lives elsewhere and cannot make
 //! them wait. [`command`] holds what a person types, [`config`] what a person
-//! writes, [`lab`] the hosts made of namespaces that the demo and the tests use.
+//! writes, [`trace`] looks at adverts on any host, [`lab`] the hosts made of namespaces
+//! that the demo and the tests use.
 
 pub mod cli;
 pub mod command;
@@ -17,5 +18,6 @@ pub mod lab;
 pub mod plan;
 pub mod privs;
 pub mod services;
+pub mod trace;
 pub mod watch;
 pub mod words;

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vip::cli::{Cli, Command};
-use vip::command::{check, config, demo, drain, explain, init, release, reload, run, status, take};
+use vip::command::{
+    check, config, demo, drain, explain, init, release, reload, run, status, take, trace,
+};
 use vip::watch::{launch, warden};
 
 fn main() -> ExitCode {
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Command::Take(arguments) => take::take(&arguments),
         Command::Untake(arguments) => take::untake(&arguments),
         Command::Release(arguments) => release::run(&arguments.runtime_dir),
+        Command::Trace(arguments) => trace::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     match done {

@@ -13,3 +13,4 @@ pub mod reload;
 pub mod run;
 pub mod status;
 pub mod take;
+pub mod trace;

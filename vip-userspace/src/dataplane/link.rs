@@ -12,22 +12,26 @@ const BPF_LINK_CREATE: libc::c_long = 28;
 
 /// Where a program is hooked in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Hook {
+pub(crate) enum Hook {
     /// In the driver.
     XdpNative,
     /// In the generic hook.
     XdpGeneric,
     /// At TCX ingress, before the programs that are there.
     TcxIngress,
+    /// At TCX egress, behind the programs that are there: what goes out as it goes out.
+    TcxEgress,
 }
 
 impl Hook {
     const fn attach_type(self) -> u32 {
         const BPF_XDP: u32 = 37;
         const BPF_TCX_INGRESS: u32 = 46;
+        const BPF_TCX_EGRESS: u32 = 47;
         match self {
             Self::XdpNative | Self::XdpGeneric => BPF_XDP,
             Self::TcxIngress => BPF_TCX_INGRESS,
+            Self::TcxEgress => BPF_TCX_EGRESS,
         }
     }
 
@@ -35,10 +39,12 @@ impl Hook {
         const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
         const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
         const BPF_F_BEFORE: u32 = 1 << 3;
+        const BPF_F_AFTER: u32 = 1 << 4;
         match self {
             Self::XdpNative => XDP_FLAGS_DRV_MODE,
             Self::XdpGeneric => XDP_FLAGS_SKB_MODE,
             Self::TcxIngress => BPF_F_BEFORE,
+            Self::TcxEgress => BPF_F_AFTER,
         }
     }
 }
@@ -46,7 +52,7 @@ impl Hook {
 /// An attached program; detached when dropped, also by the kernel when the
 /// process dies.
 #[derive(Debug)]
-pub(super) struct BpfLink(OwnedFd);
+pub(crate) struct BpfLink(OwnedFd);
 
 /// The part of `union bpf_attr` that creates a link.
 #[repr(C)]
@@ -84,7 +90,7 @@ struct Info {
 impl BpfLink {
     /// Attaches a program. Never takes anything from anybody: an occupied XDP
     /// slot is EBUSY or EEXIST.
-    pub(super) fn create(program: BorrowedFd<'_>, ifindex: u32, hook: Hook) -> io::Result<Self> {
+    pub(crate) fn create(program: BorrowedFd<'_>, ifindex: u32, hook: Hook) -> io::Result<Self> {
         let mut attr = Create {
             program: number(program.as_raw_fd())?,
             ifindex,

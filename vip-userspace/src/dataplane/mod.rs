@@ -42,6 +42,7 @@ pub use ears::{Attached, Ears, Rehearsal};
 pub use error::{Deaf, EarError};
 pub use forecast::{Seen, forecast};
 pub use gauges::Gauges;
+pub(crate) use link::{BpfLink, Hook};
 pub use logs::{NicLog, log_drain};
 pub(crate) use object::refusal;
 pub use ring::RingEar;

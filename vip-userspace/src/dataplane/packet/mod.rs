@@ -8,8 +8,8 @@
 
 mod book;
 mod filter;
-mod socket;
-mod stamp;
+pub(crate) mod socket;
+pub(crate) mod stamp;
 
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

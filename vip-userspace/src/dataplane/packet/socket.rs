@@ -10,19 +10,52 @@ use nix::sys::socket::sockopt::ReceiveTimestampns;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket};
 use vip_common::ids::MacAddr;
 
+/// The statement of a filter that takes the frame, all of it.
+pub(crate) const EVERYTHING: sock_filter = returning(0x0004_0000);
+/// The statement of a filter that does not want it.
+pub(crate) const NOTHING: sock_filter = returning(0);
+
+const fn returning(k: u32) -> sock_filter {
+    sock_filter {
+        code: 0x06,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
 /// What failed, and the kernel's answer.
-pub(super) type Failure = (&'static str, io::Error);
+pub(crate) type Failure = (&'static str, io::Error);
 
 /// Opens a socket that hears every protocol of `ifindex` through `filter`, with
 /// the kernel's stamps, and nothing that this host sends. Frames to `groups` come
 /// through the device's own filter, whoever else listens to them.
-///
-/// It hears nothing until all of that is set: it is made without a protocol, and
-/// binding gives it one.
 pub(super) fn open(
     ifindex: u32,
     filter: &[sock_filter],
     groups: &BTreeSet<MacAddr>,
+) -> Result<OwnedFd, Failure> {
+    open_for(ifindex, filter, groups, Wanted::Incoming)
+}
+
+/// What a packet socket is to hear.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    /// What comes in.
+    Incoming,
+    /// What this host sends, too.
+    All,
+}
+
+/// As [`open`], with what this host sends where that is wanted.
+///
+/// It hears nothing until all of that is set: it is made without a protocol, and
+/// binding gives it one.
+pub(crate) fn open_for(
+    ifindex: u32,
+    filter: &[sock_filter],
+    groups: &BTreeSet<MacAddr>,
+    wanted: Wanted,
 ) -> Result<OwnedFd, Failure> {
     let socket = socket(
         AddressFamily::Packet,
@@ -34,10 +67,12 @@ pub(super) fn open(
     attach(socket.as_fd(), filter).map_err(|error| ("SO_ATTACH_FILTER", error))?;
     setsockopt(&socket, ReceiveTimestampns, &true)
         .map_err(|error| ("SO_TIMESTAMPNS", io::Error::from(error)))?;
-    match ignore_outgoing(socket.as_fd()) {
-        // Before Linux 4.20: the packet type tells, one wake-up later.
-        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {}
-        result => result.map_err(|error| ("PACKET_IGNORE_OUTGOING", error))?,
+    if wanted == Wanted::Incoming {
+        match ignore_outgoing(socket.as_fd()) {
+            // Before Linux 4.20: the packet type tells, one wake-up later.
+            Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {}
+            result => result.map_err(|error| ("PACKET_IGNORE_OUTGOING", error))?,
+        }
     }
     for group in groups {
         join(socket.as_fd(), ifindex, *group).map_err(|error| ("PACKET_ADD_MEMBERSHIP", error))?;

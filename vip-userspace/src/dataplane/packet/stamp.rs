@@ -14,7 +14,7 @@ const OLDEST: Duration = Duration::from_secs(1);
 ///
 /// The age is held between zero and one second, so that a step of the real clock
 /// in either direction cannot put a packet into the future or far into the past.
-pub(super) fn monotonic(mono_now: MonoTime, real_now: Duration, stamp: Duration) -> MonoTime {
+pub(crate) fn monotonic(mono_now: MonoTime, real_now: Duration, stamp: Duration) -> MonoTime {
     mono_now - real_now.saturating_sub(stamp).min(OLDEST)
 }
 
