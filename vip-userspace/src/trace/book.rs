@@ -603,10 +603,10 @@ impl Book {
     /// When there may be something to tell if nothing is seen until then.
     #[must_use]
     pub fn next_due(&self) -> Option<MonoTime> {
-        let silent = self.flows.values().filter_map(|flow| {
-            (!flow.ended && !flow.told_silent)
-                .then(|| flow.last + deadline(flow.version, self.priority, flow.interval))
-        });
+        let waited_for = |flow: &&Flow| !flow.ended && !flow.told_silent;
+        let silent = self.flows.values().filter(waited_for);
+        let silent =
+            silent.map(|flow| flow.last + deadline(flow.version, self.priority, flow.interval));
         let pending = self.pending.iter().map(|one| one.stamp + PATIENCE);
         silent.chain(pending).min()
     }

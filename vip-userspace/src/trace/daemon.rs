@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{
     Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
 };
@@ -193,7 +193,7 @@ impl Drop for Watcher {
     }
 }
 
-fn watch(runtime_dir: &PathBuf, tell: &SyncSender<Found>, stopped: &Receiver<()>) {
+fn watch(runtime_dir: &Path, tell: &SyncSender<Found>, stopped: &Receiver<()>) {
     // Who listens is looked for in every process, so not as often.
     const RARELY: u32 = 10;
     let mut round = 0;

@@ -61,9 +61,12 @@ impl Ear {
             let outgoing =
                 (message.address).is_some_and(|address| address.pkttype() == libc::PACKET_OUTGOING);
             let stamped = message.cmsgs().ok().and_then(|mut messages| {
-                messages.find_map(|message| match message {
-                    ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
-                    _ => None,
+                messages.find_map(|message| {
+                    if let ControlMessageOwned::ScmTimestampns(stamp) = message {
+                        Some(Duration::from(stamp))
+                    } else {
+                        None
+                    }
                 })
             });
             let frame_len = message.bytes;
