@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use vip::lab::pair::{Pair, VIRTUAL, VRID};
-use vip::lab::{ForgedAdvert, Host, LabError, PATIENCE, Process, Wire, now};
+use vip::lab::pair::{Pair, VIRTUAL};
+use vip::lab::{Host, LabError, PATIENCE, Process, now};
 use vip_common::time::MonoTime;
 use vip_tests::Tested;
 use vip_tests::bpf::programs_at_eth0;
@@ -260,43 +260,6 @@ fn dropped_by_the_reverse_path_filter() -> Tested {
     pair.b.ip(&[road])?;
     let named = trace.names("host", since)?;
     assert_eq!(named["reason"], "reverse_path", "{named}");
-    assert_eq!(trace.places(since), only("host"));
-    Ok(())
-}
-
-#[test]
-fn dropped_for_want_of_room_in_a_socket() -> Tested {
-    let (pair, [_sender, receiver], trace) = received(Make::Keepalived)?;
-    let wire = Wire::open(&pair.client, "eth0")?;
-    let forged = ForgedAdvert {
-        mac: pair.client.mac(),
-        source: pair.client.address(),
-        ttl: 255,
-        version: 3,
-        vrid: VRID,
-        priority: 1,
-        interval: 10,
-        password: None,
-        addresses: vec![VIRTUAL],
-        checksum_error: 0,
-        destination: ForgedAdvert::GROUP,
-    };
-    let frame = forged.frame();
-    let since = now();
-    // It does not read any more, and has no room for so many.
-    receiver.process.signal(Signal::SIGSTOP);
-    for _ in 0..1000 {
-        wire.send(&frame)?;
-    }
-    let named = trace.names("host", since)?;
-    assert_eq!(named["reason"], "receive_buffer", "{named}");
-    assert_eq!(named["kernel_reason"], "SOCKET_RCVBUFF", "{named}");
-    trace.sees(pair.a.address().into(), 5)?;
-    let of_a = trace.told(since).into_iter().find(|news| {
-        news["reason"] == "receive_buffer"
-            && news["source"] == pair.a.address().to_string().as_str()
-    });
-    assert!(of_a.is_some(), "{:?}", trace.told(since).last());
     assert_eq!(trace.places(since), only("host"));
     Ok(())
 }
