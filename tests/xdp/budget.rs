@@ -1,17 +1,18 @@
 //! Floods of well-formed adverts: what goes up is bounded, and the router that is
 //! followed is heard through them.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use vip::dataplane::{Ear, Rung};
-use vip_common::ids::Version;
+use vip_common::ids::{MacAddr, Version};
 use vip_common::layout::Counter;
 use vip_common::layout::budget::{Budget, CALM, INTRUDERS, SOURCE, STRANGERS};
 use vip_common::reject::RejectReason;
 
 use crate::frames::{IP, SLOT_2, VRRP, advert, with};
-use crate::known::{NEVER, lend};
+use crate::known::{NEVER, lend, memory};
 use crate::program::Bench;
 
 /// The same by another source: in version 2 its address is not in the sum.
@@ -64,11 +65,11 @@ fn a_flood_by_one_source_is_cut_to_its_budget() {
 
 #[test]
 fn a_flood_by_many_sources_is_cut_to_the_router_s() {
-    for lent in [false, true] {
+    for followed in [false, true] {
         let mut bench = Bench::new(Rung::Native);
         let frame = advert(Version::V2, 1);
-        if lent {
-            assert!(lend(&bench, SLOT_2, &frame, NEVER));
+        if followed {
+            follow(&bench, &frame);
         }
         let start = Instant::now();
         for n in 0..3000_u16 {
@@ -76,7 +77,7 @@ fn a_flood_by_many_sources_is_cut_to_the_router_s() {
         }
         let span = start.elapsed();
         let taken = count(&bench, Counter::Taken);
-        let others = if lent { INTRUDERS } else { STRANGERS };
+        let others = if followed { INTRUDERS } else { STRANGERS };
         let most = most(CALM, span) + most(others, span);
         assert!(taken <= most, "{taken} of {most}");
         assert!(refused(&bench, RejectReason::Budget) > 0);
@@ -84,12 +85,28 @@ fn a_flood_by_many_sources_is_cut_to_the_router_s() {
     }
 }
 
+/// The sender of this frame is the one that is followed.
+fn follow(bench: &Bench, frame: &[u8]) {
+    let mac = frame[6..].first_chunk().expect("an Ethernet header");
+    let source: &[u8; 4] = frame[IP + 12..].first_chunk().expect("an IP header");
+    let who = (Ipv4Addr::from(*source).into(), MacAddr(*mac));
+    memory(bench).follow(SLOT_2, Some(who));
+}
+
+/// By another neighbour, who forges the address.
+fn from_elsewhere(frame: &[u8]) -> Vec<u8> {
+    with(frame.to_vec(), 6, &[2, 9, 9, 9, 9, 9])
+}
+
 /// How many of so many adverts that the followed router changes in the midst of a
-/// flood go up.
-fn heard_through(flood: &[Vec<u8>], reason: RejectReason, tries: u32) -> u32 {
+/// flood go up, where one of its is `lent` or nothing is.
+fn heard_through(flood: &[Vec<u8>], reason: RejectReason, tries: u32, lent: bool) -> u32 {
     let mut bench = Bench::new(Rung::Native);
     let (same, changed) = (advert(Version::V2, 1), advert(Version::V2, 2));
-    assert!(lend(&bench, SLOT_2, &same, NEVER));
+    follow(&bench, &same);
+    if lent {
+        assert!(lend(&bench, SLOT_2, &same, NEVER));
+    }
     let (ears, ring) = (&bench.ears, &mut bench.ring);
     let run = |frame: &[u8], times| {
         let run = ears.rehearse(Rung::Native, frame, times).expect("runs");
@@ -111,12 +128,15 @@ fn heard_through(flood: &[Vec<u8>], reason: RejectReason, tries: u32) -> u32 {
         for _ in 0..tries {
             ring.drain(&mut |_| {});
             heard += u32::from(run(&changed, 1));
-            assert!(run(&same, 1), "it pays nothing");
+            if lent {
+                assert!(run(&same, 1), "it pays nothing");
+            }
         }
         is_over.store(true, Ordering::Relaxed);
         heard
     });
-    assert_eq!(count(&bench, Counter::Known), u64::from(tries));
+    let known = if lent { tries } else { 0 };
+    assert_eq!(count(&bench, Counter::Known), u64::from(known));
     heard
 }
 
@@ -126,14 +146,16 @@ fn the_followed_router_is_heard_through_a_flood() {
     let own = advert(Version::V2, 3);
     // So many that what is for all of them is spent.
     let strangers: Vec<_> = (70..80).map(|last| by(&own, [8, last])).collect();
-    let forged = [spoiled(&own)];
-    assert_eq!(
-        heard_through(&strangers, RejectReason::Budget, burst),
-        burst
-    );
-    assert_eq!(heard_through(&forged, RejectReason::Checksum, burst), burst);
+    let spoiled = [spoiled(&own)];
+    let elsewhere = [from_elsewhere(&own)];
+    for lent in [true, false] {
+        let all_heard = |flood, reason| heard_through(flood, reason, burst, lent) == burst;
+        assert!(all_heard(&strangers, RejectReason::Budget), "lent: {lent}");
+        assert!(all_heard(&spoiled, RejectReason::Checksum), "lent: {lent}");
+        assert!(all_heard(&elsewhere, RejectReason::Budget), "lent: {lent}");
+    }
     // Whoever can forge all of it takes from the one whom he pretends to be.
-    assert!(heard_through(&[own], RejectReason::Budget, 300) < 300);
+    assert!(heard_through(&[own], RejectReason::Budget, 300, true) < 300);
 }
 
 #[test]

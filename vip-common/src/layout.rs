@@ -38,7 +38,9 @@ mod known;
 pub mod trace;
 
 pub use budget::{BUDGETED_SOURCES, Buckets, SourceKey};
-pub use known::{KNOWN_BYTES, KNOWN_WORDS, Known, Last, Noted, SilenceEvent, SilenceNews};
+pub use known::{
+    KNOWN_BYTES, KNOWN_WORDS, Known, Last, Noted, SilenceEvent, SilenceNews, mac_word,
+};
 
 /// An address of either family: IPv6 as it is on the wire, IPv4 mapped into it
 /// (`::ffff:a.b.c.d`), a form that no packet can carry for anything else.
@@ -151,7 +153,7 @@ pub struct RouterEntry {
     pub min_ttl: u8,
     /// Highest; 255, unless unicast peers have bounds.
     pub max_ttl: u8,
-    /// [`RouterEntry::UNICAST`] and [`RouterEntry::TRAILER`].
+    /// [`RouterEntry::UNICAST`], [`RouterEntry::TRAILER`] and [`RouterEntry::SIGNED`].
     pub flags: u8,
     /// Zero.
     pub pad: u16,
@@ -165,6 +167,8 @@ impl RouterEntry {
     /// Flag: [`crate::wire::TRAILER_LEN`] bytes of `auth_hmac` may follow the
     /// message.
     pub const TRAILER: u8 = 2;
+    /// Flag: they must.
+    pub const SIGNED: u8 = 4;
 
     /// Whether a flag is set.
     #[inline(always)]

@@ -8,8 +8,8 @@ use core::ptr::addr_of_mut;
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap};
-use vip_common::layout::budget::{Budget, CALM, INTRUDERS, SOURCE, STRANGERS};
-use vip_common::layout::{BUDGETED_SOURCES, Buckets, RouterEntry, SourceKey, halves};
+use vip_common::layout::budget::{Budget, CALM, INTRUDERS, SIGNED, SOURCE, STRANGERS};
+use vip_common::layout::{BUDGETED_SOURCES, Buckets, RouterEntry, SourceKey, halves, mac_word};
 use vip_common::reject::RejectReason;
 use vip_common::wire::{HEAD, admit};
 
@@ -54,10 +54,17 @@ pub fn spend<P: Packet, const KNOWS: bool>(
         return Ok(());
     };
     let source = admit::source(head);
-    let followed = if KNOWS { known::source(slot) } else { None };
-    let is_ok = if followed == Some(halves(&source)) {
+    let followed = if KNOWS { known::followed(slot) } else { None };
+    // Whoever forges its address alone does not spend what is its own.
+    let sender = (halves(&source), mac_word(admit::source_mac(head)));
+    let is_ok = if followed == Some(sender) {
+        let budget = if router.has(RouterEntry::SIGNED) {
+            SIGNED
+        } else {
+            SOURCE
+        };
         // SAFETY: as above.
-        unsafe { pay(addr_of_mut!((*buckets).followed), SOURCE, now) }
+        unsafe { pay(addr_of_mut!((*buckets).followed), budget, now) }
     } else {
         let others = if followed.is_some() {
             INTRUDERS

@@ -116,17 +116,20 @@ pub fn note<P: Packet>(
         && unsafe { addr_of!((*known).generation).read_volatile() } == generation
 }
 
-/// Who sends what is lent, as the halves of an address; `None` if nothing is.
+/// Whom the router follows: an address in halves and a MAC; `None` for
+/// nobody.
 #[inline(always)]
-pub fn source(slot: u32) -> Option<[u64; 2]> {
+pub fn followed(slot: u32) -> Option<([u64; 2], u64)> {
     let known = KNOWN.get_ptr(slot)?;
     // SAFETY: the value lives while the program runs. What is read while it changes
     // is at worst nobody's.
-    unsafe {
-        let is_lent = addr_of!((*known).generation).read_volatile() != 0;
-        let source = addr_of!((*known).source).read_volatile();
-        is_lent.then_some(source)
-    }
+    let (source, mac) = unsafe {
+        (
+            addr_of!((*known).source).read_volatile(),
+            addr_of!((*known).mac).read_volatile(),
+        )
+    };
+    (source[1] != 0).then_some((source, mac))
 }
 
 /// Whether the checksum of an advert that was let pass adds up.

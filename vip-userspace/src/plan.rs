@@ -15,7 +15,7 @@ use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey, octet
 use vip_common::time::MonoTime;
 use vip_common::wire::vrrp::{ChecksumDialect, Expect};
 
-use crate::config::estate::OldChecksum;
+use crate::config::estate::{HmacMode, OldChecksum};
 use crate::config::{self, Configuration, Instance};
 use crate::kernel::{Assignment, LinkEvent};
 pub use tracked::{Tracked, TrackerPlan};
@@ -192,6 +192,9 @@ pub struct RouterPlan {
     /// Whether signatures pass the NIC: they do still after a reload has done away
     /// with them, for peers that are reloaded later.
     pub trailers: bool,
+    /// Whether nothing else does: adverts must be signed, and had to be before the last
+    /// reload.
+    pub signed: bool,
     /// The addresses in its adverts.
     pub addresses: Vec<PlacedAddress>,
     /// The same, as an advert lists them.
@@ -303,7 +306,12 @@ impl Plan {
             match slot.and_then(|slot| Some((slot, plan.routers.get_mut(slot)?))) {
                 Some((slot, place)) => {
                     let trailers = router.trailers || place.trailers;
-                    *place = RouterPlan { trailers, ..router };
+                    let signed = router.signed && place.signed;
+                    *place = RouterPlan {
+                        trailers,
+                        signed,
+                        ..router
+                    };
                     placed.push(slot);
                 }
                 None => {
@@ -526,6 +534,10 @@ impl Plan {
             promote_secondaries: instance.promote_secondaries,
             hmac: instance.hmac.clone(),
             trailers: instance.hmac.is_some(),
+            signed: instance
+                .hmac
+                .as_ref()
+                .is_some_and(|hmac| hmac.mode == HmacMode::Enforce),
             listed: instance.addresses.iter().map(|one| one.address).collect(),
             addresses: placed(self, &instance.addresses),
             excluded: placed(self, &instance.excluded),
@@ -656,6 +668,7 @@ impl RouterPlan {
         } else {
             0
         };
+        let signed = if self.signed { RouterEntry::SIGNED } else { 0 };
         let entry = RouterEntry {
             slot,
             group: octets(self.group),
@@ -665,7 +678,7 @@ impl RouterPlan {
             version: self.params.version.get(),
             min_ttl: least.unwrap_or(255),
             max_ttl: most.unwrap_or(255),
-            flags: unicast | trailer,
+            flags: unicast | trailer | signed,
             pad: 0,
         };
         Some((

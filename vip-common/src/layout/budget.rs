@@ -33,6 +33,13 @@ pub const SOURCE: Budget = Budget {
     burst: 16,
 };
 
+/// Of the one that a router follows whose adverts are signed. Forgeries with a signature
+/// spend it too, which only the engine can tell: as many as it can look at.
+pub const SIGNED: Budget = Budget {
+    gap: 100_000,
+    burst: 64,
+};
+
 /// Of all sources to a router that follows none.
 pub const STRANGERS: Budget = Budget {
     gap: 1_000_000,
@@ -108,7 +115,7 @@ mod tests {
 
     #[test]
     fn at_once_comes_a_burst_and_then_one_for_each_gap() {
-        for budget in [CALM, SOURCE, STRANGERS, INTRUDERS] {
+        for budget in [CALM, SOURCE, SIGNED, STRANGERS, INTRUDERS] {
             let at_once = core::iter::repeat_n(1_000_000_000, 1000);
             assert_eq!(passed(budget, at_once), budget.burst);
             // A thousand for each gap, ten gaps long.
@@ -123,7 +130,7 @@ mod tests {
 
     #[test]
     fn whoever_keeps_the_pace_always_passes() {
-        for budget in [CALM, SOURCE, STRANGERS, INTRUDERS] {
+        for budget in [CALM, SOURCE, SIGNED, STRANGERS, INTRUDERS] {
             let paced = (0..10_000).map(|n| 1_000_000_000 + n * budget.gap);
             assert_eq!(passed(budget, paced), 10_000);
         }

@@ -13,7 +13,8 @@ pub const KNOWN_WORDS: usize = KNOWN_BYTES / 8;
 /// An advert that the engine knows, of one router.
 ///
 /// It changes as a whole: the generation is made zero, the rest is written, and
-/// the new generation comes last.
+/// the new generation comes last. Whom the router follows is no part of that: it
+/// holds whether or not anything is lent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct Known {
@@ -25,10 +26,20 @@ pub struct Known {
     pub words: u64,
     /// Which bits of the last one.
     pub mask: u64,
-    /// Who sends it, as the halves of [`super::Octets`].
+    /// Whom the router follows, as the halves of [`super::Octets`]; zero for nobody.
     pub source: [u64; 2],
+    /// The MAC that his adverts come from: [`mac_word`].
+    pub mac: u64,
     /// The advert, zero behind its end.
     pub frame: [u64; KNOWN_WORDS],
+}
+
+/// A MAC as one number, the same on both sides.
+#[inline(always)]
+#[must_use]
+pub const fn mac_word(mac: [u8; 6]) -> u64 {
+    let [a, b, c, d, e, f] = mac;
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }
 
 /// What came of it.
@@ -93,7 +104,7 @@ pub struct SilenceEvent {
 }
 
 const _: () = {
-    assert!(size_of::<Known>() == 48 + KNOWN_BYTES);
+    assert!(size_of::<Known>() == 56 + KNOWN_BYTES);
     assert!(size_of::<Noted>() == 32);
     assert!(size_of::<Last>() == 72);
     assert!(size_of::<SilenceNews>() == 8);

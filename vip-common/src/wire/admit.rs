@@ -202,8 +202,11 @@ fn message(
         0
     };
     let message = vrrp::HEADER_LEN + address_len * usize::from(count) + password;
-    let fits =
-        len == message || (router.has(RouterEntry::TRAILER) && len == message + vrrp::TRAILER_LEN);
+    let is_signed = router.has(RouterEntry::TRAILER) && len == message + vrrp::TRAILER_LEN;
+    if len == message && router.has(RouterEntry::SIGNED) {
+        return Err(RejectReason::HmacMissing);
+    }
+    let fits = len == message || is_signed;
     // Beyond the second bound a record could not hold it. Only IPv6 gets there, and
     // only with more addresses than any router can send without fragments.
     if fits && IP + ipv6::LEN + len <= LARGE_FRAME {
@@ -224,6 +227,13 @@ pub fn source(head: &[u8; HEAD]) -> Octets {
     } else {
         mapped(array(head, IP + ipv4::field::SOURCE))
     }
+}
+
+/// The MAC that a frame comes from.
+#[inline(always)]
+#[must_use]
+pub fn source_mac(head: &[u8; HEAD]) -> [u8; 6] {
+    array(head, eth::field::SOURCE)
 }
 
 /// Whether the checksum of a message adds up whose frame [`admit`] has let pass, by

@@ -167,4 +167,9 @@ pub trait Memory: Send + Sync {
 
     /// What has come of the advert that is lent, or was last; `None` for nothing.
     fn repeats(&self, slot: u32) -> Option<Repeats>;
+
+    /// Says whom the router of this number follows, and by which MAC: no flood by
+    /// others keeps his adverts from being events. It holds until something else is
+    /// said, whatever is lent or withdrawn.
+    fn follow(&self, slot: u32, who: Option<(IpAddr, MacAddr)>);
 }

@@ -2,9 +2,11 @@
 //! without a system call ([`vip_common::layout::Known`]).
 
 use std::mem::offset_of;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use vip_common::layout::{self, Last, Noted};
+use vip_common::ids::MacAddr;
+use vip_common::layout::{self, Last, Noted, octets};
 use vip_common::time::MonoTime;
 use vip_common::wire;
 
@@ -70,7 +72,6 @@ impl Lent {
                 put(cell, *word);
             }
         };
-        fill(offset_of!(layout::Known, source), &lent.source);
         fill(offset_of!(layout::Known, frame), &lent.frame);
         let number = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         mine.store(number, Ordering::Release);
@@ -132,5 +133,25 @@ impl Memory for Lent {
 
     fn repeats(&self, slot: u32) -> Option<Repeats> {
         self.of(slot)
+    }
+
+    fn follow(&self, slot: u32, who: Option<(IpAddr, MacAddr)>) {
+        let (source, mac) = who.map_or(([0; 2], 0), |(address, mac)| {
+            (layout::halves(&octets(address)), layout::mac_word(mac.0))
+        });
+        let Some(element) = self.known.element(slot) else {
+            return;
+        };
+        let [first, second] = source;
+        let places = [
+            (offset_of!(layout::Known, source), first),
+            (offset_of!(layout::Known, source) + 8, second),
+            (offset_of!(layout::Known, mac), mac),
+        ];
+        for (offset, word) in places {
+            if let Some(cell) = element.get(offset / 8) {
+                cell.store(word, Ordering::Relaxed);
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vip_common::ids::Priority;
+use vip_common::ids::{MacAddr, Priority};
 use vip_common::layout::KNOWN_BYTES;
 use vip_common::time::{Centis, MonoTime};
 
@@ -66,6 +66,8 @@ pub(super) struct Lending {
     offer: Option<Offer>,
     /// Counts what the election is told.
     turn: u64,
+    /// Whom the program at the NIC takes for the one that is followed.
+    follows: Option<(IpAddr, MacAddr)>,
 }
 
 impl Lending {
@@ -193,10 +195,11 @@ impl Engine {
         }
     }
 
-    /// Whatever a slot's router has lent is lent no more.
+    /// Whatever a slot's router has lent is lent no more, and it follows nobody.
     pub(super) fn call_in(&self, slot: usize) {
         if let (Some(memory), Ok(number)) = (&self.memory, u32::try_from(slot)) {
             memory.lend(number, None);
+            memory.follow(number, None);
         }
     }
 
@@ -211,6 +214,13 @@ impl Engine {
             // What came before that.
             self.catch_up(slot);
             self.routers[slot].lending.loan = None;
+        }
+        let router = &mut self.routers[slot];
+        let heard_from = router.heard_from;
+        let follows = router.followed().map(|one| (one.address, heard_from));
+        if router.lending.follows != follows {
+            memory.follow(number, follows);
+            router.lending.follows = follows;
         }
         let Some(offer) = self.routers[slot].lending.offer.take() else {
             return;

@@ -98,6 +98,14 @@ fn a_trailer_passes_where_one_may_follow_and_no_other_length() {
         };
         assert_eq!(judge(&frame), bare, "{extra}");
         assert_eq!(judge_by(&frame, &sealed), with, "{extra}");
+        // Where one must follow, an advert without is that and not too short.
+        let must = RouterEntry {
+            flags: RouterEntry::TRAILER | RouterEntry::SIGNED,
+            ..sealed
+        };
+        let missing = refused(RejectReason::HmacMissing);
+        let with = if extra == 0 { missing } else { with };
+        assert_eq!(judge_by(&frame, &must), with, "{extra}");
     }
 }
 

@@ -69,6 +69,7 @@ struct Lent {
 struct Program {
     lent: Option<Lent>,
     lendings: u64,
+    follows: Option<(IpAddr, MacAddr)>,
     noted: Option<Repeats>,
     /// Whether the timer runs for what is lent.
     watches: bool,
@@ -136,6 +137,11 @@ impl Memory for Nic {
             silence: known.silence,
         });
         Some(program.lendings)
+    }
+
+    fn follow(&self, slot: u32, who: Option<(IpAddr, MacAddr)>) {
+        assert_eq!(slot, 0);
+        self.program().follows = who;
     }
 
     fn repeats(&self, slot: u32) -> Option<Repeats> {
