@@ -23,3 +23,4 @@ mod trace;
 mod trackers;
 mod vmacs;
 mod walk;
+mod who;

@@ -1,7 +1,7 @@
 //! The command line. Other programs rely on it: names only ever come in
 //! addition.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +54,9 @@ pub enum Command {
     Init(InitArgs),
     /// Ask a running daemon how it is
     Status(StatusArgs),
+    /// Which host of the LAN has an address: asks and listens; needs no daemon and no
+    /// configuration
+    Who(WhoArgs),
     /// Have a running daemon read its configuration again and apply it, as SIGHUP does
     Reload(ReloadArgs),
     /// Hand instances over to another node and stay out; their addresses serve until it has them
@@ -232,6 +235,37 @@ pub struct StatusArgs {
     /// Directory of the daemon
     #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
+}
+
+/// Arguments of `vip who`.
+#[derive(Args, Debug)]
+pub struct WhoArgs {
+    /// The address
+    pub address: IpAddr,
+    /// The interface to ask on [default: the one whose network the address is in]
+    #[arg(short, long, value_name = "IF")]
+    pub interface: Option<String>,
+    /// How long to listen (`5s`, `2m`) [default: until every master must have spoken, 1.5 to
+    /// 12 s; 4 s where no advert names the address]
+    #[arg(long = "for", value_name = "TIME", value_parser = listening)]
+    pub span: Option<Duration>,
+    /// Print the document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Directory of the daemon of this host, if one runs: it takes adverts off the wire
+    #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
+    pub runtime_dir: PathBuf,
+}
+
+/// A time with its unit: a fifth of a second to an hour.
+fn listening(word: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(word)
+        .map_err(|_| "a time with its unit, like 500ms, 10s or 2m".to_owned())?;
+    let range = Duration::from_millis(200)..=Duration::from_hours(1);
+    if !range.contains(&span) {
+        return Err("200ms to 1h".into());
+    }
+    Ok(span)
 }
 
 /// Which daemon is meant.

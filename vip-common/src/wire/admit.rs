@@ -36,7 +36,7 @@ const FRAGMENTED: u16 = 0x3fff;
 const PROTOCOL_AH: u8 = 51;
 /// How long it is before VRRP, whose only kind was HMAC-MD5-96 (RFC 2338 section
 /// 5.3.6.3).
-pub(super) const AH_LEN: usize = 24;
+pub const AH_LEN: usize = 24;
 /// The two bytes that such a header begins with.
 const AH_BEFORE_VRRP: [u8; 2] = [ipv4::PROTOCOL_VRRP, (AH_LEN / 4 - 2) as u8];
 

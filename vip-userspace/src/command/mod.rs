@@ -14,3 +14,4 @@ pub mod run;
 pub mod status;
 pub mod take;
 pub mod trace;
+pub mod who;
