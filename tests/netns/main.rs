@@ -11,6 +11,7 @@ mod known;
 mod leaving;
 mod lock;
 mod maintenance;
+mod metrics;
 mod neighbours;
 mod notify;
 mod receipt;

@@ -11,6 +11,7 @@ pub mod pulse;
 pub mod recipes;
 pub mod reloads;
 pub mod scene;
+pub mod scrape;
 
 /// What a test returns, so that each step says itself what failed.
 pub type Tested = Result<(), vip::lab::LabError>;

@@ -1,7 +1,7 @@
 //! The command line. Other programs rely on it: names only ever come in
 //! addition.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -97,6 +97,16 @@ pub struct RunArgs {
     /// Directory of this daemon, so that several run on one host
     #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
+    /// Answer HTTP for metrics there, like 127.0.0.1:9650 or [::1]:9650; whoever reaches it may
+    /// read them [default: not at all]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "VIP_METRICS")]
+    pub metrics: Option<SocketAddr>,
+    /// Write metrics into this file, for the node exporter's textfile collector (*.prom)
+    #[arg(long, value_name = "FILE", env = "VIP_METRICS_FILE")]
+    pub metrics_file: Option<PathBuf>,
+    /// How often that file is written anew
+    #[arg(long, value_name = "TIME", env = "VIP_METRICS_EVERY", default_value = "15s", value_parser = listening)]
+    pub metrics_every: Duration,
     /// Refuse to start on any error in the configuration
     #[arg(long, env = "VIP_STRICT", value_parser = BoolishValueParser::new())]
     pub strict: bool,

@@ -124,6 +124,15 @@ const NEEDS: &[Need] = &[
         &["tshark"],
         "decodes what vip sends",
     ),
+    Need {
+        service: Some("prometheus"),
+        ..need(
+            Purpose::Test,
+            "promtool",
+            &["prometheus"],
+            "reads the metrics",
+        )
+    },
     need(Purpose::Test, "tcpdump", &["tcpdump"], "listens beside vip"),
     need(Purpose::Test, "stress-ng", &["stress-ng"], "load"),
     need(Purpose::Test, "ping", &["iputils-ping"], "a client"),

@@ -25,6 +25,7 @@ use crate::plan::{Current, Plan};
 use crate::privs;
 use crate::services::control::Control;
 use crate::services::log::{Level, Log};
+use crate::services::metrics::{self, Metrics};
 use crate::services::notify::Notify;
 use crate::services::orders::Orders;
 use crate::services::reload::{Candidate, Source};
@@ -214,6 +215,14 @@ fn serve(
         .filter(|_| log::log_enabled!(log::Level::Debug));
     let control = Control::open(&arguments.runtime_dir)
         .map_err(|error| failed("cannot open the control socket", &error))?;
+    let metrics = Metrics::open(
+        metrics::Wanted {
+            listen: arguments.metrics,
+            file: arguments.metrics_file.clone(),
+            every: arguments.metrics_every,
+        },
+        &log,
+    )?;
     if let Err(error) = rt::lock_memory() {
         log.line(
             Level::Warning,
@@ -313,6 +322,7 @@ fn serve(
         room: room_for_addresses,
         orders,
         notify,
+        metrics,
     };
     let (ended, farewell) = services.run(|| engine.is_finished());
     // The engine says good-bye on the wire, then the hands give the addresses

@@ -128,7 +128,12 @@ impl Engine {
             priority,
             interval,
         } = loan.advert;
-        router.note_repeats(source, &repeats, count);
+        let (span, other_list) = router.note_repeats(source, &repeats, count);
+        if let (Some(span), Some(meter)) = (span, self.published.meter(slot)) {
+            let mean = span / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+            meter.gaps.note(mean, count);
+            meter.other_list(if other_list { count } else { 0 });
+        }
         let now = rt::now();
         let stamp = repeats.stamp;
         router.election.handle_input(

@@ -11,6 +11,7 @@ mod agenda;
 pub mod class;
 mod group;
 mod known;
+pub mod meter;
 mod news;
 mod outbox;
 mod pace;
@@ -367,7 +368,22 @@ impl Engine {
                 };
                 let other_list = !advert.addresses.same_as(&plan.listed);
                 let dialect = advert.dialect;
-                let news = router.note_accepted(source, stamp, advert.priority, other_list);
+                let (news, gap) = router.note_accepted(source, stamp, advert.priority, other_list);
+                let followed = router.followed().filter(|one| one.address == source);
+                let takeover = followed.and_then(|_| router.takeover());
+                if let Some(meter) = self.published.meter(slot) {
+                    if let Some(gap) = gap {
+                        meter.gaps.note(gap, 1);
+                    }
+                    if other_list {
+                        meter.other_list(1);
+                    }
+                    if advert.priority.is_resign() {
+                        meter.hear_resign();
+                    } else if let Some(takeover) = takeover {
+                        meter.reprieve(stamp, takeover, advert.interval.span());
+                    }
+                }
                 let input = Input::AdvertArrived {
                     stamp,
                     source,
@@ -658,9 +674,11 @@ impl Engine {
             if self.overslept >= self.plan.routers[slot].params.adver_interval.span() {
                 self.input(slot, Input::Slept);
             }
+            self.routers[slot].turn_due = self.routers[slot].election.poll_timeout();
             self.routers[slot].election.handle_timeout(now);
             self.perform(slot, now);
             self.follow_group(slot);
+            self.routers[slot].turn_due = None;
         }
         self.announce_due(slot, now);
     }
@@ -727,7 +745,13 @@ impl Engine {
         while let Some(slot) = self.touched.pop() {
             let router = &mut self.routers[slot];
             router.touched = false;
+            let before = router.seen.standing;
             self.published.write(slot, router.snapshot(now));
+            if before != router.seen.standing
+                && let Some(meter) = self.published.meter(slot)
+            {
+                meter.enter(router.seen.standing);
+            }
             self.tell_active(slot);
             self.forget_gone(slot);
         }

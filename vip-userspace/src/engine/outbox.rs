@@ -4,8 +4,9 @@
 use std::io;
 
 use vip_common::ids::Priority;
+use vip_common::time::MonoTime;
 
-use super::{Engine, Report};
+use super::{Engine, Report, rt};
 use crate::kernel::sender::AT_ONCE;
 
 /// What waits, until the next thing that it must not come after.
@@ -15,6 +16,15 @@ pub(super) struct Outbox {
     waiting: Vec<(usize, usize)>,
     /// Whether more may come: it is one of several routers' turn.
     pub(super) open: bool,
+}
+
+/// What is counted of an advert once it is out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sending {
+    /// When it was due; none of one that was not waited for.
+    pub(super) due: Option<MonoTime>,
+    /// Whether it gives up.
+    pub(super) resigns: bool,
 }
 
 impl Outbox {
@@ -31,6 +41,11 @@ impl Engine {
     /// Sends an advert: now to peers, with the next [`Engine::send_waiting`] to the
     /// group.
     pub(super) fn send_advert(&mut self, slot: usize, priority: Priority) {
+        let router = &mut self.routers[slot];
+        router.sending = Sending {
+            due: router.turn_due.take(),
+            resigns: priority.is_resign(),
+        };
         let plan = &self.plan.routers[slot];
         let from = if plan.transmit_from_base {
             plan.port
@@ -107,7 +122,18 @@ impl Engine {
         });
         let router = &mut self.routers[slot];
         match sent {
-            Ok(()) => router.seen.sent += 1,
+            Ok(()) => {
+                router.seen.sent += 1;
+                let Sending { due, resigns } = std::mem::take(&mut router.sending);
+                if let Some(meter) = self.published.meter(slot) {
+                    if let Some(due) = due {
+                        meter.lateness.note(rt::now().since(due), 1);
+                    }
+                    if resigns {
+                        meter.send_resign();
+                    }
+                }
+            }
             Err(error) => {
                 router.seen.unsent += 1;
                 if let Some(errno) = error.and_then(|error| error.raw_os_error())

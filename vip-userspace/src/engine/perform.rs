@@ -28,7 +28,12 @@ impl Engine {
                 Action::RemoveAddresses { generation } => self.remove(slot, generation),
                 // The ears are told with the next look at the routers.
                 Action::Withhold { on } => self.routers[slot].withheld = on,
-                Action::ProveEar => self.prove(slot),
+                Action::ProveEar => {
+                    if let Some(meter) = self.published.meter(slot) {
+                        meter.miss();
+                    }
+                    self.prove(slot);
+                }
                 Action::Report(report) => {
                     if matches!(report, election::Report::LowerPriorityHeard { .. }) {
                         self.contested(slot, now);

@@ -13,6 +13,7 @@ use vip_common::ids::{MacAddr, Priority};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
+use super::meter::Meter;
 use crate::dataplane::{Memory, Repeats};
 use crate::plan::Tracked;
 
@@ -349,6 +350,8 @@ struct Slot {
 /// The slots of all routers.
 pub struct Published {
     slots: Vec<Slot>,
+    /// What the engine counts beside them.
+    meters: Vec<Meter>,
     /// Where adverts are taken note of that the engine is not woken for.
     memory: Option<Arc<dyn Memory>>,
 }
@@ -361,8 +364,10 @@ impl Published {
             sequence: AtomicU64::new(0),
             words: encode(&snapshot).map(AtomicU64::new),
         };
+        let slots: Vec<Slot> = routers.into_iter().map(slot).collect();
         Self {
-            slots: routers.into_iter().map(slot).collect(),
+            meters: slots.iter().map(|_| Meter::default()).collect(),
+            slots,
             memory: None,
         }
     }
@@ -371,6 +376,12 @@ impl Published {
     #[must_use]
     pub fn with_memory(self, memory: Option<Arc<dyn Memory>>) -> Self {
         Self { memory, ..self }
+    }
+
+    /// What the engine counts of a router; `None` if there is no such router.
+    #[must_use]
+    pub fn meter(&self, router: usize) -> Option<&Meter> {
+        self.meters.get(router)
     }
 
     /// How many routers can be shown: a reload adds none beyond.

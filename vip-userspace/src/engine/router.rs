@@ -17,6 +17,7 @@ use vip_common::wire::vrrp::{
 };
 
 use super::known::Lending;
+use super::outbox::Sending;
 use super::pace::Owed;
 use super::published::{Peer, Snapshot, Standing};
 use super::trust::{self, Trust};
@@ -87,6 +88,10 @@ pub struct Router {
     pub withheld: bool,
     /// The advert that it knows.
     pub(super) lending: Lending,
+    /// What its turn is about was due then.
+    pub(super) turn_due: Option<MonoTime>,
+    /// The advert that is on its way out.
+    pub(super) sending: Sending,
     identification: u16,
     announcements: Vec<(usize, Announcement)>,
     announced: Vec<IpAddr>,
@@ -126,6 +131,8 @@ impl Router {
             extra_due: None,
             withheld: false,
             lending: Lending::default(),
+            turn_due: None,
+            sending: Sending::default(),
             identification: 0,
             announcements: Vec::with_capacity(addresses),
             announced: Vec::with_capacity(addresses),
@@ -308,31 +315,42 @@ impl Router {
     }
 
     /// Notes an advert that was accepted. Says whether its list of addresses
-    /// is news.
+    /// is news, and how long after the last one of its sender it came.
     pub fn note_accepted(
         &mut self,
         source: IpAddr,
         stamp: MonoTime,
         priority: Priority,
         other_list: bool,
-    ) -> bool {
+    ) -> (bool, Option<Duration>) {
         let peer = self.peer(source);
         let news = other_list && !peer.other_list;
         peer.other_list = other_list;
         peer.priority = priority;
+        let mut gap = None;
         if peer.last_accepted < Some(stamp) {
             peer.accepted_before = peer.last_accepted.replace(stamp);
+            gap = peer.accepted_before.map(|before| stamp.since(before));
         }
         peer.accepted = peer.accepted.wrapping_add(1);
-        news
+        (news, gap)
     }
 
-    /// Notes adverts of a peer that were the same as one that was accepted.
-    pub(super) fn note_repeats(&mut self, source: IpAddr, repeats: &Repeats, count: u64) {
+    /// Notes adverts of a peer that were the same as one that was accepted. Says how
+    /// long it took from that to the last of them, and whether they have another list
+    /// of addresses than ours.
+    pub(super) fn note_repeats(
+        &mut self,
+        source: IpAddr,
+        repeats: &Repeats,
+        count: u64,
+    ) -> (Option<Duration>, bool) {
         let peer = self.peer(source);
+        let span = peer.last_accepted.map(|last| repeats.stamp.since(last));
         peer.accepted_before = repeats.before.or(peer.last_accepted);
         peer.last_accepted = Some(repeats.stamp);
         peer.accepted = peer.accepted.wrapping_add(count as u32);
+        (span, peer.other_list)
     }
 
     /// Whether its adverts are signed, each another way.

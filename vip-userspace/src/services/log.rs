@@ -38,6 +38,8 @@ pub struct Log {
     journal: bool,
     lines: SyncSender<Item>,
     dropped: Arc<AtomicU64>,
+    /// The same, from the start.
+    dropped_ever: Arc<AtomicU64>,
 }
 
 impl Log {
@@ -61,6 +63,7 @@ impl Log {
             journal,
             lines,
             dropped,
+            dropped_ever: Arc::default(),
         })
     }
 
@@ -86,7 +89,14 @@ impl Log {
         };
         if self.lines.try_send(Item::Line(line)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped_ever.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many lines were dropped since the start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped_ever.load(Ordering::Relaxed)
     }
 
     /// Waits until what was said is written, but not for ever.

@@ -10,6 +10,7 @@ mod foreign;
 mod foresight;
 pub mod log;
 mod maintenance;
+pub mod metrics;
 pub mod notify;
 mod obey;
 pub mod orders;
@@ -50,6 +51,7 @@ use control::Control;
 use doubles::{Voice, own_voice};
 use foreign::Stranger;
 use log::{Level, Log};
+use metrics::Metrics;
 use notify::{Farewell, Notify};
 pub use obey::restore;
 use orders::Orders;
@@ -105,6 +107,8 @@ pub struct Services {
     pub orders: Orders,
     /// Scripts and pipes.
     pub notify: Notify,
+    /// Metrics, for whoever asks.
+    pub metrics: Metrics,
 }
 
 struct State {
@@ -131,6 +135,8 @@ struct State {
     watchers: Watchers,
     /// What they found and the engine had no room for, by the tracker's number.
     unjudged: HashMap<u32, Verdict>,
+    /// When all this began.
+    started: Instant,
     up: bool,
 }
 
@@ -166,6 +172,7 @@ impl Services {
             Err(error) => Err(error),
         };
         dump::remove(&self.runtime_dir);
+        self.metrics.end();
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         let _ = self.commands.send(Command::ShutDown);
         let farewell = self.notify.leave();
@@ -194,6 +201,7 @@ impl Services {
         let control = self.control.listen()?;
         let clients = Arc::new(Semaphore::new(control::MOST_CLIENTS));
         let (asked_in, mut asked) = mpsc::channel(control::MOST_CLIENTS);
+        let mut scrapes = self.metrics.start()?;
         if let Some(nic_log) = self.nic_log.take() {
             tokio::spawn(log_drain(nic_log));
         }
@@ -214,6 +222,7 @@ impl Services {
             troubles: HashMap::new(),
             watchers,
             unjudged: HashMap::new(),
+            started: Instant::now(),
             up: false,
         };
         loop {
@@ -255,6 +264,7 @@ impl Services {
                     (Err(_), _) => tokio::time::sleep(control::BREATH).await,
                 },
                 Some(asked) = asked.recv() => self.asked(&mut state, asked),
+                Some(scrape) = scrapes.recv() => self.scraped(&state, scrape),
                 Some(told) = found.recv() => self.found(&mut state, told),
                 read = state.renewal.read() => self.renew(&mut state, read),
                 (port, vrid, source) = own_voice(&state.voices) => {
@@ -267,6 +277,7 @@ impl Services {
                     self.tell_refusals(&mut state);
                     self.look_for_foreign(&mut state);
                     self.end_expired();
+                    self.count_episodes();
                     self.mind_renewal(&mut state);
                     let published = Arc::clone(&self.published);
                     self.notify.look(|slot| published.read(slot));

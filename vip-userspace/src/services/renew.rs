@@ -76,6 +76,8 @@ pub(super) struct Renewal {
     adopting: Option<Adopting>,
     /// How the last one went.
     pub last: Option<Last>,
+    /// When one was taken last.
+    pub taken_at: Option<Instant>,
 }
 
 /// What came of reading; nothing where the thread ended before its time.
@@ -309,6 +311,9 @@ impl Services {
             };
             for line in said {
                 self.log.line(level, &format!("{word}: {line}"));
+            }
+            if done.is_ok() {
+                state.renewal.taken_at = Some(Instant::now());
             }
             let refused = done.as_ref().err().map(|refused| refused.said.clone());
             state.renewal.last = Some(Last {

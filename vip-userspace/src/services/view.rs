@@ -394,7 +394,7 @@ fn peers(seen: &Snapshot, refused: &[(RefusedKey, Refused)], now: MonoTime) -> V
 /// Whether two routers speak as master at the same time: a peer while we are
 /// master ourselves and it should have heard us, or two peers in turn. One that
 /// hands over to another speaks before it, never between its adverts.
-fn two_masters(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> bool {
+pub(super) fn two_masters(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> bool {
     let params = &router.params;
     let down = params.active_down_interval(params.adver_interval);
     let speaks = |peer: &&published::Peer| {
