@@ -7,5 +7,6 @@ mod frames;
 mod init;
 mod matrix;
 mod notify;
+mod prometheus;
 mod tracked;
 mod words;
