@@ -339,6 +339,19 @@ impl VirtualRouter {
         }
     }
 
+    /// Whose adverts keep us Backup: the last one that was accepted and has not
+    /// resigned, whoever was heard since whose advert was discarded.
+    #[must_use]
+    pub fn obeyed(&self) -> Option<IpAddr> {
+        match &self.state {
+            State::Backup(backup) => backup
+                .accepted
+                .filter(|heard| !heard.priority.is_resign())
+                .map(|heard| heard.source),
+            State::Initialize(_) | State::Active(_) => None,
+        }
+    }
+
     fn begin(&mut self, now: MonoTime) -> MonoTime {
         debug_assert!(self.actions.has_room(), "actions were not taken");
         self.clock = self.clock.max(now);

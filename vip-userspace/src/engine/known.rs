@@ -68,6 +68,8 @@ pub(super) struct Lending {
     turn: u64,
     /// Whom the program at the NIC takes for the one that is followed.
     follows: Option<(IpAddr, MacAddr)>,
+    /// The MAC that the adverts of the one come from that keeps the router Backup.
+    mac: MacAddr,
 }
 
 impl Lending {
@@ -75,6 +77,11 @@ impl Lending {
     /// the election was told something, or goes by another configuration.
     pub(super) fn turn(&mut self) {
         self.turn = self.turn.wrapping_add(1);
+    }
+
+    /// What keeps the router Backup has come from this MAC.
+    pub(super) fn obey(&mut self, mac: MacAddr) {
+        self.mac = mac;
     }
 
     /// The number of the loan, and how many of what came of it the election knows.
@@ -221,8 +228,8 @@ impl Engine {
             self.routers[slot].lending.loan = None;
         }
         let router = &mut self.routers[slot];
-        let heard_from = router.heard_from;
-        let follows = router.followed().map(|one| (one.address, heard_from));
+        let mac = router.lending.mac;
+        let follows = router.election.obeyed().map(|address| (address, mac));
         if router.lending.follows != follows {
             memory.follow(number, follows);
             router.lending.follows = follows;

@@ -395,6 +395,9 @@ impl Engine {
                     self.offer(slot, understood, stamp, frame);
                 }
                 let router = &mut self.routers[slot];
+                if router.election.obeyed() == Some(source) {
+                    router.lending.obey(source_mac);
+                }
                 if router
                     .followed()
                     .is_some_and(|active| active.address == source)

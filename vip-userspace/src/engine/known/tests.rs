@@ -510,3 +510,23 @@ fn a_program_that_does_not_ring_any_more_makes_a_takeover_late_and_not_impossibl
     host.until(last + LONGEST_SLEEP);
     assert_eq!(host.standing(), Standing::Active);
 }
+
+#[test]
+fn who_is_followed_is_known_at_the_nic_whatever_strangers_say() {
+    const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 77);
+    let mut host = Host::new();
+    assert_eq!(host.nic.program().follows, None);
+    host.hears_from(0, 100);
+    let peer = Some((PEER.into(), MacAddr([2, 0, 0, 0, 0, PEER.octets()[3]])));
+    assert_eq!(host.nic.program().follows, peer);
+    assert!(host.nic.program().lent.is_some());
+    // Of a lower priority than ours: discarded, and the loan ends.
+    let frame = host.frame(STRANGER, 50);
+    host.nic.program().hears(at(101), frame);
+    host.until(at(102));
+    assert!(host.nic.program().lent.is_none());
+    assert_eq!(host.nic.program().follows, peer);
+    host.hears_from(110, 200);
+    assert_eq!(host.standing(), Standing::Backup);
+    assert!(host.nic.program().lent.is_some());
+}
