@@ -70,7 +70,7 @@ pub(crate) struct EndureArgs {
         long,
         value_delimiter = ',',
         value_enum,
-        default_value = "ttl,length,version,checksum,password,lower,own,vrid,arp"
+        default_value = "ttl,length,version,checksum,password,lower,strangers,own,vrid,arp"
     )]
     pub(crate) flood: Vec<Kind>,
     /// Advertisement interval, in steps of 10ms
@@ -118,7 +118,7 @@ impl Trial {
         match self {
             Self::Load(Burden::Packets) => busy::packets(&rig.a, &rig.b),
             Self::Load(_) => Vec::new(),
-            Self::Flood(kind) => kind.frame(&rig.third, router).into_iter().collect(),
+            Self::Flood(kind) => kind.frames(&rig.third, router),
         }
     }
 }

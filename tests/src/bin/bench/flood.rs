@@ -24,7 +24,8 @@ pub(crate) const ABOUT: About = About {
     method: "A master and its backup at 10 ms, and a third host that sends forged frames as fast as \
 one thread on the same machine can: for the watched VRID with TTL 254, two bytes short of an \
 address, of the other version, with a wrong checksum, with a wrong password (VRRPv2, which has a \
-password, at its shortest interval of 1 s), valid but of a lower priority, valid and with the \
+password, at its shortest interval of 1 s), valid but of a lower priority, the same from 200 \
+sources, valid and with the \
 master's own address as source; valid for another VRID; and gratuitous ARP for the virtual \
 address. The sender is bound to the daemons' own scheduling group, and the more a daemon does \
 with what it is sent, the less the sender gets to send.",
@@ -90,6 +91,8 @@ pub(crate) enum Kind {
     Password,
     /// Nothing, but a lower priority than anybody's
     Lower,
+    /// The same, from 200 sources
+    Strangers,
     /// The master's own address as source
     Own,
     /// Nothing, but a VRID that nobody here has
@@ -108,6 +111,7 @@ impl Kind {
             Self::Checksum => "wrong checksum",
             Self::Password => "wrong password",
             Self::Lower => "lower priority",
+            Self::Strangers => "lower priority, 200 sources",
             Self::Own => "own source address",
             Self::Vrid => "unknown VRID",
             Self::Arp => "ARP for the address",
@@ -130,8 +134,8 @@ impl Kind {
         })
     }
 
-    /// The frame that `sender` sends.
-    pub(crate) fn frame(self, sender: &Host, router: &Router) -> Option<Vec<u8>> {
+    /// The frames that `sender` sends, one after the other.
+    pub(crate) fn frames(self, sender: &Host, router: &Router) -> Vec<Vec<u8>> {
         let honest = ForgedAdvert {
             mac: sender.mac(),
             source: ADDRESS_CLIENT,
@@ -151,9 +155,17 @@ impl Kind {
             destination: ForgedAdvert::GROUP,
         };
         let advert = match self {
-            Self::None => return None,
-            Self::Arp => return Some(forged_claim(sender.mac(), VIRTUAL)),
-            Self::Length => return Some(cut(honest.frame())),
+            Self::None => return Vec::new(),
+            Self::Arp => return vec![forged_claim(sender.mac(), VIRTUAL)],
+            Self::Length => return vec![cut(honest.frame())],
+            Self::Strangers => {
+                let sources = (1..=200).map(|last| ForgedAdvert {
+                    source: Ipv4Addr::new(192, 168, 9, last),
+                    priority: PRIORITY_B - 10,
+                    ..honest.clone()
+                });
+                return sources.map(|advert| advert.frame()).collect();
+            }
             Self::Ttl => ForgedAdvert { ttl: 254, ..honest },
             Self::Version => ForgedAdvert {
                 version: 2,
@@ -183,7 +195,7 @@ impl Kind {
                 ..honest
             },
         };
-        Some(advert.frame())
+        vec![advert.frame()]
     }
 }
 
@@ -209,7 +221,7 @@ pub(crate) struct FloodArgs {
         long,
         value_delimiter = ',',
         value_enum,
-        default_value = "none,ttl,length,version,checksum,password,lower,own,vrid,arp"
+        default_value = "none,ttl,length,version,checksum,password,lower,strangers,own,vrid,arp"
     )]
     pub(crate) kind: Vec<Kind>,
     /// Advertisement interval, in steps of 10ms
@@ -258,9 +270,11 @@ fn stand(
     const BEGIN: Duration = Duration::from_millis(300);
     let router = kind.router(arguments.interval)?;
     let rig = Rig::new(contender, &[router])?;
-    let flood = match kind.frame(&rig.third, &router) {
-        Some(frame) => Some(Flood::start(&rig.third, vec![frame])?),
-        None => None,
+    let frames = kind.frames(&rig.third, &router);
+    let flood = if frames.is_empty() {
+        None
+    } else {
+        Some(Flood::start(&rig.third, frames)?)
     };
     thread::sleep(BEGIN);
     let window = rig.begin()?;
