@@ -20,6 +20,9 @@ const OBJECTS: [(&str, &str); 3] = [
 ];
 
 fn main() {
+    // perf finds tracepoints by the place of another section: that is right where code and
+    // data are as far from their places in the file as each other.
+    println!("cargo::rustc-link-arg-bins=-Wl,-z,separate-loadable-segments");
     println!("cargo::rustc-check-cfg=cfg(ebpf_stub)");
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let Some(workspace) = manifest.parent() else {

@@ -8,5 +8,6 @@ mod init;
 mod matrix;
 mod notify;
 mod prometheus;
+mod shadow;
 mod tracked;
 mod words;

@@ -43,7 +43,11 @@ fn killed_alone_it_leaves_the_address_and_release_takes_it_off() -> Tested {
     assert!(!a.has(VIRTUAL)?);
     assert!(a.has(a.address())?, "the host has lost its own address");
     let files = a.output(["ls", "-A", "/run/vip"])?.success()?;
-    assert_eq!(files, "", "something is left of it");
+    // But what was written down of it before it was killed, for whoever asks why.
+    assert!(
+        files.is_empty() || files == "recordings\n",
+        "something is left of it: {files}"
+    );
     Ok(())
 }
 

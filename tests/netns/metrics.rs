@@ -122,6 +122,57 @@ fn counters_rise_with_what_happens_on_the_wire() -> Tested {
         value(&taken, &of("vip_adverts_missed_total")) >= Some(1.0),
         "{taken}"
     );
+    let announced = "vip_takeover_phase_seconds_count{vrrp_instance=\"VI_1\",phase=\"arp\"}";
+    let taken = wait_for(b, AT, "announced", |page| {
+        value(page, announced) == Some(1.0)
+    })?;
+    let phase = |name: &str| {
+        let series =
+            format!("vip_takeover_phase_seconds_sum{{vrrp_instance=\"VI_1\",phase=\"{name}\"}}");
+        value(&taken, &series).unwrap_or_default()
+    };
+    // Three intervals of 100 ms and a skew, by the engine's clock.
+    assert!((0.36..0.37).contains(&phase("detect")), "{taken}");
+    for name in ["advert", "addresses", "arp"] {
+        assert!(phase(name) > 0.0, "{name}: {taken}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_was_lost_has_its_place() -> Tested {
+    let (pair, on_a, _on_b) = elected()?;
+    let Pair { b, .. } = &pair;
+    let master = |host| pair.wait_for_state(host, "MASTER", PATIENCE).map(drop);
+    let lost = |page: &str, place: &str| {
+        let series = format!("vip_adverts_lost_total{{vrrp_instance=\"VI_1\",place=\"{place}\"}}");
+        value(page, &series)
+    };
+    let known = of("vip_adverts_known_total");
+    wait_for(b, AT, "adverts of A", |page| {
+        value(page, &known) > Some(3.0)
+    })?;
+    pair.part(true)?;
+    master(b)?;
+    pair.part(false)?;
+    let counted = |page: &str| lost(page, "before_nic") >= Some(3.0);
+    let page = wait_for(b, AT, "what did not come", counted)?;
+    assert_eq!(lost(&page, "unknown"), Some(0.0), "{page}");
+    assert_eq!(lost(&page, "ring_full"), Some(0.0), "{page}");
+
+    // Stopped until it has lost the role, it has sent nothing meanwhile.
+    pair.wait_for_state(b, "BACKUP", PATIENCE)?;
+    let followed = value(&page, &known);
+    let page = wait_for(b, AT, "adverts of A", |page| {
+        value(page, &known) > followed.map(|count| count + 3.0)
+    })?;
+    let before = lost(&page, "sender").unwrap_or_default();
+    on_a.signal(Signal::SIGSTOP);
+    master(b)?;
+    on_a.signal(Signal::SIGCONT);
+    wait_for(b, AT, "what was not sent", |page| {
+        lost(page, "sender") >= Some(before + 3.0)
+    })?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Each rung elects and fails over, and says that it is this rung.
 
 use vip::lab::pair::{Pair, VIRTUAL, VRID};
-use vip::lab::{Host, LabError, PATIENCE, What, now};
+use vip::lab::{ForgedAdvert, Host, LabError, PATIENCE, What, Wire, now, tagged};
 use vip_tests::Tested;
 use vip_tests::scene::{Scene, fast, rung, vip_program};
 
@@ -109,6 +109,69 @@ fn a_default_drop_firewall_is_no_split_brain() -> Tested {
         scene.b_took_over(cut)?;
     }
     Ok(())
+}
+
+/// What a router of the same number says in another VLAN of a trunk is nothing to us, also
+/// where its tag lies beside the frame.
+fn another_vlan_is_another_network(beside: bool, xdp: &str, expected: &str) -> Tested {
+    let pair = Pair::new(vip_program(), xdp)?;
+    for host in [&pair.a, &pair.b, &pair.client] {
+        host.offload_tags(beside)?;
+    }
+    let scene = Scene::elect_on(pair, &fast(100), &fast(90))?;
+    assert_rungs(&scene, expected)?;
+    let Pair {
+        a, client, capture, ..
+    } = &scene.pair;
+    let better = ForgedAdvert {
+        mac: client.mac(),
+        source: client.address(),
+        ttl: 255,
+        version: 3,
+        vrid: VRID,
+        priority: 250,
+        interval: 10,
+        password: None,
+        addresses: vec![VIRTUAL],
+        checksum_error: 0,
+        destination: ForgedAdvert::GROUP,
+    };
+    let leaving = ForgedAdvert {
+        mac: a.mac(),
+        source: a.address(),
+        priority: 0,
+        ..better.clone()
+    };
+    let wire = Wire::open(client, "eth0")?;
+    let since = now();
+    for _ in 0..8 {
+        let before = now();
+        wire.send(&tagged(&better.frame(), 5))?;
+        wire.send(&tagged(&leaving.frame(), 5))?;
+        let port = a.port();
+        capture.wait_for("A's next advert", before, PATIENCE, |frame| {
+            frame.is_from(port) && frame.advert(VRID).is_some()
+        })?;
+    }
+    assert!(scene.adverts_of(&scene.pair.b, since).is_empty());
+    scene.settled()
+}
+
+#[test]
+fn another_vlan_is_another_network_to_xdp() -> Tested {
+    another_vlan_is_another_network(false, "auto", "xdp-native")?;
+    another_vlan_is_another_network(false, "generic", "xdp-generic")
+}
+
+#[test]
+fn where_tags_lie_beside_the_frames_tcx_is_taken() -> Tested {
+    another_vlan_is_another_network(true, "auto", "tcx")
+}
+
+#[test]
+fn another_vlan_is_another_network_to_the_packet_socket() -> Tested {
+    another_vlan_is_another_network(true, "off", "packet-socket")?;
+    another_vlan_is_another_network(false, "off", "packet-socket")
 }
 
 /// Moves the host's address from eth0 to `device`, made by `lines`.

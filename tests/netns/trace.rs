@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use vip::lab::pair::{Pair, VIRTUAL};
-use vip::lab::{Host, LabError, PATIENCE, Process, now};
+use vip::lab::pair::{Pair, VIRTUAL, VRID};
+use vip::lab::{ForgedAdvert, Host, LabError, PATIENCE, Process, Wire, now};
 use vip_common::time::MonoTime;
 use vip_tests::Tested;
 use vip_tests::bpf::programs_at_eth0;
@@ -129,15 +129,6 @@ fn heard(make: Make, rung: &str) -> Result<(Pair, Participant, Trace), LabError>
     Ok((pair, sender, trace))
 }
 
-/// The switch carries nothing between A and B; both keep their carrier.
-fn part(pair: &Pair, apart: bool) -> Tested {
-    let word = if apart { "on" } else { "off" };
-    let lines =
-        ["A", "B"].map(|host| format!("link set p-{host} type bridge_slave isolated {word}"));
-    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-    pair.lab.switch_ip(&lines)
-}
-
 #[test]
 fn lost_on_the_wire() -> Tested {
     for (make, rung) in [
@@ -147,9 +138,9 @@ fn lost_on_the_wire() -> Tested {
     ] {
         let (pair, _sender, trace) = heard(make, rung)?;
         let since = now();
-        part(&pair, true)?;
+        pair.part(true)?;
         sleep(A_FEW);
-        part(&pair, false)?;
+        pair.part(false)?;
         let named = trace.names("before_nic", since)?;
         assert!(named["count"].as_u64() >= Some(2), "{named}");
         assert_eq!(named["source"], pair.a.address().to_string().as_str());
@@ -264,6 +255,54 @@ fn dropped_by_the_reverse_path_filter() -> Tested {
     Ok(())
 }
 
+/// A router that does not read any more: the kernel only counts what its socket has no
+/// room for.
+#[test]
+fn a_full_receive_buffer() -> Tested {
+    let (pair, [_sender, receiver], trace) = received(Make::Keepalived)?;
+    let since = now();
+    receiver.process.signal(Signal::SIGSTOP);
+    // Those of another virtual router fill it sooner.
+    let forged = ForgedAdvert {
+        mac: pair.client.mac(),
+        source: pair.client.address(),
+        ttl: 255,
+        version: 3,
+        vrid: 99,
+        priority: 100,
+        interval: 100,
+        password: None,
+        addresses: vec![VIRTUAL],
+        checksum_error: 0,
+        destination: ForgedAdvert::GROUP,
+    };
+    let wire = Wire::open(&pair.client, "eth0")?;
+    for _ in 0..1000 {
+        wire.send(&forged.frame())?;
+    }
+    // Whose it was while both came is not known; then it is the master's alone.
+    let is_the_masters = |news: &Value| {
+        let host = news["place"] == "host" && news["reason"] == "receive_buffer";
+        host && news["vrid"] == VRID && !news["words"].to_string().contains("not counted")
+    };
+    while !trace.told(since).iter().any(is_the_masters) {
+        if now().since(since) > PATIENCE {
+            return Err(LabError::TooLate {
+                what: format!("a full receive buffer: {}", trace.0.stdout()),
+                bound: PATIENCE,
+            });
+        }
+        sleep(Duration::from_millis(10));
+    }
+    receiver.process.signal(Signal::SIGCONT);
+    let summary = trace.ends()?;
+    let senders = summary["senders"].as_array().cloned().unwrap_or_default();
+    let of_master = senders.iter().find(|one| one["vrid"] == VRID);
+    let lost = of_master.and_then(|one| one["losses"]["host_receive_buffer"].as_u64());
+    assert!(lost >= Some(1), "{summary}");
+    Ok(())
+}
+
 #[test]
 fn refused_by_vips_filter_and_not_lost_on_the_wire() -> Tested {
     let (pair, _routers, trace) = received(Make::Vip)?;
@@ -356,5 +395,43 @@ fn what_cannot_be_had_is_refused_with_its_exit_code() -> Tested {
     let absent = pair.vip(&pair.b, &["trace", "-i", "eth7"])?;
     assert_eq!(absent.wait(PATIENCE)?.code, Some(5), "{}", absent.stderr());
     assert!(absent.stderr().contains("eth7"), "{}", absent.stderr());
+    Ok(())
+}
+
+/// Whoever looks on with perf or bpftrace finds in the program what is written down, and
+/// nothing else.
+#[test]
+fn the_program_has_the_tracepoints_of_the_document() -> Tested {
+    const NOTE: &[u8] = b"stapsdt\0";
+    /// In a note, before the names: where it is, and two other addresses.
+    const ADDRESSES: usize = 3 * size_of::<u64>();
+    let program = std::fs::read(vip_program()).map_err(|source| LabError::System {
+        step: "read the program",
+        source,
+    })?;
+    let starts = program.windows(NOTE.len()).enumerate();
+    let starts = starts.filter(|(_, window)| *window == NOTE);
+    let notes = starts.filter_map(|(at, _)| {
+        let (addresses, names) = program
+            .get(at + NOTE.len()..)?
+            .split_at_checked(ADDRESSES)?;
+        let address = u64::from_ne_bytes(*addresses.first_chunk()?);
+        let mut words = names.split(|byte| *byte == 0);
+        let [provider, name] = [words.next()?, words.next()?];
+        let name = String::from_utf8_lossy(name).into_owned();
+        (provider == b"vip").then_some((name, address))
+    });
+    let notes: Vec<(String, u64)> = notes.collect();
+    // Each in one place, which the linker has not thrown away.
+    assert!(notes.iter().all(|(_, at)| *at > 0x1000), "{notes:?}");
+    let there: BTreeSet<String> = notes.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(there.len(), notes.len(), "{notes:?}");
+    let document = include_str!("../../docs/trace.md");
+    let rows = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `vip:"));
+    let written = rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned()));
+    assert_eq!(there, written.collect());
+    assert!(there.contains("state_changed"), "{there:?}");
     Ok(())
 }

@@ -10,6 +10,7 @@
     reason = "what cannot be is a failure of the test"
 )]
 
+mod cases;
 mod chaos;
 mod groups;
 mod handover;

@@ -80,14 +80,18 @@ impl Scene {
         Ok(scene)
     }
 
-    /// A is MASTER with the address, B is BACKUP without.
+    /// A is MASTER with the address, B is BACKUP without and has heard A.
     ///
     /// # Errors
     /// When it does not become so in time.
     pub fn settled(&self) -> Result<(), LabError> {
         let Pair { a, b, .. } = &self.pair;
         self.pair.wait_for_state(a, "MASTER", PATIENCE)?;
-        self.pair.wait_for_state(b, "BACKUP", PATIENCE)?;
+        self.pair
+            .wait_for_status(b, "A is followed", PATIENCE, |status| {
+                let instance = &status["instances"][0];
+                instance["state"] == "BACKUP" && instance["master"].is_object()
+            })?;
         self.wait_for_address(a, true)?;
         self.wait_for_address(b, false)
     }

@@ -285,8 +285,11 @@ fn check_records(case: &Case, records: &[Record], start: MonoTime, end: MonoTime
 
 /// A refusal is remembered by its source.
 fn check_refused(case: &Case, bench: &Bench, start: MonoTime, end: MonoTime) {
-    let refused = (0..CAPACITY)
-        .flat_map(|slot| bench.gauges.refused(slot))
+    let refused = bench
+        .gauges
+        .refused()
+        .into_values()
+        .flatten()
         .filter(|(_, refused)| {
             let stamp = MonoTime::from_nanos(refused.stamp);
             start <= stamp && stamp <= end

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 /// Protocol version of a virtual router.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Version {
     /// RFC 3768: IPv4 only, intervals in seconds, an optional password.
     V2 = 2,
@@ -46,6 +47,11 @@ impl Family {
 /// Virtual Router Identifier, 1 to 255.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(transparent)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "u8", into = "u8")
+)]
 pub struct Vrid(u8);
 
 impl Vrid {
@@ -62,6 +68,20 @@ impl Vrid {
     }
 }
 
+impl TryFrom<u8> for Vrid {
+    type Error = &'static str;
+
+    fn try_from(id: u8) -> Result<Self, Self::Error> {
+        Self::new(id).ok_or("a VRID is 1 to 255")
+    }
+}
+
+impl From<Vrid> for u8 {
+    fn from(vrid: Vrid) -> Self {
+        vrid.0
+    }
+}
+
 impl fmt::Display for Vrid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -72,6 +92,7 @@ impl fmt::Display for Vrid {
 /// Router has stopped taking part (RFC 9568 section 5.2.4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(transparent)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Priority(u8);
 
 impl Priority {

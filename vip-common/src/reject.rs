@@ -11,6 +11,11 @@ macro_rules! reasons {
         /// Why a packet that names one of our virtual routers was refused.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u8)]
+        #[cfg_attr(
+            feature = "serde",
+            derive(serde::Serialize, serde::Deserialize),
+            serde(rename_all = "snake_case")
+        )]
         pub enum RejectReason {
             $($(#[$doc])* $name = $value,)*
         }

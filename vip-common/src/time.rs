@@ -14,6 +14,7 @@ use crate::ids::{Priority, Version};
 /// kernel stamps frames with (`bpf_ktime_get_ns`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MonoTime(u64);
 
 impl MonoTime {
@@ -74,6 +75,11 @@ impl fmt::Debug for MonoTime {
 /// Max Advertise Interval. Version 2 speaks whole seconds: multiples of 100.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(transparent)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "u16", into = "u16")
+)]
 pub struct Centis(u16);
 
 impl Centis {
@@ -110,6 +116,20 @@ impl Centis {
     #[must_use]
     pub const fn span(self) -> Duration {
         Duration::from_millis(self.0 as u64 * 10)
+    }
+}
+
+impl TryFrom<u16> for Centis {
+    type Error = &'static str;
+
+    fn try_from(centis: u16) -> Result<Self, Self::Error> {
+        Self::new(centis).ok_or("an interval is 1 to 25500 centiseconds")
+    }
+}
+
+impl From<Centis> for u16 {
+    fn from(centis: Centis) -> Self {
+        centis.0
     }
 }
 

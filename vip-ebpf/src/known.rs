@@ -211,7 +211,10 @@ fn is_watched(watch: *mut Watch, generation: u64, silence: u64) -> bool {
     false
 }
 
-/// Makes the timer, if it was none, and starts it.
+/// Makes the timer, if it was none, and starts it. The kernel makes one of memory that it
+/// has at hand, and since 6.18 waits for none: where a thousand are wanted at once, right
+/// after a start, there is none for most. Then the advert is told as ever, and the next one
+/// tries again; it takes some ten seconds until all have theirs.
 #[inline(never)]
 fn start(watch: *mut Watch, silence: u64) -> bool {
     // SAFETY: the timer is of that map, and the callback has the signature that

@@ -3,6 +3,7 @@
 
 use core::arch::asm;
 
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, RingBuf};
 use vip_common::layout::{
@@ -14,9 +15,11 @@ use vip_common::layout::{
 #[map]
 pub static ROUTERS: HashMap<RouterKey, RouterEntry> = HashMap::with_max_entries(1, 0);
 
-/// Which addresses are ours, and who may speak for them.
+/// Which addresses are ours, and who may speak for them. There is room for many more
+/// than there are, for a reload: it takes memory only when it is used.
 #[map]
-pub static ADDRESSES: HashMap<AddressKey, AddressEntry> = HashMap::with_max_entries(1, 0);
+pub static ADDRESSES: HashMap<AddressKey, AddressEntry> =
+    HashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 
 /// The last stranger who claimed an address, by router.
 #[map]
@@ -28,9 +31,9 @@ pub static CLAIMS: Array<Claim> = Array::with_max_entries(1, 0);
 pub static REFUSED: LruHashMap<RefusedKey, Refused> =
     LruHashMap::with_max_entries(REFUSED_SOURCES, 0);
 
-/// Counters by router.
+/// Counters by router. Whoever reads them reads many: without a system call for each.
 #[map]
-pub static COUNTERS: Array<u64> = Array::with_max_entries(Counter::PER_ROUTER, 0);
+pub static COUNTERS: Array<u64> = Array::with_max_entries(Counter::PER_ROUTER, BPF_F_MMAPABLE);
 
 /// What the engine is to hear of at once.
 #[map]

@@ -13,11 +13,15 @@ use vip_common::time::Centis;
 
 use crate::command::demo::DemoArgs;
 use crate::command::init::wish::{Interface, Moving, interval, name};
+use crate::command::top::TopArgs;
 use crate::command::trace::TraceArgs;
 use crate::dataplane::{STUB, Wanted};
 
 /// Where a daemon keeps its lock, its socket and the list of what it installed.
 pub const RUNTIME_DIR: &str = "/run/vip";
+
+/// The same of one that only compares, which disturbs no other.
+pub const SHADOW_DIR: &str = "/run/vip-shadow";
 
 const VERSION: &str = if STUB {
     concat!(env!("CARGO_PKG_VERSION"), "\nNIC program: absent (stub)")
@@ -54,6 +58,10 @@ pub enum Command {
     Init(InitArgs),
     /// Ask a running daemon how it is
     Status(StatusArgs),
+    /// Why an instance changed its state: what was seen, what was missing, what was decided
+    Why(WhyArgs),
+    /// Show all instances of a running daemon from moment to moment
+    Top(TopArgs),
     /// Which host of the LAN has an address: asks and listens; needs no daemon and no
     /// configuration
     Who(WhoArgs),
@@ -94,8 +102,14 @@ pub struct RunArgs {
     /// How adverts are taken off the wire
     #[arg(long, value_name = "RUNG", env = "VIP_XDP", default_value = "auto")]
     pub xdp: Wanted,
+    /// Send nothing, change nothing, run no notify script: elect beside the keepalived that runs
+    /// here, with its file, and tell of each decision that it makes differently. Ends with exit
+    /// code 3 if there was one. By a packet socket, in /run/vip-shadow; checks are made
+    #[arg(long, conflicts_with_all = ["metrics", "metrics_file"])]
+    pub shadow: bool,
     /// Directory of this daemon, so that several run on one host
-    #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
+    #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR,
+        default_value_if("shadow", "true", SHADOW_DIR))]
     pub runtime_dir: PathBuf,
     /// Answer HTTP for metrics there, like 127.0.0.1:9650 or [::1]:9650; whoever reaches it may
     /// read them [default: not at all]
@@ -107,6 +121,10 @@ pub struct RunArgs {
     /// How often that file is written anew
     #[arg(long, value_name = "TIME", env = "VIP_METRICS_EVERY", default_value = "15s", value_parser = listening)]
     pub metrics_every: Duration,
+    /// Where is written why states change, for `vip why` [default: `recordings` in the runtime
+    /// directory]
+    #[arg(long, value_name = "DIR", env = "VIP_RECORDINGS")]
+    pub recordings: Option<PathBuf>,
     /// Refuse to start on any error in the configuration
     #[arg(long, env = "VIP_STRICT", value_parser = BoolishValueParser::new())]
     pub strict: bool,
@@ -239,10 +257,38 @@ pub struct StatusArgs {
     /// Print the document instead of text
     #[arg(long)]
     pub json: bool,
+    /// Go on with a line for each event, until the daemon ends (exit code 6)
+    #[arg(short, long, conflicts_with = "is")]
+    pub follow: bool,
     /// Say nothing: exit 0 if all named instances are in this state, 3 if not
     #[arg(long, value_name = "STATE", ignore_case = true, value_parser = ["MASTER", "BACKUP", "FAULT", "INIT"])]
     pub is: Option<String>,
     /// Directory of the daemon
+    #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
+    pub runtime_dir: PathBuf,
+}
+
+/// Arguments of `vip why`.
+#[derive(Args, Debug)]
+pub struct WhyArgs {
+    /// Only this instance
+    pub instance: Option<String>,
+    /// So many of the last changes, the newest at the end
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub last: u16,
+    /// Tell of this recording, of whatever host
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["instance", "last"])]
+    pub file: Option<PathBuf>,
+    /// Print the document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// For developers: let the election decide again, and show where it decides otherwise
+    #[arg(long, hide = true, conflicts_with = "json")]
+    pub replay: bool,
+    /// Where the recordings are [default: `recordings` in the runtime directory]
+    #[arg(long, value_name = "DIR", env = "VIP_RECORDINGS")]
+    pub recordings: Option<PathBuf>,
+    /// Directory of the daemon, which need not run
     #[arg(long, value_name = "DIR", env = "VIP_RUNTIME_DIR", default_value = RUNTIME_DIR)]
     pub runtime_dir: PathBuf,
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use vip::cli::{Cli, Command};
 use vip::command::{
-    check, config, demo, drain, explain, init, release, reload, run, status, take, trace, who,
+    check, config, demo, drain, explain, init, release, reload, run, status, take, top, trace, who,
+    why,
 };
 use vip::watch::{launch, warden};
 
@@ -20,7 +21,9 @@ fn main() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Who(arguments) => who::run(&arguments),
+        Command::Why(arguments) => why::run(&arguments),
         Command::Reload(arguments) => reload::run(&arguments),
         Command::Drain(arguments) => drain::drain(&arguments),
         Command::Undrain(arguments) => drain::undrain(&arguments),

@@ -2,6 +2,7 @@
 //! same for engine, hands and services, never changed while they run. A reload
 //! makes [another plan](Plan::after), in which what goes on keeps its place.
 
+mod beat;
 mod tracked;
 
 use std::collections::HashSet;
@@ -325,6 +326,7 @@ impl Plan {
         plan.statics = plan.lay_out_statics(configuration);
         plan.set_paces(configuration);
         plan.tell_ports();
+        plan.set_beats();
         plan
     }
 
@@ -614,7 +616,10 @@ impl RouterPlan {
                 .rules
                 .iter()
                 .any(|rule| !rule.no_track && rule.preference == *preference),
-            LinkEvent::Changed(_) | LinkEvent::Gone { .. } | LinkEvent::Resync => false,
+            LinkEvent::Changed(_)
+            | LinkEvent::Gone { .. }
+            | LinkEvent::Told { .. }
+            | LinkEvent::Resync => false,
         }
     }
 

@@ -2,6 +2,7 @@
 //! touches the network does so in namespaces of its own.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,10 @@ pub(crate) struct Args {
     /// In a fresh Debian root with nothing but the Rust toolchain: the demo, then every test
     #[arg(long, conflicts_with = "filters")]
     clean_room: bool,
+    /// Only let the election decide again on what is recorded in this file (`vip why` names it),
+    /// and show where it decides otherwise
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["clean_room", "filters"])]
+    case: Option<PathBuf>,
     /// Only these suites (unit, sim, xdp …), or only tests whose names contain one of these
     #[arg(
         value_name = "FILTER",
@@ -188,6 +193,9 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
     if args.clean_room {
         return clean_room::command();
     }
+    if let Some(case) = &args.case {
+        return replay(case);
+    }
     if long::is_one(&args.filters) {
         return long::command(&args.filters);
     }
@@ -211,6 +219,22 @@ pub(crate) fn command(args: &Args) -> Result<ExitCode> {
         }
     }
     Ok(ledger.finish(begin.elapsed()))
+}
+
+/// A recorder's file as a test case.
+fn replay(case: &Path) -> Result<ExitCode> {
+    setup::ensure(Purpose::Test)?;
+    let vip = build::vip(false)?;
+    let mut replay = Command::new(vip);
+    replay.args(["why", "--replay", "--file"]).arg(case);
+    let status = replay
+        .status()
+        .with_context(|| format!("cannot start `{}`", shell::line(&replay)))?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Names of suites choose suites; any other word chooses tests by their names.

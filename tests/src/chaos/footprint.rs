@@ -120,6 +120,10 @@ fn list(directory: &Path, files: &mut Vec<String>) -> std::io::Result<()> {
     }
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
+        // What is written down for a person is no leftover, and bounded by itself.
+        if path.ends_with("recordings") {
+            continue;
+        }
         files.push(format!("file {}", path.display()));
         if path.is_dir() {
             list(&path, files)?;

@@ -12,6 +12,11 @@ use crate::time::{Centis, MonoTime};
 
 /// Something that has happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Input {
     /// The interface is up, has a primary address, and we hear what arrives on
     /// it. Said again with another primary address, only that is taken over.
@@ -106,6 +111,11 @@ pub enum Input {
 
 /// Why a router takes no part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Fault {
     /// Nobody has said yet that it can.
     Starting,
@@ -154,6 +164,11 @@ impl Fault {
 
 /// Something for the shell to do, in the order given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Action {
     /// Send an advert now.
     SendAdvert {
@@ -194,6 +209,11 @@ pub enum Action {
 
 /// News.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Report {
     /// The state changed, or the fault within Initialize did.
     Transition {
@@ -249,6 +269,11 @@ pub enum Report {
 
 /// The reason of a transition, with the numbers that explain it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Why {
     /// Able for the first time.
     Started,
@@ -318,6 +343,52 @@ pub enum Why {
     Drained,
     /// We were told to leave.
     ShutDown,
+}
+
+impl Why {
+    /// When a takeover was due: where it was one after somebody else, or after nobody.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<MonoTime> {
+        match self {
+            Self::ActiveDownTimerExpired { deadline, .. }
+            | Self::ActiveResigned { deadline, .. }
+            | Self::Preempting { deadline, .. } => Some(*deadline),
+            Self::Started
+            | Self::Recovered { .. }
+            | Self::AddressOwner
+            | Self::HigherPriority { .. }
+            | Self::HigherAddress { .. }
+            | Self::Fault(_)
+            | Self::AddressesFailed { .. }
+            | Self::Taken
+            | Self::NoSuccessor
+            | Self::GroupFellBack
+            | Self::Drained
+            | Self::ShutDown => None,
+        }
+    }
+
+    /// The last advert of whoever is succeeded, where its silence, or its leave, is why.
+    #[must_use]
+    pub const fn last_advert(&self) -> Option<MonoTime> {
+        match self {
+            Self::ActiveDownTimerExpired { last_advert, .. } => *last_advert,
+            Self::ActiveResigned { stamp, .. } => Some(*stamp),
+            Self::Started
+            | Self::Recovered { .. }
+            | Self::AddressOwner
+            | Self::Preempting { .. }
+            | Self::HigherPriority { .. }
+            | Self::HigherAddress { .. }
+            | Self::Fault(_)
+            | Self::AddressesFailed { .. }
+            | Self::Taken
+            | Self::NoSuccessor
+            | Self::GroupFellBack
+            | Self::Drained
+            | Self::ShutDown => None,
+        }
+    }
 }
 
 /// Actions that were not taken yet, in order, inline.

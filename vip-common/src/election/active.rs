@@ -7,6 +7,7 @@ use crate::time::{Centis, MonoTime};
 
 /// Holding the addresses.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Active {
     /// When we became Active.
     pub since: MonoTime,
@@ -28,6 +29,7 @@ pub struct Active {
 /// Another router that advertises the owner's priority, although its address
 /// is lower than ours and it should have yielded.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Rival {
     since: MonoTime,
     last: MonoTime,
@@ -47,7 +49,7 @@ impl Active {
         Self {
             since: now,
             last_advert: now,
-            next_advert: now + params.adver_interval.span(),
+            next_advert: params.second_advert(now),
             addresses,
             last_answer: None,
             owed_answer: None,
@@ -110,6 +112,15 @@ impl Active {
         true
     }
 
+    /// See [`super::VirtualRouter::only_advertises`].
+    pub(super) fn only_advertises(&self, now: MonoTime, params: &Params) -> bool {
+        let next = self.next_advert + params.adver_interval.span();
+        let else_due = self.addresses.next_deadline();
+        (self.next_advert..next).contains(&now)
+            && self.owed_answer.is_none()
+            && else_due.is_none_or(|due| now < due)
+    }
+
     /// Whether an answer may be sent now; if so it counts as sent. If not, it
     /// is owed, so that a flood is not amplified and yet no router goes
     /// unanswered: one answer per half interval.
@@ -140,6 +151,11 @@ impl Active {
 
 /// How far the addresses of an Active Router have come.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Addresses {
     /// Not acknowledged yet; announcing them would be a lie.
     Installing,
@@ -166,6 +182,7 @@ impl Addresses {
 
 /// The schedule of gratuitous ARP for installed addresses.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Announced {
     /// When the addresses were last announced.
     pub last: MonoTime,

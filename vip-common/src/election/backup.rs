@@ -9,6 +9,7 @@ use crate::time::{Centis, MonoTime};
 
 /// Watching the Active Router.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Backup {
     /// When we became Backup.
     pub since: MonoTime,
@@ -287,6 +288,11 @@ impl Backup {
 /// What a Backup knows of its own hearing. A silence is evidence against the
 /// Active Router only where an advert would have been heard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Ear {
     /// The silence is too short to doubt.
     Unasked {

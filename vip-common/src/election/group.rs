@@ -113,6 +113,11 @@ pub enum Holding {
 
 /// What all members of a group are to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Order {
     /// Take no part: one member cannot.
     StayOut,

@@ -14,6 +14,7 @@ use crate::time::MonoTime;
 /// they heard of it are still served. They go at [`LettingGo::until`] in any
 /// case, and at once if we become unable to take part.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LettingGo {
     /// When the role was given up.
     pub since: MonoTime,

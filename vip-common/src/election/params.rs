@@ -9,6 +9,7 @@ use crate::time::{Centis, MonoTime, active_down_interval, skew_time};
 /// (RFC 9568 section 6.1). Changed by
 /// [`VirtualRouter::reconfigure`](super::VirtualRouter::reconfigure).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// Virtual Router Identifier.
     pub vrid: Vrid,
@@ -18,6 +19,11 @@ pub struct Params {
     pub priority: Priority,
     /// Our own interval between adverts as Active.
     pub adver_interval: Centis,
+    /// As Active: where on the clock the adverts after the first one lie, an interval
+    /// from each other. Routers that share it are sent together, and the second advert
+    /// comes sooner than an interval after the first. Without it they lie on a grid from
+    /// the first, which is what RFC 9568 says and what a single router does.
+    pub beat: Option<Duration>,
     /// Preempt_Mode: whether we replace an Active Router of lower priority.
     /// The address owner always does.
     pub preempt: bool,
@@ -60,6 +66,7 @@ impl Params {
             version,
             priority,
             adver_interval,
+            beat: None,
             preempt: true,
             preempt_delay: Duration::ZERO,
             down_timer_adverts: 3,
@@ -71,6 +78,19 @@ impl Params {
             group_succession: Duration::ZERO,
             garp: Garp::default(),
         }
+    }
+
+    /// When the next advert is due after the first one, which was sent `now`: never more
+    /// than an interval later.
+    #[must_use]
+    pub fn second_advert(&self, now: MonoTime) -> MonoTime {
+        let interval = self.adver_interval.span();
+        let Some(beat) = self.beat else {
+            return now + interval;
+        };
+        let into = (now + interval).since(MonoTime::ZERO + beat).as_nanos();
+        let past = into.checked_rem(interval.as_nanos()).unwrap_or(0);
+        now + interval - Duration::from_nanos(u64::try_from(past).unwrap_or(0))
     }
 
     /// Whether this router owns the virtual addresses.
@@ -130,6 +150,7 @@ impl Params {
 
 /// The schedule of gratuitous ARP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Garp {
     /// Rounds over all addresses once they are installed; zero sends none.
     pub repeat: u8,

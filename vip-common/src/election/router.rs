@@ -10,11 +10,12 @@ use super::params::Params;
 use super::standing::{Giving, Standing};
 use super::state::{Heard, Initialize, State};
 use crate::ids::Priority;
-use crate::time::MonoTime;
+use crate::time::{Centis, MonoTime};
 
 /// One virtual router's part in the election. See the [module](super) for how
 /// to drive it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VirtualRouter {
     /// As configured.
     pub(super) params: Params,
@@ -32,6 +33,7 @@ pub struct VirtualRouter {
     pub(super) generation: u32,
     pub(super) failed_installs: u32,
     pub(super) clock: MonoTime,
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub(super) actions: ActionQueue,
 }
 
@@ -314,6 +316,36 @@ impl VirtualRouter {
         match &self.state {
             State::Backup(backup) if self.letting_go.is_none() => backup.steadily_follows(),
             State::Backup(_) | State::Initialize(_) | State::Active(_) => None,
+        }
+    }
+
+    /// Whether this advert would do no more than begin the same silence anew: it is one
+    /// more of those that are [followed steadily](Self::steadily_follows).
+    #[must_use]
+    pub fn goes_on_with(&self, heard: Heard, interval: Centis) -> bool {
+        let State::Backup(backup) = &self.state else {
+            return false;
+        };
+        let is_replaced = heard.priority < self.counted.priority && self.counted.preempts();
+        let followed = self.steadily_follows();
+        !is_replaced
+            && !heard.priority.is_resign()
+            && self.params.learned(interval) == backup.active_adver_interval
+            && followed.is_some_and(|last| {
+                (last.source, last.priority) == (heard.source, heard.priority)
+                    && last.stamp <= heard.stamp
+            })
+    }
+
+    /// Whether [`VirtualRouter::handle_timeout`] would now do nothing but send the advert
+    /// that is due on its grid.
+    #[must_use]
+    pub fn only_advertises(&self, now: MonoTime) -> bool {
+        match &self.state {
+            State::Active(active) if self.letting_go.is_none() => {
+                active.only_advertises(now, &self.counted)
+            }
+            State::Active(_) | State::Backup(_) | State::Initialize(_) => false,
         }
     }
 

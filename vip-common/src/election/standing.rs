@@ -12,6 +12,7 @@ use crate::time::MonoTime;
 
 /// What we were told.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Standing {
     /// What the shell says is in the way.
     pub(super) obstacle: Option<Fault>,

@@ -11,6 +11,11 @@ use crate::time::MonoTime;
 
 /// State of a virtual router (RFC 9568 section 6.3).
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum State {
     /// Takes no part.
     Initialize(Initialize),
@@ -42,6 +47,11 @@ impl State {
 
 /// The name of a state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum StateName {
     /// Takes no part.
     Initialize,
@@ -53,6 +63,7 @@ pub enum StateName {
 
 /// Taking no part, for a reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Initialize {
     /// The reason.
     pub fault: Fault,
@@ -62,6 +73,7 @@ pub struct Initialize {
 
 /// An advert that was heard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Heard {
     /// Who sent it.
     pub source: IpAddr,

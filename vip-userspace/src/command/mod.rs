@@ -13,5 +13,7 @@ pub mod reload;
 pub mod run;
 pub mod status;
 pub mod take;
+pub mod top;
 pub mod trace;
 pub mod who;
+pub mod why;

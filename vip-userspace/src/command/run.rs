@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use nix::fcntl::{Flock, FlockArg};
@@ -12,7 +13,7 @@ use vip_common::ids::Priority;
 
 use crate::cli::RunArgs;
 use crate::config::{ReadError, Severity};
-use crate::dataplane::{Ear, Ears};
+use crate::dataplane::{Ear, Ears, Wanted};
 use crate::engine::class::{self, Class, Granted, Role};
 use crate::engine::published::{Published, Snapshot};
 use crate::engine::queue::{Wake, queue};
@@ -20,7 +21,9 @@ use crate::engine::reader::LinkReader;
 use crate::engine::{Engine, Links, rt};
 use crate::error::{Exit, Failure};
 use crate::kernel::hands::{Hands, Note};
-use crate::kernel::{Assignment, Inventory, Link, Monitor, NetlinkKernel, hold_protocol_112};
+use crate::kernel::{
+    Assignment, Inventory, Kernel, Link, Monitor, NetlinkKernel, Untouched, hold_protocol_112,
+};
 use crate::plan::{Current, Plan};
 use crate::privs;
 use crate::services::control::Control;
@@ -28,7 +31,10 @@ use crate::services::log::{Level, Log};
 use crate::services::metrics::{self, Metrics};
 use crate::services::notify::Notify;
 use crate::services::orders::Orders;
+use crate::services::recorder::Recorder;
+use crate::services::recorder::archive::{self, Archive};
 use crate::services::reload::{Candidate, Source};
+use crate::services::shadow::Shadow;
 use crate::services::{self, Services};
 
 use super::look;
@@ -44,7 +50,8 @@ const NOTES: usize = 256;
 /// Runs until it is told to leave.
 ///
 /// # Errors
-/// Each with a sentence and its exit code: configuration (4), capabilities or
+/// A shadow that has found a difference ends with 3. Failures have
+/// each a sentence and an exit code: configuration (4), capabilities or
 /// kernel (5), already running or somebody else's VRID (7), or a failure
 /// while running (1).
 pub fn run(arguments: &RunArgs) -> Result<Exit, Failure> {
@@ -67,16 +74,30 @@ fn run_logged(arguments: &RunArgs, log: &Log) -> Result<Exit, Failure> {
     let links = inventory
         .all()
         .map_err(|error| failed("cannot ask for the interfaces", &error))?;
+    let read = (source, running);
+    if arguments.shadow {
+        let line = "SHADOW: sends nothing and changes nothing here; what the other daemon does is compared with what vip would do";
+        log.line(Level::Notice, line);
+        let kernel = Box::new(Untouched);
+        return serve(
+            arguments,
+            read,
+            plan,
+            kernel,
+            &links,
+            Vec::new(),
+            log.clone(),
+        );
+    }
     let warnings = look::before_speaking(&plan, &links)?;
     for warning in &warnings {
         log.line(Level::Warning, warning);
     }
-    let kernel = tidy(&arguments.runtime_dir, &plan, &links, log)?;
+    let kernel = Box::new(tidy(&arguments.runtime_dir, &plan, &links, log)?);
     let hold = hold_protocol_112().map_err(|error| failed("cannot hold a VRRP socket", &error))?;
-    let read = (source, running);
     let done = serve(arguments, read, plan, kernel, &links, warnings, log.clone());
     drop(hold);
-    done.map(|()| Exit::Done)
+    done
 }
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> Failure {
@@ -195,11 +216,11 @@ fn serve(
     arguments: &RunArgs,
     (source, running): (Source, Candidate),
     plan: Arc<Plan>,
-    kernel: NetlinkKernel,
+    kernel: Box<dyn Kernel>,
     links: &[Link],
     warnings: Vec<String>,
     log: Log,
-) -> Result<(), Failure> {
+) -> Result<Exit, Failure> {
     let capacity = u32::try_from(room_for(plan.routers.len())).unwrap_or(u32::MAX);
     let addresses = plan
         .routers
@@ -207,7 +228,13 @@ fn serve(
         .map(|router| router.all_addresses().count());
     let room_for_addresses = room_for(addresses.sum());
     let addresses = u32::try_from(room_for_addresses).unwrap_or(u32::MAX);
-    let (mut ears, ring) = Ears::load(arguments.xdp, capacity, addresses)
+    // At the NIC our program would drop what the other daemon is to see.
+    let xdp = if arguments.shadow {
+        Wanted::Off
+    } else {
+        arguments.xdp
+    };
+    let (mut ears, ring) = Ears::load(xdp, capacity, addresses)
         .map_err(|error| Failure::new(Exit::Host, error.to_string()))?;
     let gauges = ears.gauges();
     let nic_log = ears
@@ -278,13 +305,18 @@ fn serve(
     });
     let hands = Hands::new(
         Arc::clone(&plan),
-        Box::new(kernel),
+        kernel,
         ears,
         (requests, hands_wake),
         outcomes_in,
         tell,
     )
     .map_err(|error| failed("cannot set up the hands", &error))?;
+    let hands = if arguments.shadow {
+        hands.silenced()
+    } else {
+        hands
+    };
 
     let hands = hands
         .start()
@@ -297,17 +329,49 @@ fn serve(
     };
     log.line(level, &granted.to_string());
     let mut reader = LinkReader::new(current.clone(), Arc::clone(&published), links, news_in);
-    let monitor = Monitor::start(move |event| reader.read(&event))
-        .map_err(|error| failed("cannot follow the interfaces", &error))?;
+    let (shadow, onlooker) = if arguments.shadow {
+        reader = reader.shadowing();
+        let (shadow, onlooker) = Shadow::new();
+        (Some(shadow), Some(onlooker))
+    } else {
+        (None, None)
+    };
+    let differences = shadow.as_ref().map(Shadow::differences);
+    let follow = move |event| {
+        reader.read(&event);
+        if let Some(onlooker) = &onlooker {
+            onlooker.read(&event);
+        }
+    };
+    let monitor =
+        Monitor::start(follow).map_err(|error| failed("cannot follow the interfaces", &error))?;
 
     let notify =
         Notify::start(&log).map_err(|error| failed("cannot start what runs scripts", &error))?;
+    let recordings = arguments.recordings.clone();
+    let recordings = recordings.unwrap_or_else(|| arguments.runtime_dir.join(archive::DIRECTORY));
+    let recorder = Recorder::new(
+        Archive::at(recordings),
+        Arc::clone(&published),
+        gauges.clone(),
+        granted.to_string(),
+        log.clone(),
+    );
+    let notify = if arguments.shadow {
+        notify.muted()
+    } else {
+        notify
+    };
     let services = Services {
         plan,
         current,
         published,
         gauges,
-        wanted: arguments.xdp,
+        wanted: if arguments.shadow {
+            Wanted::Auto
+        } else {
+            arguments.xdp
+        },
         reports: (reports, services_wake),
         notes,
         commands,
@@ -323,17 +387,22 @@ fn serve(
         orders,
         notify,
         metrics,
+        recorder,
+        shadow,
     };
-    let (ended, farewell) = services.run(|| engine.is_finished());
+    let (ended, farewell, last_page) = services.run(|| engine.is_finished());
     // The engine says good-bye on the wire, then the hands give the addresses
     // back and close the ears.
     let engine = join(engine, "the engine");
     let hands = join(hands, "the thread that moves the addresses");
     drop(monitor);
     farewell.tell();
+    last_page.write();
     ended
         .and(engine.and_then(|ran| ran.map_err(|error| failed("the engine failed", &error))))
-        .and(hands)
+        .and(hands)?;
+    let differs = differences.is_some_and(|count| count.load(Ordering::Relaxed) > 0);
+    Ok(if differs { Exit::No } else { Exit::Done })
 }
 
 /// Places for so many routers or addresses, with some to spare for reloads: what

@@ -358,7 +358,12 @@ fn is_wanted(arguments: &TraceArgs, interface: &Interface) -> bool {
 
 fn note(book: &mut Book, found: Found) -> Vec<News> {
     book.note_listener(found.has_listener);
-    found
-        .daemon
-        .map_or_else(Vec::new, |daemon| book.hear_daemon(daemon))
+    let mut news = book.hear_overflows(found.taken, &found.overflows);
+    news.extend(
+        found
+            .daemon
+            .into_iter()
+            .flat_map(|daemon| book.hear_daemon(daemon)),
+    );
+    news
 }

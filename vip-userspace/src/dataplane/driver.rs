@@ -36,6 +36,28 @@ pub(super) fn resets_on_attach(driver: &str) -> bool {
     RESETTING.contains(&driver)
 }
 
+/// What counts of a device where a program is to be attached to it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Device {
+    /// Its driver, if it tells it (`ethtool -i`).
+    pub(super) driver: Option<String>,
+    /// Whether it may take the tag of a VLAN out of a frame and hand it over beside it
+    /// (`rx-vlan-offload`), where XDP does not see it: a frame of another network looks like
+    /// one of ours. Also where it does not say.
+    pub(super) tags_beside: bool,
+}
+
+impl Device {
+    /// Of this interface.
+    pub(super) fn of(interface: &str) -> Self {
+        let flags = vlan_flags(interface);
+        Self {
+            driver: name(interface),
+            tags_beside: flags.is_none_or(|flags| flags & RX_VLAN != 0),
+        }
+    }
+}
+
 /// `struct ethtool_drvinfo`, as far as it is read.
 #[repr(C)]
 struct DriverInfo {
@@ -47,26 +69,31 @@ struct DriverInfo {
 
 const _: () = assert!(size_of::<DriverInfo>() == 196);
 
+/// `struct ethtool_value`.
+#[repr(C)]
+struct Flags {
+    command: u32,
+    value: u32,
+}
+
+const RX_VLAN: u32 = 1 << 8;
+const TX_VLAN: u32 = 1 << 7;
+
 /// `struct ifreq` with a pointer in its union.
 #[repr(C)]
-struct Request {
+struct Request<T> {
     name: [u8; libc::IFNAMSIZ],
-    data: *mut DriverInfo,
+    data: *mut T,
     rest: [u8; 16],
 }
 
-/// The name of the driver, if the device tells it (`ethtool -i`).
-pub(super) fn name(interface: &str) -> Option<String> {
-    const ETHTOOL_GDRVINFO: u32 = 3;
+/// Asks the driver of an interface, which answers in `data`: a structure that begins with
+/// its command.
+fn ethtool<T>(interface: &str, data: &mut T) -> Option<()> {
     const SIOCETHTOOL: libc::Ioctl = 0x8946;
-    let mut info = DriverInfo {
-        command: ETHTOOL_GDRVINFO,
-        driver: [0; 32],
-        rest: [0; 160],
-    };
     let mut request = Request {
         name: [0; libc::IFNAMSIZ],
-        data: &raw mut info,
+        data: &raw mut *data,
         rest: [0; 16],
     };
     let room = request.name.get_mut(..interface.len())?;
@@ -82,14 +109,53 @@ pub(super) fn name(interface: &str) -> Option<String> {
     )
     .ok()?;
     // SAFETY: the request is the kernel's structure, its name ends with a zero,
-    // and the structure that it points to outlives the call.
+    // and the structure that it points to is of its command and outlives the call.
     #[expect(unsafe_code, reason = "an ioctl that nobody wraps")]
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
-    if result < 0 {
-        return None;
-    }
+    (result >= 0).then_some(())
+}
+
+fn name(interface: &str) -> Option<String> {
+    const ETHTOOL_GDRVINFO: u32 = 3;
+    let mut info = DriverInfo {
+        command: ETHTOOL_GDRVINFO,
+        driver: [0; 32],
+        rest: [0; 160],
+    };
+    ethtool(interface, &mut info)?;
     let name = info.driver.split(|byte| *byte == 0).next()?;
     Some(String::from_utf8_lossy(name).into_owned())
+}
+
+fn vlan_flags(interface: &str) -> Option<u32> {
+    const ETHTOOL_GFLAGS: u32 = 0x25;
+    let mut flags = Flags {
+        command: ETHTOOL_GFLAGS,
+        value: 0,
+    };
+    ethtool(interface, &mut flags)?;
+    Some(flags.value)
+}
+
+/// Leaves the tags of VLANs in the frames, both ways, or lets the device handle them
+/// (`ethtool -K … rxvlan … txvlan …`); whether it did.
+#[must_use]
+pub fn offload_tags(interface: &str, offload: bool) -> bool {
+    const ETHTOOL_SFLAGS: u32 = 0x26;
+    let both = RX_VLAN | TX_VLAN;
+    let Some(before) = vlan_flags(interface) else {
+        return false;
+    };
+    let mut flags = Flags {
+        command: ETHTOOL_SFLAGS,
+        value: if offload {
+            before | both
+        } else {
+            before & !both
+        },
+    };
+    ethtool(interface, &mut flags).is_some()
+        && vlan_flags(interface).is_some_and(|now| now & both == if offload { both } else { 0 })
 }
 
 #[cfg(test)]
@@ -106,7 +172,13 @@ mod tests {
 
     #[test]
     fn an_interface_that_is_not_there_has_no_driver() {
-        assert_eq!(name("no-such-device"), None);
-        assert_eq!(name("a-name-longer-than-the-kernel-takes"), None);
+        let unknown = Device {
+            driver: None,
+            tags_beside: true,
+        };
+        for name in ["no-such-device", "a-name-longer-than-the-kernel-takes"] {
+            assert_eq!(Device::of(name), unknown);
+            assert!(!offload_tags(name, false));
+        }
     }
 }

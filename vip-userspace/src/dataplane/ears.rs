@@ -8,6 +8,7 @@ use std::time::Duration;
 use aya::TestRunOptions;
 use vip_common::layout::{AddressKey, RouterKey};
 
+use super::driver::Device;
 use super::ear::Ear;
 use super::error::{Deaf, EarError};
 use super::gauges::{Gauges, Maps};
@@ -17,7 +18,7 @@ use super::link::BpfLink;
 use super::logs::NicLog;
 use super::object::{Addresses, Knowing, Loaded, Programs, Routers, Shared, with_sources};
 use super::ring::RingEar;
-use super::{Port, Rung, STUB, Wanted, driver, packet, tcx, xdp};
+use super::{Port, Rung, STUB, Wanted, packet, tcx, xdp};
 
 /// The ears of this host. Dropping it detaches them all.
 pub struct Ears {
@@ -339,8 +340,16 @@ impl Ears {
         no_program: Option<String>,
     ) -> Result<(Attachment, Option<Box<dyn Ear>>), EarError> {
         let explicit = ladder::explicit(self.wanted);
+        let device = Device::of(&port.name);
         let mut reasons = Vec::new();
         let mut rung = match (&self.nic, explicit, no_program) {
+            (_, Some(rung @ (Rung::Native | Rung::Generic)), _) => {
+                // As it was told: whoever knows that there are no other VLANs may say so.
+                if device.tags_beside {
+                    reasons.push(ladder::tags_beside(&port.name));
+                }
+                rung
+            }
             (_, Some(rung), _) => rung,
             (Err(why), None, _) => {
                 reasons.push(why.clone());
@@ -351,8 +360,7 @@ impl Ears {
                 Rung::PacketSocket
             }
             (Ok(_), None, None) => {
-                let driver = driver::name(&port.name);
-                let (rung, why) = ladder::first(port, driver.as_deref());
+                let (rung, why) = ladder::first(port, &device);
                 reasons.extend(why);
                 rung
             }

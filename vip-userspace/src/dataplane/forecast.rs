@@ -1,8 +1,9 @@
 //! Which rung an interface would get, as far as that can be told without attaching
 //! anything to it.
 
+use super::driver::Device;
 use super::ladder::{self, Refusal};
-use super::{Port, Rung, STUB, driver};
+use super::{Port, Rung, STUB};
 
 /// What was seen of the host and of one interface.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,12 +23,11 @@ pub struct Seen {
 /// still refuse (for its MTU, say); then it would be one of those below.
 #[must_use]
 pub fn forecast(port: &Port, seen: Seen) -> (Rung, String) {
-    let driver = driver::name(&port.name);
-    let (rung, reasons) = descend(port, seen, STUB, driver.as_deref());
+    let (rung, reasons) = descend(port, seen, STUB, &Device::of(&port.name));
     (rung, reasons.join("; "))
 }
 
-fn descend(port: &Port, seen: Seen, stub: bool, driver: Option<&str>) -> (Rung, Vec<String>) {
+fn descend(port: &Port, seen: Seen, stub: bool, device: &Device) -> (Rung, Vec<String>) {
     if stub {
         let why = "this build has no program for the NIC".to_owned();
         return (Rung::PacketSocket, vec![why]);
@@ -36,7 +36,7 @@ fn descend(port: &Port, seen: Seen, stub: bool, driver: Option<&str>) -> (Rung, 
         let why = "no BPF (it takes CAP_BPF and CAP_PERFMON)".to_owned();
         return (Rung::PacketSocket, vec![why]);
     }
-    let (mut rung, why) = ladder::first(port, driver);
+    let (mut rung, why) = ladder::first(port, device);
     let mut reasons = Vec::from_iter(why);
     loop {
         let errno = match rung {
@@ -79,7 +79,11 @@ mod tests {
             routers: Vec::new(),
             addresses: Vec::new(),
         };
-        let (rung, reasons) = descend(&port, seen, false, driver);
+        let device = Device {
+            driver: driver.map(str::to_owned),
+            tags_beside: false,
+        };
+        let (rung, reasons) = descend(&port, seen, false, &device);
         (rung, reasons.join("; "))
     }
 

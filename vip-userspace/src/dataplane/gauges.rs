@@ -1,11 +1,14 @@
 //! What everybody may read: counters, refusals, claims.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use vip_common::layout::{Claim, Counter, Refused, RefusedKey};
 
 use super::ledger::Ledger;
-use super::object::{Claims, Counters, RefusedSources};
+use super::mapping::Mapping;
+use super::object::{Claims, RefusedSources};
 
 /// Readings of the ear, the program's and the packet sockets' together. Cheap to
 /// clone. Reading asks the kernel and allocates, so it is not for the engine.
@@ -19,7 +22,7 @@ struct Inner {
 
 /// The program's own counters.
 pub(super) struct Maps {
-    pub(super) counters: Counters,
+    pub(super) counters: Mapping,
     pub(super) refused: RefusedSources,
     pub(super) claims: Claims,
 }
@@ -34,27 +37,30 @@ impl Gauges {
     pub fn counter(&self, slot: u32, counter: Counter) -> u64 {
         let inner = &*self.0;
         let at_nic = inner.maps.as_ref().map_or(0, |maps| {
-            maps.counters.get(&counter.index(slot), 0).unwrap_or(0)
+            let cell = maps.counters.element(counter.index(slot));
+            let cell = cell.and_then(<[_]>::first);
+            cell.map_or(0, |cell| cell.load(Ordering::Relaxed))
         });
         at_nic + inner.ledger.counter(slot, counter)
     }
 
-    /// Whose adverts for the router were refused, why, how often and when
-    /// last; the latest first.
+    /// Whose adverts for the routers were refused, why, how often and when last; by
+    /// router, the latest first. One walk for all, since each looks at all there are.
     #[must_use]
-    pub fn refused(&self, slot: u32) -> Vec<(RefusedKey, Refused)> {
+    pub fn refused(&self) -> HashMap<u32, Vec<(RefusedKey, Refused)>> {
         let inner = &*self.0;
-        let mut refused: Vec<_> = inner.ledger.refused(slot).collect();
-        if let Some(maps) = &inner.maps {
-            // An entry that goes away under the walk is a source that was evicted.
-            let at_nic = maps.refused.iter().filter_map(Result::ok);
-            refused.extend(
-                at_nic
-                    .map(|(key, value)| (key.0, value.0))
-                    .filter(|(key, _)| key.slot == slot),
-            );
+        let maps = inner.maps.as_ref();
+        // An entry that goes away under the walk is a source that was evicted.
+        let at_nic = maps.map(|maps| maps.refused.iter().filter_map(Result::ok));
+        let at_nic = at_nic.into_iter().flatten();
+        let at_nic = at_nic.map(|(key, value)| (key.0, value.0));
+        let mut refused: HashMap<u32, Vec<_>> = HashMap::new();
+        for one in inner.ledger.refused().chain(at_nic) {
+            refused.entry(one.0.slot).or_default().push(one);
         }
-        refused.sort_by_key(|(_, refused)| std::cmp::Reverse(refused.stamp));
+        for of_router in refused.values_mut() {
+            of_router.sort_by_key(|(_, refused)| std::cmp::Reverse(refused.stamp));
+        }
         refused
     }
 

@@ -3,7 +3,8 @@
 
 use std::io;
 
-use super::{Port, Rung, Wanted, driver};
+use super::driver::{self, Device};
+use super::{Port, Rung, Wanted};
 
 /// Kinds of logical devices on which XDP is the wrong place: a tag lies in
 /// metadata that XDP does not see, frames belong to another device than the one
@@ -22,7 +23,7 @@ pub(super) enum Refusal {
 }
 
 /// The rung to try first under `auto`, and why not a higher one.
-pub(super) fn first(port: &Port, driver: Option<&str>) -> (Rung, Option<String>) {
+pub(super) fn first(port: &Port, device: &Device) -> (Rung, Option<String>) {
     if let Some(kind) = port.kind.as_deref().filter(|kind| LOGICAL.contains(kind)) {
         return (Rung::Tcx, Some(format!("no XDP on a {kind} device")));
     }
@@ -30,6 +31,13 @@ pub(super) fn first(port: &Port, driver: Option<&str>) -> (Rung, Option<String>)
         let why = "no XDP below VLAN devices: their tag may lie beside the frame".to_owned();
         return (Rung::Tcx, Some(why));
     }
+    if device.tags_beside {
+        return (
+            Rung::Tcx,
+            Some(format!("no XDP: {}", tags_beside(&port.name))),
+        );
+    }
+    let driver = device.driver.as_deref();
     if let Some(driver) = driver.filter(|driver| driver::resets_on_attach(driver)) {
         return (
             Rung::Generic,
@@ -40,6 +48,13 @@ pub(super) fn first(port: &Port, driver: Option<&str>) -> (Rung, Option<String>)
         );
     }
     (Rung::Native, None)
+}
+
+/// Why XDP is the wrong place where the device takes tags out of the frames.
+pub(super) fn tags_beside(interface: &str) -> String {
+    format!(
+        "the device hands the tags of VLANs over beside the frames, where XDP does not see them (rx-vlan-offload; 'ethtool -K {interface} rxvlan off' leaves them in)"
+    )
 }
 
 /// The rung asked for by name; `None` for `auto`.
@@ -121,24 +136,42 @@ mod tests {
         Refusal::Kernel(io::Error::from_raw_os_error(errno))
     }
 
+    fn driven(by: &str) -> Device {
+        Device {
+            driver: Some(by.to_owned()),
+            tags_beside: false,
+        }
+    }
+
     #[test]
     fn plain_devices_start_at_the_top_and_logical_ones_at_tcx() {
-        assert_eq!(first(&port(None, false), Some("e1000e")).0, Rung::Native);
+        assert_eq!(first(&port(None, false), &driven("e1000e")).0, Rung::Native);
         assert_eq!(
-            first(&port(Some("veth"), false), Some("veth")).0,
+            first(&port(Some("veth"), false), &driven("veth")).0,
             Rung::Native
         );
         for kind in LOGICAL {
-            let (rung, why) = first(&port(Some(kind), false), None);
+            let (rung, why) = first(&port(Some(kind), false), &Device::default());
             assert_eq!(rung, Rung::Tcx);
             assert!(why.unwrap().contains(kind));
         }
-        assert_eq!(first(&port(None, true), Some("e1000e")).0, Rung::Tcx);
+        assert_eq!(first(&port(None, true), &driven("e1000e")).0, Rung::Tcx);
+    }
+
+    #[test]
+    fn where_tags_lie_beside_the_frames_no_xdp_program_is_asked() {
+        let strips = Device {
+            tags_beside: true,
+            ..driven("ixgbe")
+        };
+        let (rung, why) = first(&port(None, false), &strips);
+        assert_eq!(rung, Rung::Tcx);
+        assert!(why.unwrap().contains("ethtool -K port rxvlan off"));
     }
 
     #[test]
     fn a_driver_that_resets_the_link_is_not_taken_natively() {
-        let (rung, why) = first(&port(None, false), Some("ixgbe"));
+        let (rung, why) = first(&port(None, false), &driven("ixgbe"));
         assert_eq!(rung, Rung::Generic);
         assert!(why.unwrap().contains("ixgbe"));
     }

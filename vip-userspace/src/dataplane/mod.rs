@@ -37,6 +37,7 @@ use std::str::FromStr;
 use vip_common::ids::MacAddr;
 use vip_common::layout::{AddressEntry, AddressKey, RouterEntry, RouterKey};
 
+pub use driver::offload_tags;
 pub use ear::{AddressNote, Ear, EarEvent, Known, Left, Memory, Repeats};
 pub use ears::{Attached, Ears, Rehearsal};
 pub use error::{Deaf, EarError};

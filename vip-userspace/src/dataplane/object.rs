@@ -23,8 +23,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vi
 /// The oldest kernel with all that the programs call (`bpf_xdp_load_bytes`).
 const KERNEL: KernelVersion = KernelVersion::new(5, 18, 0);
 
-/// Room for this many addresses of each router at least.
-const ADDRESSES_PER_ROUTER: u32 = 256;
+/// Room for this many addresses at least. The kernel takes memory for those that there
+/// are, and a little for each that there is room for.
+const FEW_ADDRESSES: u32 = 512;
 
 /// A type of the layout as aya wants it: [`Pod`] is not ours to implement on it.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +59,6 @@ pub(super) type Addresses = HashMap<MapData, Shared<AddressKey>, Shared<AddressE
 pub(super) type RefusedSources = HashMap<MapData, Shared<RefusedKey>, Shared<Refused>>;
 /// The map of strangers' claims.
 pub(super) type Claims = Array<MapData, Shared<Claim>>;
-/// The map of counters.
-pub(super) type Counters = Array<MapData, u64>;
 
 /// The loaded programs. Their maps were handed out when they were loaded.
 pub(super) struct Programs {
@@ -93,7 +92,7 @@ pub(super) struct Loaded {
     pub(super) engine_addresses: Addresses,
     pub(super) refused: RefusedSources,
     pub(super) claims: Claims,
-    pub(super) counters: Counters,
+    pub(super) counters: Mapping,
     pub(super) events: RingBuf<MapData>,
     /// None where no advert can be known.
     pub(super) lent: Option<Lent>,
@@ -111,7 +110,9 @@ impl Programs {
             return Err("this build has no program for the NIC".to_owned());
         }
         let level = log_level();
-        let addresses = capacity.saturating_mul(ADDRESSES_PER_ROUTER).max(addresses);
+        let counters = capacity.saturating_mul(Counter::PER_ROUTER);
+        // A reload may put all others in their place before they are gone.
+        let addresses = addresses.saturating_mul(2).max(FEW_ADDRESSES);
         let mut object = EbpfLoader::new()
             // No type of the running kernel is looked into.
             .btf(None)
@@ -119,7 +120,7 @@ impl Programs {
             .map_max_entries("ROUTERS", capacity)
             .map_max_entries("ADDRESSES", addresses)
             .map_max_entries("CLAIMS", capacity)
-            .map_max_entries("COUNTERS", capacity.saturating_mul(Counter::PER_ROUTER))
+            .map_max_entries("COUNTERS", counters)
             .map_max_entries("BUCKETS", capacity)
             .map_max_entries("KNOWN", capacity)
             .map_max_entries("LAST", capacity)
@@ -149,6 +150,8 @@ impl Programs {
             Some(_) => Err(()),
             None => lent(&mut object, capacity).map_err(|why| forgetful = Some(why)),
         };
+        let counters = Mapping::of::<u64>(data(take(&mut object, "COUNTERS")?)?, counters)
+            .map_err(not_shared)?;
         let addresses: MapData = data(take(&mut object, "ADDRESSES")?)?;
         Ok(Loaded {
             routers: typed(take(&mut object, "ROUTERS")?)?,
@@ -156,7 +159,7 @@ impl Programs {
             addresses: typed(Map::HashMap(addresses))?,
             refused: typed(take(&mut object, "REFUSED")?)?,
             claims: typed(take(&mut object, "CLAIMS")?)?,
-            counters: typed(take(&mut object, "COUNTERS")?)?,
+            counters,
             events: typed(take(&mut object, "EVENTS")?)?,
             lent: lent.ok(),
             programs: Self {
@@ -267,10 +270,15 @@ where
 
 /// What can be lent to so many routers.
 fn lent(object: &mut Ebpf, capacity: u32) -> Result<Lent, String> {
-    let shared = |error| format!("a map's memory cannot be shared: {error}");
-    let known = Mapping::of::<Known>(data(take(object, "KNOWN")?)?, capacity).map_err(shared)?;
-    let last = Mapping::of::<Last>(data(take(object, "LAST")?)?, capacity).map_err(shared)?;
+    let known = data(take(object, "KNOWN")?)?;
+    let known = Mapping::of::<Known>(known, capacity).map_err(not_shared)?;
+    let last = data(take(object, "LAST")?)?;
+    let last = Mapping::of::<Last>(last, capacity).map_err(not_shared)?;
     Ok(Lent::new(known, last, capacity))
+}
+
+fn not_shared(error: io::Error) -> String {
+    format!("a map's memory cannot be shared: {error}")
 }
 
 /// The bare map of a hash map or an array.

@@ -51,6 +51,7 @@ impl Engine {
                     (new.touched, new.lets_go) = (old.touched, old.lets_go);
                     let gone = std::mem::replace(&mut self.routers[slot], new);
                     self.call_in(slot);
+                    self.note_renewed(slot);
                     self.spent.extend(gone.to_peers.map(Spent::ToPeers));
                 }
                 Some(_) => {}
@@ -109,8 +110,7 @@ impl Engine {
             self.install_again(slot, rounds);
         }
         if then.params != now.params {
-            self.routers[slot].election.reconfigure(moment, now.params);
-            self.perform(slot, moment);
+            self.tell_params(slot, moment, now.params);
             self.follow_group(slot);
         }
     }

@@ -55,9 +55,7 @@ impl Engine {
         for member in &plan.groups[group].members {
             if *member != slot {
                 self.catch_up(*member);
-                let election = &mut self.routers[*member].election;
-                election.handle_input(now, Input::SiblingContested);
-                self.perform(*member, now);
+                self.tell(*member, now, Input::SiblingContested);
             }
         }
     }
@@ -85,9 +83,7 @@ impl Engine {
             };
             for member in members {
                 let now = rt::now();
-                let election = &mut self.routers[*member].election;
-                election.handle_input(now, Input::GroupOrdered { order });
-                self.perform(*member, now);
+                self.tell(*member, now, Input::GroupOrdered { order });
             }
         }
         self.ordering = false;

@@ -9,7 +9,7 @@ use vip_common::time::MonoTime;
 use vip_common::wire::vrrp::{self, ChecksumDialect};
 
 use super::known::Understood;
-use super::{Engine, Report};
+use super::{Engine, Report, tracepoints};
 use crate::dataplane::{EarEvent, Left};
 
 impl Engine {
@@ -92,6 +92,7 @@ impl Engine {
         let by_former = router.seen.by_former;
         match router.read(stamp, &header, body) {
             Ok(advert) => {
+                tracepoints::advert_received(slot, advert.priority, stamp);
                 let may_be_lent = !router.signs() && router.seen.by_former == by_former;
                 let understood = Understood {
                     source,
@@ -122,6 +123,7 @@ impl Engine {
                     priority: advert.priority,
                     interval: advert.interval,
                 };
+                self.note_number(slot, (source, stamp, advert.interval), frame);
                 self.input(slot, input);
                 if may_be_lent {
                     self.offer(slot, understood, stamp, frame);
@@ -156,7 +158,9 @@ impl Engine {
         let Some(router) = self.routers.get_mut(slot) else {
             return;
         };
+        tracepoints::advert_refused(slot, reason, stamp);
         let news = router.note_refused(source, stamp, reason);
+        self.note_refusal(slot, source, reason);
         self.touch(slot);
         if news {
             self.report(Report::Refused {

@@ -135,24 +135,29 @@ impl Engine {
             priority,
             interval,
         } = loan.advert;
+        let takeover = router.takeover();
         let (span, other_list) = router.note_repeats(source, &repeats, count);
         if let (Some(span), Some(meter)) = (span, self.published.meter(slot)) {
             let mean = span / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+            let last = repeats.before.map(|before| repeats.stamp.since(before));
+            if let Some(takeover) = takeover {
+                // It was due as long after the advert that was told last, which came a
+                // span before, as after any other.
+                let patience = takeover.since(repeats.stamp - span);
+                meter.recognise(patience.saturating_sub(mean.max(last.unwrap_or_default())));
+            }
             meter.gaps.note(mean, count);
             meter.other_list(if other_list { count } else { 0 });
         }
         let now = rt::now();
         let stamp = repeats.stamp;
-        router.election.handle_input(
-            now,
-            Input::AdvertArrived {
-                stamp,
-                source,
-                priority,
-                interval,
-            },
-        );
-        self.perform(slot, now);
+        let input = Input::AdvertArrived {
+            stamp,
+            source,
+            priority,
+            interval,
+        };
+        self.tell_of(slot, now, input, (count, repeats.before));
         let router = &mut self.routers[slot];
         let followed = router.election.steadily_follows();
         let turn = router.lending.turn;

@@ -117,6 +117,78 @@ impl Histogram {
     }
 }
 
+/// A part of a takeover.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// From the last advert of the router that was followed to the deadline.
+    Detect,
+    /// From the deadline to the decision.
+    Decide,
+    /// From the decision until the kernel had taken our first advert,
+    Advert,
+    /// until the kernel had the addresses,
+    Addresses,
+    /// until the first of them was announced.
+    Arp,
+}
+
+impl Phase {
+    /// All, in their order in [`Meter::phases`].
+    pub const ALL: [Self; 5] = [
+        Self::Detect,
+        Self::Decide,
+        Self::Advert,
+        Self::Addresses,
+        Self::Arp,
+    ];
+
+    /// As metrics call it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Detect => "detect",
+            Self::Decide => "decide",
+            Self::Advert => "advert",
+            Self::Addresses => "addresses",
+            Self::Arp => "arp",
+        }
+    }
+
+    const fn bounds(self) -> &'static [u64] {
+        match self {
+            Self::Detect => GAPS,
+            Self::Decide | Self::Advert | Self::Addresses | Self::Arp => LATENESS,
+        }
+    }
+}
+
+/// Where an advert was lost that was due while its sender was followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Before the NIC: the sender has counted it.
+    BeforeNic,
+    /// At the sender: it has not counted it.
+    Sender,
+    /// One of the two: the sender does not count its adverts, IPv6 has no count, or it
+    /// has begun anew.
+    Unknown,
+}
+
+impl Place {
+    /// All, in their order in [`Reading::lost`].
+    pub const ALL: [Self; 3] = [Self::BeforeNic, Self::Sender, Self::Unknown];
+
+    /// As metrics call it, and `vip trace`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::BeforeNic => "before_nic",
+            Self::Sender => "sender",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The states that an instance enters, in the order of [`Meter::entered`].
 pub const STATES: [&str; 4] = ["MASTER", "BACKUP", "FAULT", "INIT"];
 
@@ -129,6 +201,9 @@ pub struct Meter {
     /// at the NIC has recognised are entered with their mean since the engine looked
     /// last: none of them was so late that it would have woken the engine.
     pub gaps: Histogram,
+    /// How long each of [`Phase::ALL`] took when it took over.
+    pub phases: [Histogram; Phase::ALL.len()],
+    lost: [AtomicU64; Place::ALL.len()],
     entered: [AtomicU64; STATES.len()],
     missed: AtomicU64,
     narrow: AtomicU64,
@@ -141,6 +216,8 @@ pub struct Meter {
 /// What a [`Meter`] says beside its histograms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reading {
+    /// Adverts that were due and are lost, at each of [`Place::ALL`].
+    pub lost: [u64; Place::ALL.len()],
     /// How often each of [`STATES`] was entered.
     pub entered: [u64; STATES.len()],
     /// Adverts that were due and did not come, the first of each silence.
@@ -162,6 +239,8 @@ impl Default for Meter {
         Self {
             lateness: Histogram::new(LATENESS),
             gaps: Histogram::new(GAPS),
+            phases: Phase::ALL.map(|phase| Histogram::new(phase.bounds())),
+            lost: [const { AtomicU64::new(0) }; Place::ALL.len()],
             entered: [const { AtomicU64::new(0) }; STATES.len()],
             missed: AtomicU64::new(0),
             narrow: AtomicU64::new(0),
@@ -183,6 +262,29 @@ impl Meter {
         }
     }
 
+    /// A phase of a takeover is over.
+    pub(super) fn pass(&self, phase: Phase, took: Duration) {
+        let at = Phase::ALL.iter().position(|one| *one == phase);
+        if let Some(histogram) = at.and_then(|at| self.phases.get(at)) {
+            histogram.note(took, 1);
+        }
+    }
+
+    /// The router that is followed speaks again after so many adverts that were due, of
+    /// which it has sent `missed`, if that is known.
+    pub(super) fn lose(&self, due: u64, missed: Option<u16>) {
+        let lost = match missed {
+            Some(missed) => {
+                let sent = u64::from(missed);
+                [sent, due.saturating_sub(sent), 0]
+            }
+            None => [0, 0, due],
+        };
+        for (counter, count) in self.lost.iter().zip(lost) {
+            add(counter, count);
+        }
+    }
+
     /// An advert that was due has not come.
     pub(super) fn miss(&self) {
         add(&self.missed, 1);
@@ -192,12 +294,19 @@ impl Meter {
     /// `deadline`.
     pub(super) fn reprieve(&self, stamp: MonoTime, deadline: MonoTime, interval: Duration) {
         let left = deadline.since(stamp);
+        self.recognise(left);
+        if left < interval {
+            add(&self.narrow, 1);
+        }
+    }
+
+    /// An advert came when so much was left. Of those that the program at the NIC has
+    /// recognised it is the mean, and what was left at the last of them: none came so
+    /// late that it would have woken the engine.
+    pub(super) fn recognise(&self, left: Duration) {
         let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
         if nanos < self.margin.load(Ordering::Relaxed) {
             self.margin.store(nanos, Ordering::Relaxed);
-        }
-        if left < interval {
-            add(&self.narrow, 1);
         }
     }
 
@@ -222,6 +331,7 @@ impl Meter {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let margin = read(&self.margin);
         Reading {
+            lost: std::array::from_fn(|at| self.lost.get(at).map_or(0, read)),
             entered: std::array::from_fn(|at| self.entered.get(at).map_or(0, read)),
             missed: read(&self.missed),
             narrow: read(&self.narrow),
@@ -269,6 +379,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lost_has_its_place() {
+        let meter = Meter::default();
+        meter.lose(4, Some(3));
+        meter.lose(2, Some(2));
+        meter.lose(1, Some(2));
+        meter.lose(5, None);
+        assert_eq!(meter.read().lost, [7, 1, 5]);
+    }
+
+    #[test]
+    fn each_phase_has_its_histogram() {
+        let meter = Meter::default();
+        for (at, phase) in Phase::ALL.into_iter().enumerate() {
+            meter.pass(phase, Duration::from_millis(at as u64));
+        }
+        for (at, histogram) in meter.phases.iter().enumerate() {
+            let counts = histogram.read();
+            assert_eq!((counts.count, counts.sum), (1, at as u64 * MILLI));
+        }
+    }
+
+    #[test]
     fn the_closest_call_is_kept_and_narrow_ones_are_counted() {
         let meter = Meter::default();
         assert_eq!(meter.read().margin, None);
@@ -278,5 +410,9 @@ mod tests {
         meter.reprieve(at(3_000), at(3_200), interval);
         let reading = meter.read();
         assert_eq!((reading.margin, reading.narrow), (Some(50), 1));
+        meter.recognise(Duration::from_nanos(40));
+        meter.recognise(Duration::from_nanos(70));
+        let reading = meter.read();
+        assert_eq!((reading.margin, reading.narrow), (Some(40), 1));
     }
 }

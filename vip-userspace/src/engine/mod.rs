@@ -21,9 +21,11 @@ mod ports;
 pub mod published;
 pub mod queue;
 pub mod reader;
+pub mod record;
 mod relief;
 pub mod router;
 pub mod rt;
+mod tracepoints;
 mod track;
 mod trust;
 
@@ -131,6 +133,8 @@ pub struct Engine {
     planned: Option<MonoTime>,
     /// By how much it woke later than that: it, or the host, did not run.
     overslept: Duration,
+    /// Late wake-ups that are not in the record yet.
+    lates: record::Lates,
     /// How what is watched stands, as the plan has it.
     verdicts: Vec<Verdict>,
     /// The groups of interfaces that announcements are spaced out on.
@@ -185,6 +189,7 @@ impl Engine {
             linger: None,
             planned: None,
             overslept: Duration::ZERO,
+            lates: record::Lates::default(),
             outbox: Outbox::new(),
             agenda: Agenda::default(),
             retries: Agenda::default(),
@@ -237,12 +242,15 @@ impl Engine {
         self.overslept = self
             .planned
             .map_or(Duration::ZERO, |at| rt::now().since(at));
+        self.note_lateness();
         // 1. What has been heard, before anything is decided.
         self.hear();
         // 2. What others have found out or want.
         self.take_news();
-        // 3. What is due, after a last look at the ears.
+        // 3. What is due, after a last look at the ears; a takeover's addresses are
+        // announced before anything that can wait.
         self.expire();
+        self.await_addresses();
         // 4. When to look again.
         self.settle_loans();
         self.plan_touched();
@@ -255,9 +263,6 @@ impl Engine {
     /// Sleeps until there is something to do. Which ear has something to say is seen
     /// when they are drained.
     fn wait(&mut self) -> io::Result<()> {
-        if let Some(until) = self.linger.take() {
-            rt::stay_awake(until, || !self.links.outcomes.is_empty());
-        }
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds = [
             readable(self.links.wake.as_fd()),
@@ -344,14 +349,26 @@ impl Engine {
                 }
             }
         }
-        while let Some(outcome) = self.links.outcomes.receive() {
-            self.outcome(outcome);
-        }
+        self.take_outcomes();
         while let Some(command) = self.links.commands.receive() {
             self.obey(command);
         }
         // Without services nobody can tell this thread to leave any more.
         self.leaving |= self.links.commands.is_abandoned();
+    }
+
+    fn take_outcomes(&mut self) {
+        while let Some(outcome) = self.links.outcomes.receive() {
+            self.outcome(outcome);
+        }
+    }
+
+    /// Stays awake for the addresses that a takeover has just asked for.
+    fn await_addresses(&mut self) {
+        if let Some(until) = self.linger.take() {
+            rt::stay_awake(until, || !self.links.outcomes.is_empty());
+            self.take_outcomes();
+        }
     }
 
     fn obey(&mut self, command: Command) {
@@ -368,6 +385,7 @@ impl Engine {
                 self.input_to_group(slot, Input::Taken { priority });
             }
             Command::Untake { slot } => self.input_to_group(slot, Input::Untaken),
+            Command::Restart { slot } => self.restart(slot),
             Command::Judge { tracker, verdict } => self.judged(tracker, verdict),
         }
     }
@@ -443,6 +461,9 @@ impl Engine {
                 }
             }
             Outcome::Installed { slot, generation } => {
+                let all = self.routers[slot].announcements().len();
+                tracepoints::addresses_added(slot, all);
+                self.note_installed(slot);
                 self.input(slot, Input::AddressesInstalled { generation });
                 let router = &mut self.routers[slot];
                 router.seen.installed = router.holds;
@@ -516,14 +537,14 @@ impl Engine {
     fn take_turn(&mut self, slot: usize, now: MonoTime) {
         self.look(slot, now);
         let election = &self.routers[slot].election;
-        if election.poll_timeout().is_some_and(|due| due <= now) {
+        if let Some(due) = election.poll_timeout().filter(|due| *due <= now) {
+            tracepoints::deadline_expired(slot, due, now);
             // A ring that was not read while we slept loses the newest first.
             if self.overslept >= self.plan.routers[slot].params.adver_interval.span() {
                 self.input(slot, Input::Slept);
             }
             self.routers[slot].turn_due = self.routers[slot].election.poll_timeout();
-            self.routers[slot].election.handle_timeout(now);
-            self.perform(slot, now);
+            self.tell_time(slot, now);
             self.follow_group(slot);
             self.routers[slot].turn_due = None;
         }
@@ -549,6 +570,9 @@ impl Engine {
             let look_at = look_at.or_else(|| router.election.poll_timeout());
             let due = [look_at, announcement, router.extra_due];
             let due = due.into_iter().flatten().min();
+            if let Some(due) = due {
+                tracepoints::deadline_armed(slot, due);
+            }
             self.agenda.set(slot, due);
         }
     }
@@ -630,8 +654,7 @@ impl Engine {
     fn input(&mut self, slot: usize, input: Input) {
         self.catch_up(slot);
         let now = rt::now();
-        self.routers[slot].election.handle_input(now, input);
-        self.perform(slot, now);
+        self.tell(slot, now, input);
         self.follow_group(slot);
     }
 

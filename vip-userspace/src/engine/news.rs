@@ -100,6 +100,11 @@ pub enum Command {
         /// The router.
         slot: usize,
     },
+    /// Have a router begin anew, as if the daemon had just been started.
+    Restart {
+        /// The router.
+        slot: usize,
+    },
     /// What a tracker has found.
     Judge {
         /// Its number in the plan ([`TrackerPlan::id`](crate::plan::TrackerPlan)).

@@ -6,7 +6,7 @@ use std::io;
 use vip_common::ids::Priority;
 use vip_common::time::MonoTime;
 
-use super::{Engine, Report, rt};
+use super::{Engine, Report, rt, tracepoints};
 use crate::kernel::sender::AT_ONCE;
 
 /// What waits, until the next thing that it must not come after.
@@ -120,14 +120,20 @@ impl Engine {
             let was_mute = std::mem::replace(&mut port.mute, sent.is_err());
             !was_mute
         });
+        let errno = sent.as_ref().err();
+        let errno = errno.map(|error| error.as_ref().and_then(io::Error::raw_os_error));
+        self.note_given(slot, errno.map(Option::unwrap_or_default));
         let router = &mut self.routers[slot];
         match sent {
             Ok(()) => {
                 router.seen.sent += 1;
                 let Sending { due, resigns } = std::mem::take(&mut router.sending);
+                let late = due.map(|due| rt::now().since(due));
+                let nanos = late.map_or(0, |late| late.as_nanos());
+                tracepoints::advert_sent(slot, u64::try_from(nanos).unwrap_or(u64::MAX));
                 if let Some(meter) = self.published.meter(slot) {
-                    if let Some(due) = due {
-                        meter.lateness.note(rt::now().since(due), 1);
+                    if let Some(late) = late {
+                        meter.lateness.note(late, 1);
                     }
                     if resigns {
                         meter.send_resign();

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use vip_common::election::State;
 use vip_common::time::MonoTime;
 
-use super::{Engine, Report};
+use super::{Engine, Report, tracepoints};
 use crate::kernel::sender::AT_ONCE;
 
 /// When a group of interfaces may take the next one.
@@ -77,6 +77,7 @@ impl Engine {
             return;
         }
         self.touch(slot);
+        let before = self.routers[slot].seen.announced;
         while let Some((port, due)) = self.next_announcement(slot)
             && due <= now
         {
@@ -100,6 +101,7 @@ impl Engine {
             if count == 0 {
                 break;
             }
+            tracepoints::arp_sent(slot, sent);
             let router = &mut self.routers[slot];
             let all = router.announcements().len();
             router.owed.next = (router.owed.next + sent) % all;
@@ -107,6 +109,8 @@ impl Engine {
             router.seen.announced += sent as u64;
             self.take_pace(port, address, now);
         }
+        let sent = self.routers[slot].seen.announced - before;
+        self.note_announced(slot, sent);
     }
 
     /// Whether a router has the role: who keeps addresses for a successor has not.

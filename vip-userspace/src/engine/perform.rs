@@ -4,7 +4,7 @@
 use vip_common::election::{self, Action};
 use vip_common::time::MonoTime;
 
-use super::{Engine, Hold, Input, Report, Request};
+use super::{Engine, Hold, Input, Report, Request, tracepoints};
 
 impl Engine {
     /// Does what the election wants, in its order. This is the only place
@@ -21,6 +21,7 @@ impl Engine {
             ) {
                 self.send_waiting();
             }
+            self.note_wanted(slot, now, action);
             match action {
                 Action::SendAdvert { priority } => self.send_advert(slot, priority),
                 Action::Announce { rounds } => self.announce(slot, rounds),
@@ -35,6 +36,10 @@ impl Engine {
                     self.prove(slot);
                 }
                 Action::Report(report) => {
+                    if let election::Report::Transition { from, to, why } = report {
+                        tracepoints::state_changed(slot, from, to);
+                        self.note_change(slot, now, to, why);
+                    }
                     if matches!(report, election::Report::LowerPriorityHeard { .. }) {
                         self.contested(slot, now);
                     }

@@ -294,6 +294,17 @@ impl Engine {
         }
     }
 
+    /// Has a router begin anew.
+    pub(super) fn restart(&mut self, slot: usize) {
+        let fault = Fault::Starting;
+        if self.plan.routers.get(slot).is_none_or(|one| one.vacant) {
+            return;
+        }
+        self.routers[slot].told = Err(fault.into());
+        self.input(slot, Input::BecameUnable { fault });
+        self.settle_router(&Arc::clone(&self.plan), slot);
+    }
+
     /// What its frames depend on of its interfaces; `None` while one of them is not
     /// attached.
     pub(super) fn face(&self, slot: usize) -> Option<u64> {

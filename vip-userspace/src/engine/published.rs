@@ -14,6 +14,7 @@ use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
 use super::meter::Meter;
+use super::record::Record;
 use crate::dataplane::{Memory, Repeats};
 use crate::plan::Tracked;
 
@@ -352,8 +353,12 @@ pub struct Published {
     slots: Vec<Slot>,
     /// What the engine counts beside them.
     meters: Vec<Meter>,
+    /// What has happened lately.
+    record: Record,
     /// Where adverts are taken note of that the engine is not woken for.
     memory: Option<Arc<dyn Memory>>,
+    /// How often something has become of an interface or an address of this host.
+    stirs: AtomicU64,
 }
 
 impl Published {
@@ -368,7 +373,9 @@ impl Published {
         Self {
             meters: slots.iter().map(|_| Meter::default()).collect(),
             slots,
+            record: Record::new(),
             memory: None,
+            stirs: AtomicU64::new(0),
         }
     }
 
@@ -378,10 +385,28 @@ impl Published {
         Self { memory, ..self }
     }
 
+    /// Something has become of an interface or an address of this host: the link
+    /// reader says so.
+    pub fn stir(&self) {
+        self.stirs.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often that was.
+    #[must_use]
+    pub fn stirs(&self) -> u64 {
+        self.stirs.load(Ordering::Acquire)
+    }
+
     /// What the engine counts of a router; `None` if there is no such router.
     #[must_use]
     pub fn meter(&self, router: usize) -> Option<&Meter> {
         self.meters.get(router)
+    }
+
+    /// What has happened lately.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     /// How many routers can be shown: a reload adds none beyond.

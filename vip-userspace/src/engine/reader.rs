@@ -20,6 +20,12 @@ pub struct LinkReader {
     news: Sender<LinkNews>,
     /// How each interface was when it was last told of, by its index.
     seen: BTreeMap<u32, Bearing>,
+    /// Routers that seem to miss an address on a port, and whether another look has
+    /// begun since. An interface is read before it is known that all is installed, so
+    /// that the last addresses of many may only be on their way to us.
+    missed: BTreeMap<(usize, usize), bool>,
+    /// Whether addresses, routes and rules are another program's to keep.
+    shadows: bool,
 }
 
 /// What routes by an interface live on.
@@ -52,17 +58,31 @@ impl LinkReader {
             current,
             published,
             news,
+            missed: BTreeMap::new(),
+            shadows: false,
+        }
+    }
+
+    /// The same, which tells of no address, route or rule that is missing: they are
+    /// another program's (`vip run --shadow`).
+    #[must_use]
+    pub fn shadowing(self) -> Self {
+        Self {
+            shadows: true,
+            ..self
         }
     }
 
     /// Something has become of an interface, a route or a rule.
     pub fn read(&mut self, event: &LinkEvent) {
+        self.published.stir();
         let plan = self.current.get();
         match event {
             LinkEvent::Changed(link) => self.changed(&plan, link),
             LinkEvent::Gone { name, index } => {
                 self.seen.remove(index);
                 if let Some(port) = port_of(&plan, name) {
+                    self.missed.retain(|(_, at), _| *at != port);
                     self.tell(LinkNews::Link { port, link: None });
                 }
             }
@@ -73,7 +93,25 @@ impl LinkReader {
                     }
                 }
             }
+            LinkEvent::Told { all } => self.confirm(*all),
             LinkEvent::Resync => self.tell(LinkNews::RoadsInDoubt),
+        }
+    }
+
+    /// All that had come has been read: what is missed still is missing, unless it was
+    /// found so in this look and more has come since.
+    fn confirm(&mut self, all: bool) {
+        let mut slots: Vec<usize> = Vec::new();
+        self.missed.retain(|(slot, _), again| {
+            let is_sure = all || std::mem::replace(again, true);
+            if is_sure {
+                slots.push(*slot);
+            }
+            !is_sure
+        });
+        slots.dedup();
+        for slot in slots {
+            self.tell(LinkNews::AddressMissing { slot });
         }
     }
 
@@ -91,7 +129,9 @@ impl LinkReader {
                     .filter(|one| one.port == port && !one.line.no_track);
                 let misses = !here.all(|one| link.has(one.address));
                 if misses && !router.vacant && self.is_installed(*slot) {
-                    self.tell(LinkNews::AddressMissing { slot: *slot });
+                    self.missed.entry((*slot, port)).or_default();
+                } else {
+                    self.missed.remove(&(*slot, port));
                 }
             }
         }
@@ -103,7 +143,7 @@ impl LinkReader {
     }
 
     fn is_installed(&self, slot: usize) -> bool {
-        self.published.read(slot).is_some_and(|seen| seen.installed)
+        !self.shadows && self.published.read(slot).is_some_and(|seen| seen.installed)
     }
 
     fn tell(&mut self, news: LinkNews) {
@@ -151,7 +191,7 @@ fn leads_by(plan: &Plan, link: &Link) -> bool {
 mod tests {
     use std::net::IpAddr;
 
-    use vip_common::ids::MacAddr;
+    use vip_common::ids::{MacAddr, Priority};
 
     use super::*;
     use crate::config;
@@ -273,6 +313,32 @@ mod tests {
         assert_eq!(read.doubts_at(&port), 0);
         port.addresses.push((IpAddr::from([192, 0, 2, 77]), 24));
         assert_eq!(read.doubts_at(&port), 1);
+    }
+
+    #[test]
+    fn an_address_is_missing_when_all_has_been_read_and_it_is_not_there() {
+        let mut read = Read::new(ROUTES);
+        let mut seen = Snapshot::new(Priority::DEFAULT);
+        seen.installed = true;
+        read.reader.published.write(0, &seen);
+        let without = link("eth0", 2);
+        let mut with = without.clone();
+        with.addresses.push((IpAddr::from([192, 0, 2, 1]), 24));
+        let mut missing = |events: &[LinkEvent]| {
+            events.iter().for_each(|event| read.reader.read(event));
+            let news = std::iter::from_fn(|| read.news.receive());
+            news.filter(|news| matches!(news, LinkNews::AddressMissing { slot: 0 }))
+                .count()
+        };
+        let [without, with] = [without, with].map(LinkEvent::Changed);
+        let [all, some] = [true, false].map(|all| LinkEvent::Told { all });
+        assert_eq!(missing(&[without.clone(), all.clone(), all.clone()]), 1);
+        // It was read before it was there.
+        assert_eq!(missing(&[without.clone(), some.clone()]), 0);
+        assert_eq!(missing(&[with, some.clone(), all]), 0);
+        // However much else there is to read, it is not put off for ever.
+        assert_eq!(missing(&[without, some.clone()]), 0);
+        assert_eq!(missing(&[some]), 1);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::known::Lending;
 use super::outbox::Sending;
 use super::pace::Owed;
 use super::published::{Peer, Snapshot, Standing};
+use super::record::Run;
 use super::trust::{self, Trust};
 use super::{Hindrance, LinkFacts};
 use crate::dataplane::{AddressNote, Repeats};
@@ -90,6 +91,8 @@ pub struct Router {
     pub(super) lending: Lending,
     /// What its turn is about was due then.
     pub(super) turn_due: Option<MonoTime>,
+    /// What the record has not yet of it.
+    pub(super) run: Run,
     /// The advert that is on its way out.
     pub(super) sending: Sending,
     identification: u16,
@@ -132,6 +135,7 @@ impl Router {
             withheld: false,
             lending: Lending::default(),
             turn_due: None,
+            run: Run::default(),
             sending: Sending::default(),
             identification: 0,
             announcements: Vec::with_capacity(addresses),

@@ -25,6 +25,7 @@ mod netlink;
 mod packets;
 pub mod roads;
 pub mod sender;
+mod shadow;
 pub mod speakers;
 mod switches;
 mod sys;
@@ -47,6 +48,7 @@ pub use monitor::{LinkEvent, Monitor};
 pub use packets::RefuseError;
 pub use roads::{Placed, ROUTE_PROTOCOL};
 pub use sender::{FrameSender, UnicastSender};
+pub use shadow::Untouched;
 pub use vmac::VmacError;
 
 /// What the hands thread asks of the kernel.

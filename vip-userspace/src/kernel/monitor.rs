@@ -65,6 +65,11 @@ pub enum LinkEvent {
         /// Its number.
         preference: u32,
     },
+    /// All that had come until now has been told.
+    Told {
+        /// Whether nothing more has come meanwhile.
+        all: bool,
+    },
     /// Events were lost. Everything that is different now has just been told;
     /// what went and came back in between has not.
     Resync,
@@ -156,7 +161,13 @@ impl Follower {
             if waits[0].any().unwrap_or(true) {
                 return;
             }
-            if let Err(error) = self.follow() {
+            let followed = self.follow();
+            if followed.is_ok() {
+                let mut more = [PollFd::new(self.events.as_fd(), PollFlags::POLLIN)];
+                let all = poll(&mut more, PollTimeout::ZERO) == Ok(0);
+                (self.sink)(LinkEvent::Told { all });
+            }
+            if let Err(error) = followed {
                 log::warn!(
                     "events of the interfaces were lost ({error}); reading all of them again"
                 );

@@ -30,6 +30,12 @@ pub const AT_ONCE: usize = sys::MOST_FRAMES;
 /// the ordinary way.
 #[derive(Debug)]
 pub struct FrameSender {
+    /// None: it only says that it has sent.
+    sockets: Option<Sockets>,
+}
+
+#[derive(Debug)]
+struct Sockets {
     direct: OwnedFd,
     queued: OwnedFd,
 }
@@ -49,7 +55,15 @@ impl FrameSender {
             1,
         )?;
         let queued = packet_socket(ifindex)?;
-        Ok(Self { direct, queued })
+        Ok(Self {
+            sockets: Some(Sockets { direct, queued }),
+        })
+    }
+
+    /// One that takes every frame and sends none (`vip run --shadow`).
+    #[must_use]
+    pub const fn silent() -> Self {
+        Self { sockets: None }
     }
 
     /// For a test, which has the other end of this socket.
@@ -57,8 +71,10 @@ impl FrameSender {
     pub(crate) fn over(socket: OwnedFd) -> io::Result<Self> {
         let queued = socket.try_clone()?;
         Ok(Self {
-            direct: socket,
-            queued,
+            sockets: Some(Sockets {
+                direct: socket,
+                queued,
+            }),
         })
     }
 
@@ -70,8 +86,11 @@ impl FrameSender {
     /// `ENETDOWN` while the interface is down, `ENXIO` when it is gone for
     /// good; `ENOBUFS` or `EAGAIN` when both ways are full.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
-        match transmit(&self.direct, frame) {
-            Err(nix::Error::ENOBUFS | nix::Error::EAGAIN) => Ok(transmit(&self.queued, frame)?),
+        let Some(Sockets { direct, queued }) = &self.sockets else {
+            return Ok(());
+        };
+        match transmit(direct, frame) {
+            Err(nix::Error::ENOBUFS | nix::Error::EAGAIN) => Ok(transmit(queued, frame)?),
             other => Ok(other?),
         }
     }
@@ -87,7 +106,8 @@ impl FrameSender {
             return Ok(0);
         };
         if frames.len() > 1
-            && let Ok(taken @ 1..) = sys::send_frames(self.direct.as_fd(), frames)
+            && let Some(sockets) = &self.sockets
+            && let Ok(taken @ 1..) = sys::send_frames(sockets.direct.as_fd(), frames)
         {
             return Ok(taken);
         }
@@ -103,7 +123,8 @@ impl FrameSender {
 /// identification where that is zero.
 #[derive(Debug)]
 pub struct UnicastSender {
-    socket: Socket,
+    /// None: it only says that it has sent.
+    socket: Option<Socket>,
     ifindex: u32,
 }
 
@@ -136,7 +157,19 @@ impl UnicastSender {
         socket.bind(&address(source, ifindex).into())?;
         setsockopt(&socket, sockopt::Priority, &PRIORITY_CONTROL)?;
         setsockopt(&socket, sockopt::Mark, &FRAME_MARK)?;
-        Ok(Self { socket, ifindex })
+        Ok(Self {
+            socket: Some(socket),
+            ifindex,
+        })
+    }
+
+    /// The same, and then it takes every packet and sends none (`vip run --shadow`).
+    #[must_use]
+    pub fn silenced(self) -> Self {
+        Self {
+            socket: None,
+            ..self
+        }
     }
 
     /// Sends one packet, from its IP header on, to `peer`. When it returns the
@@ -148,8 +181,11 @@ impl UnicastSender {
     /// kernel takes any peer for a neighbour then), `ENETDOWN` while the interface
     /// is down, `ENODEV` when it is gone; `EAGAIN` or `ENOBUFS` when the way is full.
     pub fn send(&self, packet: &[u8], peer: IpAddr) -> io::Result<()> {
+        let Some(socket) = &self.socket else {
+            return Ok(());
+        };
         let to = address(peer, self.ifindex).into();
-        self.socket
+        socket
             .send_to_with_flags(packet, &to, libc::MSG_DONTWAIT)
             .map(drop)
     }

@@ -58,6 +58,12 @@ pub enum VmacError {
         /// The name.
         name: String,
     },
+    /// There is none, and it is another program's to make.
+    #[error("{name} is not there: the daemon that this one shadows has not made it")]
+    NotMade {
+        /// The name.
+        name: String,
+    },
     /// The interface below has gone.
     #[error("cannot make {name}: the interface below it has gone")]
     NoBase {

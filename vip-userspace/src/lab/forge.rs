@@ -74,6 +74,17 @@ fn link_address(index: u32) -> nix::Result<LinkAddr> {
     address.ok_or(nix::Error::EINVAL)
 }
 
+/// The same frame in another VLAN of the cable (IEEE 802.1Q).
+#[must_use]
+pub fn tagged(frame: &[u8], vlan: u16) -> Vec<u8> {
+    let (macs, rest) = frame.split_at(12.min(frame.len()));
+    let mut tagged = macs.to_vec();
+    tagged.extend([0x81, 0x00]);
+    tagged.extend((vlan & 0x0fff).to_be_bytes());
+    tagged.extend(rest);
+    tagged
+}
+
 /// An advert as a neighbour could send it, all fields free.
 #[derive(Debug, Clone)]
 pub struct ForgedAdvert {

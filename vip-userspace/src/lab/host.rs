@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::thread;
@@ -14,6 +15,7 @@ use vip_common::ids::MacAddr;
 use super::namespace::{Finished, Namespace};
 use super::process::Process;
 use super::{LabError, PATIENCE, link};
+use crate::dataplane::offload_tags;
 
 /// A host with a NIC `eth0` on the switch. Cheap to clone; the host is gone
 /// with the last clone and the last process in it.
@@ -67,7 +69,29 @@ impl Host {
             .switch
             .run(move || if_nametoindex(port.as_str()))?
             .map_err(LabError::system("find the port of the switch"))?;
+        self.offload_tags(false)?;
         self.set_up()
+    }
+
+    /// Whether the cable carries the tags of VLANs beside the frames. A new one leaves
+    /// them in, as on a real wire; those of containers as a rule do not.
+    ///
+    /// # Errors
+    /// When the kernel does not take it.
+    pub fn offload_tags(&self, offload: bool) -> Result<(), LabError> {
+        let port = format!("p-{}", self.name());
+        let here = self.inside.run(move || offload_tags("eth0", offload))?;
+        let there = self.switch.run(move || offload_tags(&port, offload))?;
+        Self::offloaded(here && there)
+    }
+
+    fn offloaded(done: bool) -> Result<(), LabError> {
+        let refused = || io::Error::from(io::ErrorKind::Unsupported);
+        done.then_some(())
+            .ok_or_else(refused)
+            .map_err(LabError::system(
+                "set what a cable does with the tags of VLANs",
+            ))
     }
 
     /// One more cable and NIC, both up, on another bridge of the switch. Returns
@@ -85,6 +109,10 @@ impl Host {
             ),
             format!("link set {port} master {network} up"),
         ])?;
+        let (near, far) = (port.clone(), network);
+        let there = switch.run(move || offload_tags(&near, false))?;
+        let here = self.inside.run(move || offload_tags(far, false))?;
+        Self::offloaded(here && there)?;
         self.inside.ip_batch(&[format!("link set {network} up")])?;
         self.wait_for_carrier(network)?;
         switch

@@ -30,7 +30,7 @@ use vip_common::time::MonoTime;
 
 pub use capture::Capture;
 pub use error::LabError;
-pub use forge::{ForgedAdvert, Wire, forged_claim};
+pub use forge::{ForgedAdvert, Wire, forged_claim, tagged};
 pub use frame::{ArpOp, Direction, Frame, What};
 pub use host::Host;
 pub use link::AddressWatch;

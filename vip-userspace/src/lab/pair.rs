@@ -177,4 +177,17 @@ impl Pair {
             status["instances"][0]["state"] == state
         })
     }
+
+    /// The switch carries nothing between A and B, or carries it again; both keep their
+    /// carrier.
+    ///
+    /// # Errors
+    /// When the switch does not take it.
+    pub fn part(&self, apart: bool) -> Result<(), LabError> {
+        let word = if apart { "on" } else { "off" };
+        let lines =
+            ["A", "B"].map(|host| format!("link set p-{host} type bridge_slave isolated {word}"));
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        self.lab.switch_ip(&lines)
+    }
 }

@@ -1,17 +1,20 @@
-//! The control socket: one question a client, one answer. Whoever may write to
-//! the socket (its owner and group) may also give orders.
+//! The control socket: one question a client, one answer; who follows gets lines after
+//! it. Whoever may write to the socket (its owner and group) may also give orders.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener as BlockingListener, UnixStream as BlockingStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::follow::Event;
+use super::glance::Glance;
 use super::protocol::{Answer, LONGEST_QUESTION, Question};
 use super::status::Status;
 use crate::error::{Exit, Failure};
@@ -87,31 +90,59 @@ pub struct Asked {
     /// What is asked.
     pub question: Question,
     /// To the client; one that has gone is no concern.
-    pub reply: oneshot::Sender<Vec<u8>>,
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// What a client is answered.
+#[derive(Debug)]
+pub struct Reply {
+    /// The answer, ready to be written.
+    pub answer: Vec<u8>,
+    /// What it goes on with, where the client follows.
+    pub then: Option<broadcast::Receiver<Arc<Event>>>,
+}
+
+impl From<Vec<u8>> for Reply {
+    fn from(answer: Vec<u8>) -> Self {
+        Self { answer, then: None }
+    }
+}
+
+/// A client that has had its answer and follows.
+#[derive(Debug)]
+pub struct Following {
+    /// The client.
+    pub client: UnixStream,
+    /// What it is told.
+    pub live: broadcast::Receiver<Arc<Event>>,
 }
 
 /// Serves one client: hands its question on and writes the answer. Whoever asks
-/// nonsense, or is slow, is let go.
-pub async fn serve(stream: UnixStream, asked: mpsc::Sender<Asked>) {
-    serve_within(PATIENCE, stream, asked).await;
+/// nonsense, or is slow, is let go; who is to be told more is left.
+pub async fn serve(stream: UnixStream, asked: mpsc::Sender<Asked>) -> Option<Following> {
+    serve_within(PATIENCE, stream, asked).await
 }
 
-async fn serve_within(patience: Duration, stream: UnixStream, asked: mpsc::Sender<Asked>) {
+async fn serve_within(
+    patience: Duration,
+    stream: UnixStream,
+    asked: mpsc::Sender<Asked>,
+) -> Option<Following> {
     let mut stream = BufReader::new(stream);
-    let Ok(Some(question)) = timeout(patience, read(&mut stream)).await else {
-        return;
-    };
+    let question = timeout(patience, read(&mut stream)).await.ok()??;
     let (reply, answer) = oneshot::channel();
-    if asked.send(Asked { question, reply }).await.is_err() {
-        return;
-    }
-    let Ok(answer) = answer.await else { return };
-    let mut stream = stream.into_inner();
+    asked.send(Asked { question, reply }).await.ok()?;
+    let Reply { answer, then } = answer.await.ok()?;
+    let mut client = stream.into_inner();
     let written = async {
-        stream.write_all(&answer).await?;
-        stream.shutdown().await
+        client.write_all(&answer).await?;
+        if then.is_none() {
+            client.shutdown().await?;
+        }
+        io::Result::Ok(())
     };
-    let _ = timeout(patience, written).await;
+    timeout(patience, written).await.ok()?.ok()?;
+    then.map(|live| Following { client, live })
 }
 
 async fn read(stream: &mut BufReader<UnixStream>) -> Option<Question> {
@@ -133,20 +164,39 @@ pub fn ask_status(runtime_dir: &Path) -> Result<Status, Failure> {
     serde_json::from_slice(&answer).map_err(|error| mute(runtime_dir, &error.into()))
 }
 
+/// Asks the daemon of a runtime directory how all stand in short, and some in full.
+///
+/// # Errors
+/// Exit code 6 when none answers, or it is too old for this.
+pub fn ask_glance(runtime_dir: &Path, detail: Option<Vec<String>>) -> Result<Glance, Failure> {
+    let answer = ask(runtime_dir, &Question::Glance { detail }, PATIENCE)?;
+    known(runtime_dir, &answer)?;
+    serde_json::from_slice(&answer).map_err(|error| mute(runtime_dir, &error.into()))
+}
+
 /// Gives the daemon of a runtime directory an order.
 ///
 /// # Errors
 /// Exit code 6 when none answers, or it is of a version that does not know this.
 pub fn order(runtime_dir: &Path, question: &Question) -> Result<Answer, Failure> {
     let answer = ask(runtime_dir, question, THOUGHT)?;
-    if answer.is_empty() {
-        let message = format!(
-            "the vip that answers at {} let us go: it has too many clients, ask again; or it is older than this program, restart it",
-            path(runtime_dir).display()
-        );
-        return Err(Failure::new(Exit::NoDaemon, message));
-    }
+    known(runtime_dir, &answer)?;
     serde_json::from_slice(&answer).map_err(|error| mute(runtime_dir, &error.into()))
+}
+
+/// Whether a question was understood: the answer begins with `answer`.
+///
+/// # Errors
+/// Exit code 6 when there is none.
+pub(super) fn known(runtime_dir: &Path, answer: &[u8]) -> Result<(), Failure> {
+    if !answer.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the vip that answers at {} let us go: it has too many clients, ask again; or it is older than this program, restart it",
+        path(runtime_dir).display()
+    );
+    Err(Failure::new(Exit::NoDaemon, message))
 }
 
 fn ask(runtime_dir: &Path, question: &Question, patience: Duration) -> Result<Vec<u8>, Failure> {
@@ -174,7 +224,7 @@ fn ask(runtime_dir: &Path, question: &Question, patience: Duration) -> Result<Ve
     exchange().map_err(|error| mute(runtime_dir, &error))
 }
 
-fn mute(runtime_dir: &Path, error: &io::Error) -> Failure {
+pub(super) fn mute(runtime_dir: &Path, error: &io::Error) -> Failure {
     let message = format!(
         "no vip answers at {}: {error}; start one with 'vip run', or name its directory with --runtime-dir",
         path(runtime_dir).display()
@@ -205,10 +255,10 @@ mod tests {
             let client: JoinHandle<Vec<u8>> = std::thread::spawn(move || talk(its));
             let serving = tokio::spawn(serve_within(patience, ours, asked_in));
             let question = asked.recv().await.map(|asked| {
-                asked.reply.send(b"{\"exit\":0}".to_vec()).unwrap();
+                asked.reply.send(b"{\"exit\":0}".to_vec().into()).unwrap();
                 asked.question
             });
-            serving.await.unwrap();
+            assert!(serving.await.unwrap().is_none());
             (question, client.join().unwrap())
         })
     }

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
 use vip_common::ids::{Family, Vrid};
+use vip_common::time::MonoTime;
 
 use super::log::Level;
 use super::{Services, State, watched};
 use crate::error::{Exit, Failure};
-use crate::kernel::speakers::OwnVoice;
+use crate::kernel::speakers::{Heard, OwnVoice};
 
 /// How long after the longest Active_Down_Interval a port is still listened
 /// to for other programs.
@@ -51,6 +52,10 @@ impl Services {
 
     /// Once every router of a port has had the time to become master.
     pub(super) fn stop_listening_for_doubles(&self, state: &mut State) {
+        // They are what a shadow is there to hear.
+        if self.shadow.is_some() {
+            return;
+        }
         for (port, voice) in self.plan.ports.iter().zip(&mut state.voices) {
             let down = |slot: &usize| {
                 let params = &self.plan.routers[*slot].params;
@@ -101,13 +106,13 @@ impl Services {
 }
 
 /// Waits for the next advert that another program of this host sends.
-pub(super) async fn own_voice(voices: &[Option<Voice>]) -> (usize, Vrid, IpAddr) {
+pub(super) async fn own_voice(voices: &[Option<Voice>]) -> (usize, MonoTime, Heard) {
     std::future::poll_fn(|context| {
         for (port, voice) in voices.iter().enumerate() {
             let Some(voice) = voice else { continue };
             while let std::task::Poll::Ready(Ok(mut ready)) = voice.heard.poll_read_ready(context) {
-                if let Some(heard) = voice.heard.get_ref().drain() {
-                    return std::task::Poll::Ready((port, heard.vrid, heard.source));
+                if let Some((stamp, heard)) = voice.heard.get_ref().drain_stamped() {
+                    return std::task::Poll::Ready((port, stamp, heard));
                 }
                 ready.clear_ready();
             }

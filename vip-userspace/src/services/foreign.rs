@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use nix::ifaddrs::getifaddrs;
 
+use super::follow::Kind;
 use super::log::Level;
 use super::status::Foreign;
 use super::{Services, State};
@@ -23,9 +24,61 @@ pub(super) struct Stranger {
     stays: bool,
 }
 
+/// When this host's addresses are to be looked at: it takes a dump of all of them.
+#[derive(Debug)]
+pub(super) struct Outlook {
+    /// What [`Published::stirs`](crate::engine::published::Published::stirs) was.
+    stirs: u64,
+    /// How many looks are due, one with each pulse.
+    due: u32,
+    /// How many pulses ago the last one was.
+    ago: u32,
+}
+
+/// So often after a change: it takes two looks to tell what stays, and what we do
+/// ourselves is over at the third.
+const AFTER_A_CHANGE: u32 = 3;
+/// And after so many pulses in any case.
+const NOW_AND_AGAIN: u32 = 60;
+
+impl Outlook {
+    /// Before the first look.
+    pub(super) const fn new() -> Self {
+        Self {
+            stirs: 0,
+            due: AFTER_A_CHANGE,
+            ago: 0,
+        }
+    }
+
+    /// What our routers hold may have changed.
+    pub(super) const fn stir(&mut self) {
+        self.due = AFTER_A_CHANGE;
+    }
+
+    /// Whether to look with this pulse.
+    const fn is_due(&mut self, stirs: u64) -> bool {
+        if self.stirs != stirs {
+            self.stirs = stirs;
+            self.stir();
+        }
+        self.ago += 1;
+        let is_due = self.due > 0 || self.ago >= NOW_AND_AGAIN;
+        if is_due {
+            self.due = self.due.saturating_sub(1);
+            self.ago = 0;
+        }
+        is_due
+    }
+}
+
 impl Services {
     /// Looks what this host has, and tells of what is new.
     pub(super) fn look_for_foreign(&self, state: &mut State) {
+        // To a shadow all of them are somebody else's.
+        if self.shadow.is_some() || !state.outlook.is_due(self.published.stirs()) {
+            return;
+        }
         let Ok(all) = getifaddrs() else {
             return;
         };
@@ -45,7 +98,9 @@ impl Services {
                 let standing = snapshots[one.slot].as_ref().map(|seen| seen.standing);
                 let in_state = standing.map_or("", words::state);
                 let text = words::foreign(one.address, &one.interface, in_state);
-                self.say(one.slot, Level::Warning, &text);
+                let mut event = self.about(one.slot, Kind::Conflict, Level::Warning, &text);
+                event.address = Some(one.address);
+                self.log.tell(event);
             }
         }
         state.foreign = now;
@@ -117,6 +172,20 @@ mod tests {
     use super::*;
     use crate::config;
     use vip_common::ids::Priority;
+
+    #[test]
+    fn the_host_is_looked_at_after_changes_and_now_and_again() {
+        let mut outlook = Outlook::new();
+        let mut looks = |stirs, pulses| (0..pulses).filter(|_| outlook.is_due(stirs)).count();
+        assert_eq!(looks(0, 50), 3, "at the start");
+        assert_eq!(looks(7, 50), 3);
+        assert_eq!(looks(8, 2), 2);
+        assert_eq!(looks(9, 50), 3, "from the last change on");
+        assert_eq!(looks(9, 600), 10);
+        outlook.stir();
+        let looks = (0..50).filter(|_| outlook.is_due(9)).count();
+        assert_eq!(looks, 3);
+    }
 
     #[test]
     fn an_address_that_somebody_else_has_put_here_is_found_where_we_hold_none() {

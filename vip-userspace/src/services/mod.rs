@@ -6,8 +6,10 @@
 pub mod control;
 mod doubles;
 pub mod dump;
+pub mod follow;
 mod foreign;
 mod foresight;
+pub mod glance;
 pub mod log;
 mod maintenance;
 pub mod metrics;
@@ -15,8 +17,10 @@ pub mod notify;
 mod obey;
 pub mod orders;
 pub mod protocol;
+pub mod recorder;
 pub mod reload;
 mod renew;
+pub mod shadow;
 pub mod status;
 mod tell;
 pub mod text;
@@ -49,14 +53,17 @@ use crate::plan::{Current, Plan};
 use crate::watch::Watchers;
 use control::Control;
 use doubles::{Voice, own_voice};
-use foreign::Stranger;
+use follow::{Event, Kind as Happened};
+use foreign::{Outlook, Stranger};
 use log::{Level, Log};
 use metrics::Metrics;
 use notify::{Farewell, Notify};
 pub use obey::restore;
 use orders::Orders;
+use recorder::{LastPage, Recorder};
 use reload::{Candidate, Source};
 use renew::Renewal;
+use shadow::Shadow;
 use tell::{Budget, Kind};
 
 /// How a port is heard, as the hands last said.
@@ -109,6 +116,10 @@ pub struct Services {
     pub notify: Notify,
     /// Metrics, for whoever asks.
     pub metrics: Metrics,
+    /// Writes down why states change.
+    pub recorder: Recorder,
+    /// Where nothing is done but compared: with what.
+    pub shadow: Option<Shadow>,
 }
 
 struct State {
@@ -125,6 +136,8 @@ struct State {
     doubles: HashSet<usize>,
     /// Addresses that this host has from somebody else.
     foreign: Vec<Stranger>,
+    /// When to look for them.
+    outlook: Outlook,
     /// A new configuration on its way.
     renewal: Renewal,
     /// Until when the secrets of before a reload are accepted, by slot.
@@ -152,42 +165,55 @@ impl Services {
     /// Serves until the daemon is told to leave or cannot go on; the engine
     /// has been told to leave when this returns.
     ///
-    /// The second value is what is left to be told when the engine and the hands
-    /// have ended.
+    /// The other values are what is left to be told, and to be written down, when the
+    /// engine and the hands have ended.
     ///
     /// # Errors
     /// What the daemon should end with.
-    pub fn run(mut self, engine_ended: impl Fn() -> bool) -> (Result<(), Failure>, Farewell) {
+    pub fn run(
+        mut self,
+        engine_ended: impl Fn() -> bool,
+    ) -> (Result<(), Failure>, Farewell, LastPage) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let end = match runtime {
-            Ok(runtime) => {
-                let end = runtime.block_on(self.serve(engine_ended));
-                // A file that is being read, from a disk that does not answer
-                // perhaps, holds up no farewell.
-                runtime.shutdown_background();
-                end
-            }
-            Err(error) => Err(error),
+        let end = match &runtime {
+            Ok(runtime) => runtime.block_on(self.serve(engine_ended)),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         };
+        self.sum_up();
         dump::remove(&self.runtime_dir);
         self.metrics.end();
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         let _ = self.commands.send(Command::ShutDown);
         let farewell = self.notify.leave();
+        let leaving = |level, why: &str| {
+            Event::new(Happened::Leaving, level, format!("vip leaves: {why}")).reason(why)
+        };
         let done = match end {
             Ok(End::Asked(by)) => {
-                self.log.line(Level::Info, &format!("vip leaves: {by}"));
+                self.log.tell(leaving(Level::Info, by));
                 Ok(())
             }
-            Ok(End::Failed(failure)) => Err(failure),
-            Err(error) => Err(Failure::new(
-                Exit::Failed,
-                format!("the services failed: {error}"),
-            )),
+            Ok(End::Failed(failure)) => {
+                self.log
+                    .whisper(leaving(Level::Error, &failure.to_string()));
+                Err(failure)
+            }
+            Err(error) => {
+                let why = format!("the services failed: {error}");
+                self.log.whisper(leaving(Level::Error, &why));
+                Err(Failure::new(Exit::Failed, why))
+            }
         };
-        (done, farewell)
+        if let Ok(runtime) = runtime {
+            // The engine leaves meanwhile.
+            runtime.block_on(self.log.hub().end());
+            // A file that is being read, from a disk that does not answer perhaps,
+            // holds up no farewell.
+            runtime.shutdown_background();
+        }
+        (done, farewell, self.recorder.leave(self.plan))
     }
 
     async fn serve(&mut self, engine_ended: impl Fn() -> bool) -> io::Result<End> {
@@ -207,6 +233,9 @@ impl Services {
         }
         self.notify.cast(&self.plan, &self.running.configuration);
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
+        let mut glance = tokio::time::interval(shadow::GLANCE);
+        let mut addresses = shadow::addresses(self.shadow.as_mut());
+        let is_shadow = self.shadow.is_some();
         let (mut watchers, mut found) = Watchers::new();
         watchers.adopt(&self.plan, &self.running.configuration.scripts);
         let mut state = State {
@@ -217,6 +246,7 @@ impl Services {
             budgets: HashMap::new(),
             doubles: HashSet::new(),
             foreign: Vec::new(),
+            outlook: Outlook::new(),
             renewal: Renewal::default(),
             formers: HashMap::new(),
             troubles: HashMap::new(),
@@ -254,9 +284,13 @@ impl Services {
                 client = control.accept() => match (client, clients.clone().try_acquire_owned()) {
                     (Ok((client, _)), Ok(place)) => {
                         let serving = control::serve(client, asked_in.clone());
+                        let hub = Arc::clone(self.log.hub());
                         tokio::spawn(async move {
-                            serving.await;
+                            let follows = serving.await;
                             drop(place);
+                            if let Some(control::Following { client, live }) = follows {
+                                hub.serve(client, live).await;
+                            }
                         });
                     }
                     // Who comes in such a crowd is let go.
@@ -264,20 +298,26 @@ impl Services {
                     (Err(_), _) => tokio::time::sleep(control::BREATH).await,
                 },
                 Some(asked) = asked.recv() => self.asked(&mut state, asked),
+                () = self.recorder.due() => self.recorder.write(),
                 Some(scrape) = scrapes.recv() => self.scraped(&state, scrape),
                 Some(told) = found.recv() => self.found(&mut state, told),
                 read = state.renewal.read() => self.renew(&mut state, read),
-                (port, vrid, source) = own_voice(&state.voices) => {
-                    if let Some(failure) = self.double(&mut state, port, vrid, source) {
+                (port, stamp, heard) = own_voice(&state.voices) => {
+                    if is_shadow {
+                        self.heard_other(port, stamp, heard);
+                    } else if let Some(failure) = self.double(&mut state, port, heard.vrid, heard.source) {
                         return Ok(End::Failed(failure));
                     }
                 }
+                Some(seen) = addresses.recv() => self.seen_by_shadow(seen),
+                _ = glance.tick(), if is_shadow => self.compare(),
                 _ = pulse.tick() => {
                     self.stop_listening_for_doubles(&mut state);
                     self.tell_refusals(&mut state);
                     self.look_for_foreign(&mut state);
                     self.end_expired();
                     self.count_episodes();
+                    self.recorder.sample();
                     self.mind_renewal(&mut state);
                     let published = Arc::clone(&self.published);
                     self.notify.look(|slot| published.read(slot));

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use vip_common::election::{self, Why};
 
-use super::control::Asked;
+use super::control::{Asked, Reply};
+use super::follow::{Event, Kind};
 use super::log::Level;
 use super::maintenance::{self, Company, Member, Named, TAKEN};
 use super::orders::{BootTime, Order, Orders, What};
@@ -116,12 +117,32 @@ impl Services {
     /// Answers, at once or when it is known.
     pub(super) fn asked(&mut self, state: &mut State, asked: Asked) {
         let Asked { question, reply } = asked;
+        let is_order = matches!(
+            question,
+            Question::Drain { .. }
+                | Question::Undrain { .. }
+                | Question::Take { .. }
+                | Question::Untake { .. }
+        );
+        if let Some(refused) = self.refuses_orders().filter(|_| is_order) {
+            return respond(reply, &refused);
+        }
         let answer = match question {
             Question::Status => {
                 // A client that has gone is no concern, here and below.
                 if let Ok(document) = serde_json::to_vec(&self.view(state)) {
-                    let _ = reply.send(document);
+                    let _ = reply.send(document.into());
                 }
+                return;
+            }
+            Question::Glance { detail } => {
+                if let Ok(document) = serde_json::to_vec(&self.glance(state, detail.as_deref())) {
+                    let _ = reply.send(document.into());
+                }
+                return;
+            }
+            Question::Follow { past, standing } => {
+                let _ = reply.send(self.followed(state, past, standing));
                 return;
             }
             Question::Reload { dry_run } => {
@@ -140,6 +161,14 @@ impl Services {
             Question::Untake { instance } => self.undo(What::Taken, &[instance]),
         };
         respond(reply, &answer);
+    }
+
+    /// Why nobody can order anything of it, if so.
+    fn refuses_orders(&self) -> Option<Answer> {
+        let said = "this vip is a shadow (vip run --shadow): it holds nothing that could be handed over; order it of the daemon that it shadows";
+        self.shadow
+            .as_ref()
+            .map(|_| Answer::refused(Exit::No, vec![said.into()]))
     }
 
     fn drain(&mut self, names: &[String], span: Option<Duration>, force: bool) -> Answer {
@@ -219,7 +248,8 @@ impl Services {
             ));
         }
         for line in &answer.said {
-            self.log.line(Level::Notice, &format!("ordered: {line}"));
+            let line = format!("ordered: {line}");
+            self.log.tell(Event::new(Kind::Order, Level::Notice, line));
         }
         answer
     }
@@ -276,7 +306,8 @@ impl Services {
         let commands = slots.iter().map(|slot| undoing(what, *slot)).collect();
         for instance in instances {
             let line = format!("({instance}) is {} no more", done(what));
-            self.log.line(Level::Notice, &line);
+            self.log
+                .tell(Event::new(Kind::Order, Level::Notice, line).instance(instance));
         }
         if !self.tell_engine(commands) {
             return Err(BUSY.into());
@@ -444,9 +475,9 @@ const BUSY: &str =
     "the engine does not take orders at the moment: look at 'vip status', then order it again";
 
 /// Answers an order.
-pub(super) fn respond(reply: oneshot::Sender<Vec<u8>>, answer: &Answer) {
+pub(super) fn respond(reply: oneshot::Sender<Reply>, answer: &Answer) {
     if let Ok(document) = serde_json::to_vec(answer) {
-        let _ = reply.send(document);
+        let _ = reply.send(document.into());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is asked over the control socket and what is answered: one line of JSON
 //! each way, then the daemon closes. `status` may be asked by that word alone,
-//! and is answered with the status document; every other question with an
+//! and is answered with the status document, `glance` with that of its name, `follow`
+//! with a line for each event until somebody goes; every other question with an
 //! [`Answer`].
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,21 @@ pub const LONGEST_QUESTION: usize = 64 * 1024;
 pub enum Question {
     /// How are you?
     Status,
+    /// How are all of you, in short?
+    Glance {
+        /// These in full, and what there is beside instances.
+        #[serde(default)]
+        detail: Option<Vec<String>>,
+    },
+    /// What happens from now on? Answered until one of the two ends.
+    Follow {
+        /// So many of the last events first.
+        #[serde(default)]
+        past: usize,
+        /// How everything stands first.
+        #[serde(default = "yes")]
+        standing: bool,
+    },
     /// Read the configuration again and apply it.
     Reload {
         /// Only say what that would do.
@@ -53,6 +69,10 @@ pub enum Question {
         /// Its name.
         instance: String,
     },
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Question {
@@ -129,6 +149,13 @@ mod tests {
     fn what_is_asked_is_understood() {
         let questions = [
             Question::Status,
+            Question::Glance {
+                detail: Some(vec!["VI_1".into()]),
+            },
+            Question::Follow {
+                past: 3,
+                standing: false,
+            },
             Question::Reload { dry_run: true },
             Question::Drain {
                 instances: vec!["VI_1".into(), "a \"b\"\n".into()],
@@ -159,6 +186,13 @@ mod tests {
         assert_eq!(
             Question::read(b"{\"ask\":\"status\"}\r\n"),
             Some(Question::Status)
+        );
+        assert_eq!(
+            Question::read(b"{\"ask\":\"follow\"}"),
+            Some(Question::Follow {
+                past: 0,
+                standing: true
+            })
         );
         assert_eq!(
             Question::read(b"{\"ask\":\"drain\"}"),

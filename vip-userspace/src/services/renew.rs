@@ -10,6 +10,8 @@ use sd_notify::NotifyState;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::control::Reply;
+use super::follow::{Event, Kind};
 use super::log::Level;
 use super::obey::{CarriedOver, respond};
 use super::protocol::Answer;
@@ -37,7 +39,7 @@ struct Wanted {
     /// Only to say what it would do.
     dry_run: bool,
     /// Who asked; none is SIGHUP.
-    reply: Option<oneshot::Sender<Vec<u8>>>,
+    reply: Option<oneshot::Sender<Reply>>,
 }
 
 #[derive(Debug)]
@@ -115,7 +117,7 @@ impl Services {
         &self,
         state: &mut State,
         dry_run: bool,
-        reply: Option<oneshot::Sender<Vec<u8>>>,
+        reply: Option<oneshot::Sender<Reply>>,
     ) {
         let waiting = &mut state.renewal.waiting;
         if reply.is_some() || !waiting.iter().any(|wanted| wanted.reply.is_none()) {
@@ -270,6 +272,7 @@ impl Services {
             let scripts = &self.running.configuration.scripts;
             state.watchers.adopt(&self.plan, scripts);
             self.carry_over(&orders);
+            self.shadow_reloaded();
             self.conclude(state, wanted, Ok(said));
         } else {
             self.plan = before;
@@ -310,7 +313,9 @@ impl Services {
                 Err(refused) => (Level::Error, "not reloaded", &refused.said),
             };
             for line in said {
-                self.log.line(level, &format!("{word}: {line}"));
+                let line = format!("{word}: {line}");
+                self.log
+                    .tell(Event::new(Kind::Reload, level, line).state(word));
             }
             if done.is_ok() {
                 state.renewal.taken_at = Some(Instant::now());

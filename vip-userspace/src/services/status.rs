@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::notify::{PipeState, Scripts};
+use super::shadow::Shown;
 
 /// The number that changes when a reader of the document would break.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +43,10 @@ pub struct Status {
     /// The pipes that take every change, as the configuration has them.
     #[serde(default)]
     pub pipes: Vec<PipeState>,
+    /// Where it only compares: with what, and what it found. What the instances say is
+    /// what it would do then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shown>,
 }
 
 /// How the engine is scheduled.
@@ -132,6 +137,19 @@ pub struct Instance {
     /// What has become of its scripts; `None` where there is nothing to say of one yet.
     #[serde(default)]
     pub scripts: Option<Scripts>,
+}
+
+impl Instance {
+    /// Takes back what a shadow says of itself and has not done.
+    pub(super) fn is_only_thought(&mut self) {
+        self.installed = false;
+        self.hands_over = false;
+        // The other one is the daemon's beside it.
+        self.two_masters = false;
+        for name in ["adverts_sent", "gratuitous_arps_sent"] {
+            self.counters.insert(name.into(), 0);
+        }
+    }
 }
 
 /// Something that the kernel would not do.

@@ -2,17 +2,20 @@
 
 use std::io;
 use std::mem::{Discriminant, discriminant};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use vip_common::election::{self, Fault, StateName};
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
 
+use super::follow::{Event, Kind as Happened};
 use super::log::Level;
 use super::view::is_settled;
 use super::{HeardBy, Services, State};
 use crate::dataplane::Wanted;
-use crate::engine::Report;
+use crate::engine::published::Standing;
+use crate::engine::{Hold, Report};
 use crate::error::{Exit, Failure};
 use crate::kernel::hands::Note;
 use crate::plan::Tracked;
@@ -63,7 +66,9 @@ impl Budget {
 
 impl Services {
     pub(super) fn report(&mut self, state: &mut State, report: Report) {
+        state.outlook.stir();
         self.notify.report(&report, &self.published);
+        self.note_story(state, &report);
         if report.is_provoked() {
             let inner = if let Report::Election { report, .. } = &report {
                 Some(discriminant(report))
@@ -90,11 +95,11 @@ impl Services {
         match report {
             Report::PutBack { slot } => {
                 let text = "an address was removed by another program; put back";
-                self.say(slot, Level::Warning, text);
+                self.tell(slot, Happened::PutBack, Level::Warning, text);
             }
             Report::MacPutBack { slot } => {
                 let text = "its virtual MAC was changed by another program; put back";
-                self.say(slot, Level::Warning, text);
+                self.tell(slot, Happened::PutBack, Level::Warning, text);
             }
             Report::Election {
                 slot,
@@ -109,12 +114,17 @@ impl Services {
                 {
                     state.troubles.remove(&slot);
                 }
+                if self.shadow.is_some() {
+                    return self.decided(state, slot, at, about, report);
+                }
                 self.election(state, slot, at, about, report);
                 self.mind_orders(slot, report);
             }
+            // What a shadow sends goes nowhere, and it installs nothing.
+            Report::Announced { .. } | Report::Holds { .. } if self.shadow.is_some() => {}
             Report::Announced { slot, .. } => {
                 let router = &self.plan.routers[slot];
-                for one in router.all_addresses() {
+                let lines = router.all_addresses().map(|one| {
                     let interface = &self.plan.ports[one.port].name;
                     let what = if one.address.is_ipv4() {
                         "gratuitous ARP"
@@ -122,48 +132,58 @@ impl Services {
                         "neighbour advertisement"
                     };
                     let line = format!("Sending {what} on {interface} for {}", one.address);
-                    self.log.line(Level::Info, &line);
-                }
+                    (Level::Info, line)
+                });
+                let lines: Vec<_> = lines.collect();
+                let text = "its addresses are announced to the network";
+                let event = self.about(slot, Happened::Announced, Level::Info, text);
+                self.log.tell_in(event.count(lines.len() as u64), &lines);
             }
             Report::Refused {
                 slot,
                 source,
                 reason,
             } => {
-                self.say(
-                    slot,
-                    Level::Warning,
-                    &format!("hears {source}, refuses it: {reason}"),
-                );
+                let event = self.refusal(slot, source, reason);
+                self.log.tell(event);
             }
             Report::OtherList { slot, source } => {
                 let text = format!(
                     "{source} names other addresses for this VRID than we do; accepted, but one of the two configurations is wrong"
                 );
-                self.say(slot, Level::Warning, &text);
+                let event = self.about(slot, Happened::OtherAddresses, Level::Warning, &text);
+                self.log.tell(event.source(source));
             }
             Report::Claimed { slot, address, mac } => {
                 if state.told.insert((slot, address, mac)) {
                     let text = format!(
                         "{address} is claimed by {mac}, which is neither ours nor the master's: find that host, or two will answer for the address"
                     );
-                    self.say(slot, Level::Warning, &text);
+                    let mut event = self.about(slot, Happened::Conflict, Level::Warning, &text);
+                    (event.address, event.mac) = (Some(address), Some(mac.to_string()));
+                    self.log.tell(event);
                 }
             }
             Report::NotSent { slot, errno } => {
                 let error = io::Error::from_raw_os_error(errno);
-                self.say(
-                    slot,
-                    Level::Warning,
-                    &format!("an advert could not be sent: {error}"),
-                );
+                let text = format!("an advert could not be sent: {error}");
+                self.tell(slot, Happened::NotSent, Level::Warning, &text);
             }
             Report::Priority { slot, priority } => {
                 let text = format!("priority {priority}, by what it tracks");
-                self.say(slot, Level::Info, &text);
+                let event = self.about(slot, Happened::Priority, Level::Info, &text);
+                self.log.tell(event.priority(priority.get()));
             }
-            // For scripts.
-            Report::Holds { .. } => {}
+            Report::Holds { slot, hold } => {
+                let (state, text) = match hold {
+                    Hold::Free => ("removed", "its addresses are removed"),
+                    Hold::Asked => ("installing", "its addresses are being installed"),
+                    Hold::Held => ("installed", "the kernel has its addresses"),
+                    Hold::Leaving => ("removing", "its addresses are being removed"),
+                };
+                let event = self.about(slot, Happened::Addresses, Level::Info, text);
+                self.log.whisper(event.state(state));
+            }
             Report::Adopted => self.adopted(state, true),
             Report::NotAdopted => self.adopted(state, false),
             Report::Up => {
@@ -189,7 +209,7 @@ impl Services {
                     if routers == 1 { "" } else { "s" },
                     ports.join(", ")
                 );
-                self.log.line(Level::Info, &line);
+                self.log.tell(Event::new(Happened::Up, Level::Info, line));
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
             }
         }
@@ -205,51 +225,40 @@ impl Services {
         report: election::Report,
     ) {
         let router = &self.plan.routers[slot];
-        let interface = self.plan.concerned(router, about);
         let seen = self.published.read(slot);
         let ours = seen.map_or(router.priority(), |seen| seen.priority);
         match report {
             election::Report::Transition { from, to, why } => {
                 let told_to = matches!(why, election::Why::Taken);
+                let mut lines = Vec::with_capacity(3);
                 if from == StateName::Backup && to == StateName::Active && !told_to {
-                    self.log.line(
-                        Level::Notice,
-                        &format!("({}) Receive advertisement timeout", router.name),
-                    );
+                    let line = format!("({}) Receive advertisement timeout", router.name);
+                    lines.push((Level::Notice, line));
                 }
-                self.log.line(
+                let entering = words::transition(&router.name, from, to, why);
+                lines.push((Level::Notice, entering.clone()));
+                let text = self.why_moved(state, slot, at, about, why);
+                lines.push((Level::Info, format!("({}) {text}", router.name)));
+                let mut event = Event::new(
+                    Happened::Transition,
                     Level::Notice,
-                    &words::transition(&router.name, from, to, why),
-                );
-                let tracker = self.in_the_way(state, about);
-                let text = match (why, tracker) {
-                    (election::Why::Fault(Fault::Tracked), Some(tracker)) => {
-                        format!("entering FAULT state ({tracker})")
-                    }
-                    (election::Why::Started, Some(_)) => {
-                        let rest = words::why(why, router, interface, ours, at);
-                        self.looked_at(state, about)
-                            .map_or_else(|| rest.clone(), |tracker| format!("{tracker}; {rest}"))
-                    }
-                    (
-                        election::Why::Recovered {
-                            fault: Fault::Tracked,
-                        },
-                        Some(_),
-                    ) => self.looked_at(state, about).map_or_else(
-                        || words::why(why, router, interface, ours, at),
-                        |tracker| format!("recovered: {tracker}"),
-                    ),
-                    _ => words::why(why, router, interface, ours, at),
-                };
-                self.say(slot, Level::Info, &text);
+                    format!("{entering}: {text}"),
+                )
+                .instance(&router.name)
+                .interface(&self.plan.ports[router.port].name)
+                .state(entered(to, why))
+                .priority(ours.get())
+                .reason(text);
+                event.from = left(from, why).map(Into::into);
+                self.log.tell_in(event, &lines);
             }
             election::Report::LowerPriorityHeard { source, priority } => {
                 if seen.is_some_and(|seen| is_settled(router, &seen, at)) {
                     let text = format!(
                         "TWO MASTERS: {source} advertises with priority {priority}, ours is {ours}; answered, it should give up"
                     );
-                    self.say(slot, Level::Warning, &text);
+                    let event = self.about(slot, Happened::TwoMasters, Level::Warning, &text);
+                    self.log.tell(event.source(source).priority(priority.get()));
                 } else {
                     let text = format!(
                         "{source} speaks once more with priority {priority}: it waits for our announcement before it lets go"
@@ -261,18 +270,18 @@ impl Services {
                 let text = format!(
                     "an advert came from our own address {source}: another host has it, or the network returns our frames"
                 );
-                self.say(slot, Level::Warning, &text);
+                let event = self.about(slot, Happened::Conflict, Level::Warning, &text);
+                self.log.tell(event.source(source));
             }
             election::Report::ResignHeard { source } => {
-                self.say(
-                    slot,
-                    Level::Info,
-                    &format!("{source} says that it leaves (priority 0)"),
-                );
+                let text = format!("{source} says that it leaves (priority 0)");
+                let event = self.about(slot, Happened::Resigned, Level::Info, &text);
+                self.log.tell(event.source(source));
             }
             election::Report::SuccessorHeard { source, priority } => {
                 let text = format!("{source} has taken over with priority {priority}");
-                self.say(slot, Level::Info, &text);
+                let event = self.about(slot, Happened::Successor, Level::Info, &text);
+                self.log.tell(event.source(source).priority(priority.get()));
             }
             election::Report::LetGo { claimed, held } => {
                 let held = words::span(held);
@@ -281,7 +290,7 @@ impl Services {
                 } else {
                     format!("addresses removed {held} after the role: nobody has announced them")
                 };
-                self.say(slot, Level::Info, &text);
+                self.tell(slot, Happened::Addresses, Level::Info, &text);
             }
             election::Report::TakeOutranked { source, priority } => {
                 let text =
@@ -291,10 +300,74 @@ impl Services {
         }
     }
 
+    /// Why a router's state has changed; `about` is what is, or was, in the way.
+    pub(super) fn why_moved(
+        &self,
+        state: &State,
+        slot: usize,
+        at: MonoTime,
+        about: Option<Tracked>,
+        why: election::Why,
+    ) -> String {
+        let router = &self.plan.routers[slot];
+        let interface = self.plan.concerned(router, about);
+        let seen = self.published.read(slot);
+        let ours = seen.map_or(router.priority(), |seen| seen.priority);
+        let tracker = self.in_the_way(state, about);
+        match (why, tracker) {
+            (election::Why::Fault(Fault::Tracked), Some(tracker)) => {
+                format!("entering FAULT state ({tracker})")
+            }
+            (election::Why::Started, Some(_)) => {
+                let rest = words::why(why, router, interface, ours, at);
+                self.looked_at(state, about)
+                    .map_or_else(|| rest.clone(), |tracker| format!("{tracker}; {rest}"))
+            }
+            (
+                election::Why::Recovered {
+                    fault: Fault::Tracked,
+                },
+                Some(_),
+            ) => self.looked_at(state, about).map_or_else(
+                || words::why(why, router, interface, ours, at),
+                |tracker| format!("recovered: {tracker}"),
+            ),
+            _ => words::why(why, router, interface, ours, at),
+        }
+    }
+
     /// A line about one instance.
     pub(super) fn say(&self, slot: usize, level: Level, text: &str) {
-        self.log
-            .line(level, &format!("({}) {text}", self.plan.routers[slot].name));
+        self.tell(slot, Happened::Log, level, text);
+    }
+
+    /// The same, of a kind that programs know.
+    pub(super) fn tell(&self, slot: usize, kind: Happened, level: Level, text: &str) {
+        self.log.tell(self.about(slot, kind, level, text));
+    }
+
+    /// What has happened to one instance.
+    pub(super) fn about(&self, slot: usize, kind: Happened, level: Level, text: &str) -> Event {
+        let router = &self.plan.routers[slot];
+        Event::new(kind, level, format!("({}) {text}", router.name))
+            .instance(&router.name)
+            .interface(&self.plan.ports[router.port].name)
+    }
+
+    fn refusal(&self, slot: usize, source: IpAddr, reason: RejectReason) -> Event {
+        let text = format!("hears {source}, refuses it: {reason}");
+        let mut event = self.about(slot, Happened::Refused, Level::Warning, &text);
+        event.refusal = Some(reason.label().into());
+        event.source(source).reason(reason.words())
+    }
+
+    /// How a port is heard from now on.
+    fn hearing(&self, port: usize, level: Level, text: String, state: &str, why: &str) {
+        let event = Event::new(Happened::Hearing, level, text)
+            .interface(&self.plan.ports[port].name)
+            .state(state)
+            .reason(why);
+        self.log.tell(event);
     }
 
     pub(super) fn note(&self, state: &mut State, note: Note) -> Option<Failure> {
@@ -312,8 +385,8 @@ impl Services {
                 } else {
                     format!(": {why}")
                 };
-                self.log
-                    .line(Level::Info, &format!("hears {name} by {rung}{because}"));
+                let text = format!("hears {name} by {rung}{because}");
+                self.hearing(port, Level::Info, text, &rung.to_string(), &why);
                 state.ports[port] = HeardBy {
                     rung: Some(rung),
                     why,
@@ -328,10 +401,8 @@ impl Services {
                     );
                     return Some(Failure::new(Exit::Host, message));
                 }
-                self.log.line(
-                    Level::Error,
-                    &format!("cannot hear {name}: {why}; tried again every few seconds"),
-                );
+                let text = format!("cannot hear {name}: {why}; tried again every few seconds");
+                self.hearing(port, Level::Error, text, "none", &why);
                 state.ports[port] = HeardBy { rung: None, why };
             }
             Note::NotMade { port, why } => {
@@ -345,19 +416,19 @@ impl Services {
             }
             Note::LostEar { port, why } => {
                 let name = &self.plan.ports[port].name;
-                self.log.line(
-                    Level::Error,
-                    &format!("{name} is no longer heard: {why}; no takeover on that silence"),
-                );
+                let text = format!("{name} is no longer heard: {why}; no takeover on that silence");
+                self.hearing(port, Level::Error, text, "none", &why);
                 state.ports[port] = HeardBy { rung: None, why };
             }
             Note::Addresses { slot, why } => {
-                self.say(slot, Level::Error, &why);
+                let event = self.about(slot, Happened::Kernel, Level::Error, &why);
+                self.log.tell(event.reason(&*why));
                 state.troubles.insert(slot, (why, Instant::now()));
             }
             Note::Statics { why } => {
                 let line = format!("static address, route or rule: {why}");
-                self.log.line(Level::Warning, &line);
+                let event = Event::new(Happened::Kernel, Level::Warning, line);
+                self.log.tell(event.reason(why));
             }
             Note::Claimed { slot } => {
                 let router = &self.plan.routers[slot];
@@ -378,8 +449,10 @@ impl Services {
     /// What the NIC refuses wakes nobody: it is looked up, and each source and
     /// reason is told once.
     pub(super) fn tell_refusals(&self, state: &mut State) {
+        let refused = self.gauges.refused();
         for slot in 0..self.plan.routers.len() {
-            for (key, _) in self.gauges.refused(u32::try_from(slot).unwrap_or(u32::MAX)) {
+            let number = u32::try_from(slot).unwrap_or(u32::MAX);
+            for (key, _) in refused.get(&number).into_iter().flatten() {
                 let source = key.source();
                 let reason = u8::try_from(key.reason)
                     .ok()
@@ -389,12 +462,43 @@ impl Services {
                     continue;
                 };
                 if state.refusals.insert((slot, source, key.reason)) {
-                    self.say(
-                        slot,
-                        Level::Warning,
-                        &format!("hears {source}, refuses it: {reason}"),
-                    );
+                    self.log.tell(self.refusal(slot, source, reason));
                 }
+            }
+        }
+    }
+}
+
+/// The word for a state that was entered.
+fn entered(to: StateName, why: election::Why) -> &'static str {
+    let standing = match to {
+        StateName::Active => Standing::Active,
+        StateName::Backup => Standing::Backup,
+        StateName::Initialize => Standing::Initialize(if let election::Why::Fault(fault) = why {
+            fault
+        } else if matches!(why, election::Why::Drained) {
+            Fault::Drained
+        } else if matches!(why, election::Why::ShutDown) {
+            Fault::ShutDown
+        } else {
+            Fault::AddressesNotInstalled
+        }),
+    };
+    words::state(standing)
+}
+
+/// The word for the state that was left, where it is known which one that was.
+fn left(from: StateName, why: election::Why) -> Option<&'static str> {
+    match from {
+        StateName::Active => Some(words::state(Standing::Active)),
+        StateName::Backup => Some(words::state(Standing::Backup)),
+        StateName::Initialize => {
+            if let election::Why::Recovered { fault } = why {
+                Some(words::state(Standing::Initialize(fault)))
+            } else if matches!(why, election::Why::Started) {
+                Some(words::state(Standing::Initialize(Fault::Starting)))
+            } else {
+                None
             }
         }
     }

@@ -10,6 +10,10 @@ use crate::words;
 #[must_use]
 pub fn render(status: &Status) -> String {
     let mut lines = Vec::new();
+    if let Some(shadow) = &status.shadow {
+        lines.extend(shadow.lines());
+        lines.push("what vip would do:".into());
+    }
     for one in &status.instances {
         instance(one, &mut lines);
     }
@@ -48,6 +52,14 @@ pub fn render(status: &Status) -> String {
             .map(|warning| format!("WARNING: {warning}")),
     );
     lines.join("\n") + "\n"
+}
+
+/// One instance, line by line.
+#[must_use]
+pub fn instance_lines(one: &Instance) -> Vec<String> {
+    let mut lines = Vec::new();
+    instance(one, &mut lines);
+    lines
 }
 
 fn instance(one: &Instance, lines: &mut Vec<String>) {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::follow::{Event, Kind};
 use super::foresight::Known;
+use super::log::Level;
 use super::status::{Found, Took, Tracker};
 use super::{Services, State};
 use crate::engine::{Command, Verdict, points};
@@ -19,10 +21,36 @@ impl Services {
         match told {
             Told::Line { level, text } => self.log.line(level, &text),
             Told::Judged { tracker, verdict } => {
+                self.tell_verdict(state, tracker, verdict);
                 state.unjudged.insert(tracker, verdict);
                 self.pass_judgement(state);
             }
         }
+    }
+
+    /// Tells those who follow how a tracker stands now.
+    fn tell_verdict(&self, state: &State, id: u32, verdict: Verdict) {
+        let Some(planned) = self.plan.trackers.iter().find(|one| one.id == id) else {
+            return;
+        };
+        let (kind, name) = (
+            words::tracker_kind(planned.tracker.watch.kind()),
+            &planned.tracker.name,
+        );
+        let stands = match verdict {
+            Verdict::Number(number) => number.to_string(),
+            Verdict::Unknown | Verdict::Well | Verdict::Failed | Verdict::Ignored => {
+                words::verdict(verdict).into()
+            }
+        };
+        let seen = state.watchers.seen(id);
+        let found = seen.and_then(|seen| seen.last).map(|last| last.what);
+        let text = format!("{kind} {name}: {stands}");
+        let event = Event::new(Kind::Tracker, Level::Info, text)
+            .tracker(kind, name)
+            .state(stands)
+            .reason(found.unwrap_or_default());
+        self.log.whisper(event);
     }
 
     /// Tells the engine what was found, as far as it has room; the rest comes with the

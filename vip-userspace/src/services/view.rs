@@ -23,24 +23,18 @@ use crate::plan::{PortPlan, RouterPlan};
 use crate::words;
 
 pub(super) fn status(services: &Services, state: &State) -> Status {
-    let (ports, doubles) = (&state.ports, &state.doubles);
     let now = rt::now();
     let board = services.notify.board();
     let mut counters = BTreeMap::from([
         ("scripts_left_out".to_owned(), board.left_out),
         ("pipe_lines_lost".into(), lost_lines(&board)),
     ]);
-    let mut warnings = services.warnings.clone();
+    let mut refused = services.gauges.refused();
     let mut instances = Vec::new();
-    for slot in in_order(services) {
-        let router = &services.plan.routers[slot];
-        let Some(snapshot) = services.published.read(slot) else {
-            continue;
-        };
-        if has_left(router, &snapshot) {
-            continue;
-        }
-        let mut instance = instance(services, state, slot, router, &snapshot, now);
+    for (slot, router, snapshot) in present(services) {
+        let number = u32::try_from(slot).unwrap_or(u32::MAX);
+        let refused = refused.remove(&number).unwrap_or_default();
+        let mut instance = instance(services, state, slot, router, &snapshot, (&refused, now));
         let record = of(&board, Kind::Instance, &router.name);
         if let Some(record) = record {
             for (name, count) in script_counters(record) {
@@ -48,14 +42,11 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
             }
         }
         instance.scripts = record.map(Scripts::from);
+        if services.shadow.is_some() {
+            instance.is_only_thought();
+        }
         for (name, count) in &instance.counters {
             *counters.entry(name.clone()).or_insert(0) += count;
-        }
-        if doubles.contains(&slot) {
-            warnings.push(format!(
-                "another program on this host sends adverts for {}; stop one of the two",
-                router.name
-            ));
         }
         instances.push(instance);
     }
@@ -64,13 +55,6 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
         refused: last.refused.clone(),
         ns_ago: nanos(last.at.elapsed()),
     });
-    if let Some(refused) = reload.as_ref().filter(|reload| !reload.taken) {
-        warnings.push(format!(
-            "the last reload was refused {} ago, the configuration of before runs: {}",
-            words::span(Duration::from_nanos(refused.ns_ago)),
-            refused.refused.first().map_or("", String::as_str)
-        ));
-    }
     let group_scripts = services.plan.groups.iter().filter_map(|group| {
         let record = of(&board, Kind::Group, &group.name)?;
         for (name, count) in script_counters(record) {
@@ -79,6 +63,37 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
         Some((group.name.clone(), Scripts::from(record)))
     });
     let group_scripts = group_scripts.collect();
+    Status {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        instances,
+        dataplane: dataplane(services, state),
+        trackers: services.trackers(state),
+        counters,
+        scheduling: Some(Scheduling {
+            class: services.scheduling.class.to_string(),
+            why: services.scheduling.to_string(),
+        }),
+        warnings: warnings(services, state),
+        reload,
+        group_scripts,
+        pipes: board.pipes.iter().map(PipeState::from).collect(),
+        shadow: services.shown(),
+    }
+}
+
+/// The routers that are there, in the order of the configuration.
+pub(super) fn present(services: &Services) -> impl Iterator<Item = (usize, &RouterPlan, Snapshot)> {
+    in_order(services).into_iter().filter_map(|slot| {
+        let router = services.plan.routers.get(slot)?;
+        let snapshot = services.published.read(slot)?;
+        (!has_left(router, &snapshot)).then_some((slot, router, snapshot))
+    })
+}
+
+/// How each interface is heard that is there for anything.
+pub(super) fn dataplane(services: &Services, state: &State) -> Vec<Hearing> {
     let hearing = |(port, plan): (&HeardBy, &PortPlan)| Hearing {
         interface: plan.name.clone(),
         rung: port
@@ -86,28 +101,63 @@ pub(super) fn status(services: &Services, state: &State) -> Status {
             .map_or_else(|| "none".into(), |rung| rung.to_string()),
         why: port.why.clone(),
     };
-    Status {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION").into(),
-        pid: std::process::id(),
-        instances,
-        dataplane: ports
-            .iter()
-            .zip(&services.plan.ports)
-            .filter(|(_, plan)| is_used(services, plan))
-            .map(hearing)
-            .collect(),
-        trackers: services.trackers(state),
-        counters,
-        scheduling: Some(Scheduling {
-            class: services.scheduling.class.to_string(),
-            why: services.scheduling.to_string(),
-        }),
-        warnings,
-        reload,
-        group_scripts,
-        pipes: board.pipes.iter().map(PipeState::from).collect(),
+    let ports = state.ports.iter().zip(&services.plan.ports);
+    ports
+        .filter(|(_, plan)| is_used(services, plan))
+        .map(hearing)
+        .collect()
+}
+
+/// What a person should look into.
+pub(super) fn warnings(services: &Services, state: &State) -> Vec<String> {
+    let mut warnings = services.warnings.clone();
+    if !state.doubles.is_empty() {
+        let doubles = present(services).filter(|(slot, ..)| state.doubles.contains(slot));
+        warnings.extend(doubles.map(|(_, router, _)| {
+            format!(
+                "another program on this host sends adverts for {}; stop one of the two",
+                router.name
+            )
+        }));
     }
+    let last = state.renewal.last.as_ref();
+    if let Some(refused) = last.filter(|last| !last.refused.is_empty()) {
+        warnings.push(format!(
+            "the last reload was refused {} ago, the configuration of before runs: {}",
+            words::span(refused.at.elapsed()),
+            refused.refused.first().map_or("", String::as_str)
+        ));
+    }
+    warnings
+}
+
+/// Who is master, ourselves included.
+pub(super) fn master(router: &RouterPlan, seen: &Snapshot, now: MonoTime) -> Option<Master> {
+    let master = match seen.standing {
+        Standing::Active => seen.primary.map(|own| (own, seen.priority)),
+        Standing::Backup => seen.active,
+        // Who takes no part follows nobody; it hears all the same.
+        Standing::Initialize(_) => speaker(router, seen, now),
+    };
+    master.map(|(address, priority)| Master {
+        address,
+        priority: priority.get(),
+    })
+}
+
+/// Why a router stands where it does, and what ends it.
+pub(super) fn reason_of(
+    services: &Services,
+    state: &State,
+    router: &RouterPlan,
+    seen: &Snapshot,
+    now: MonoTime,
+) -> String {
+    let obstacle = Obstacle {
+        name: services.plan.concerned(router, seen.hindered_by),
+        tracker: services.in_the_way(state, seen.hindered_by),
+    };
+    reason(router, &obstacle, seen, now)
 }
 
 /// Whether it is gone from the configuration and has left.
@@ -175,23 +225,16 @@ fn in_order(services: &Services) -> Vec<usize> {
     slots
 }
 
-fn instance(
+pub(super) fn instance(
     services: &Services,
     state: &State,
     slot: usize,
     router: &RouterPlan,
     seen: &Snapshot,
-    now: MonoTime,
+    (refused, now): (&[(RefusedKey, Refused)], MonoTime),
 ) -> Instance {
     let interface = &services.plan.ports[router.port].name;
     let number = u32::try_from(slot).unwrap_or(u32::MAX);
-    let refused = services.gauges.refused(number);
-    let master = match seen.standing {
-        Standing::Active => seen.primary.map(|own| (own, seen.priority)),
-        Standing::Backup => seen.active,
-        // Who takes no part follows nobody; it hears all the same.
-        Standing::Initialize(_) => speaker(router, seen, now),
-    };
     Instance {
         name: router.name.clone(),
         interface: interface.clone(),
@@ -202,29 +245,18 @@ fn instance(
         },
         version: router.params.version.get(),
         state: words::state(seen.standing).into(),
-        reason: reason(
-            router,
-            &Obstacle {
-                name: services.plan.concerned(router, seen.hindered_by),
-                tracker: services.in_the_way(state, seen.hindered_by),
-            },
-            seen,
-            now,
-        ),
+        reason: reason_of(services, state, router, seen, now),
         since_ns: nanos(now.since(seen.since)),
         priority: router.priority().get(),
         effective_priority: seen.priority.get(),
-        master: master.map(|(address, priority)| Master {
-            address,
-            priority: priority.get(),
-        }),
+        master: master(router, seen, now),
         deadline_ns: seen.deadline.map(|deadline| until(now, deadline)),
         addresses: router
             .all_addresses()
             .map(|one| words::address(one.address, one.prefix))
             .collect(),
         installed: seen.installed,
-        peers: peers(seen, &refused, now),
+        peers: peers(seen, refused, now),
         two_masters: two_masters(router, seen, now),
         conflicts: conflicts(services, number, seen, now),
         foreign: services.foreign(state, slot),
@@ -249,12 +281,17 @@ fn instance(
             ns_ago: nanos(at.elapsed()),
         }),
         order: services.orders.of(&router.name).map(|order| Ordered {
-            what: match order.what {
-                What::Drained => "drained".into(),
-                What::Taken => "taken".into(),
-            },
+            what: ordered(order.what).into(),
             left_ns: order.until.map(|until| nanos(until.since(BootTime::now()))),
         }),
+    }
+}
+
+/// The word for an order.
+pub(super) const fn ordered(what: What) -> &'static str {
+    match what {
+        What::Drained => "drained",
+        What::Taken => "taken",
     }
 }
 
@@ -477,11 +514,11 @@ fn counters(services: &Services, slot: u32, seen: &Snapshot) -> BTreeMap<String,
     counters
 }
 
-fn nanos(span: Duration) -> u64 {
+pub(super) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn until(now: MonoTime, deadline: MonoTime) -> i64 {
+pub(super) fn until(now: MonoTime, deadline: MonoTime) -> i64 {
     let signed = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
     if deadline >= now {
         signed(deadline.since(now))

@@ -73,6 +73,8 @@ pub struct Flow {
     unseen: u32,
     /// Drops by an XDP program that nobody has named the rule of yet.
     by_xdp: u64,
+    /// How many of its adverts had come when full sockets were last looked for.
+    counted: u64,
     /// Harmless drops that were told once.
     told_harmless: BTreeSet<&'static str>,
     /// Its numbers.
@@ -249,6 +251,7 @@ impl Book {
             invalid: 0,
             unseen: 0,
             by_xdp: 0,
+            counted: 0,
             told_harmless: BTreeSet::new(),
             figures: Figures::default(),
         });
@@ -761,5 +764,6 @@ fn missing(
     found
 }
 
+mod overflow;
 #[cfg(test)]
 mod tests;

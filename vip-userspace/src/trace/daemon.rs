@@ -1,7 +1,8 @@
 //! What a vip that runs on this host says of the adverts that it refuses: its filter
-//! sits before the place where we look.
+//! sits before the place where we look. And which other routers do not read what they
+//! are sent, which the kernel only counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::mpsc::{
@@ -15,7 +16,7 @@ use vip_common::time::MonoTime;
 
 use super::clock;
 use super::news::{Place, Who};
-use crate::kernel::speakers::foreign_holders;
+use crate::kernel::speakers::{Bound, Holder, foreign_holders, listed};
 use crate::services::control;
 use crate::services::status::{Instance, Status};
 
@@ -144,6 +145,21 @@ pub struct Found {
     pub daemon: Option<Daemon>,
     /// Whether another program has a raw socket for VRRP.
     pub has_listener: bool,
+    /// Which of them had no room for adverts since the last time.
+    pub overflows: Vec<Overflow>,
+    /// When this was.
+    pub taken: MonoTime,
+}
+
+/// Adverts that a router of this host had no room for, since it does not read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Overflow {
+    /// The interface that its socket is bound to.
+    pub ifindex: u32,
+    /// Of which family.
+    pub is_v6: bool,
+    /// How many.
+    pub count: u64,
 }
 
 /// Asks again and again, in a thread of its own: an answer may take its time.
@@ -161,8 +177,10 @@ impl Watcher {
     /// When no thread can be had.
     pub fn start(runtime_dir: &Path) -> std::io::Result<(Self, Found)> {
         let first = Found {
+            taken: clock::now(),
             daemon: ask(runtime_dir),
-            has_listener: listens(),
+            has_listener: !listeners().is_empty(),
+            overflows: Vec::new(),
         };
         let (tell, found) = sync_channel(4);
         let (stop, stopped) = channel();
@@ -197,15 +215,18 @@ fn watch(runtime_dir: &Path, tell: &SyncSender<Found>, stopped: &Receiver<()>) {
     // Who listens is looked for in every process, so not as often.
     const RARELY: u32 = 10;
     let mut round = 0;
-    let mut has_listener = false;
+    let mut listeners = Vec::new();
+    let mut drops = Drops::default();
     while stopped.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout) {
         if round % RARELY == 0 {
-            has_listener = listens();
+            listeners = self::listeners();
         }
         round = (round + 1) % RARELY;
         let found = Found {
+            taken: clock::now(),
             daemon: ask(runtime_dir),
-            has_listener,
+            has_listener: !listeners.is_empty(),
+            overflows: drops.since(&listeners),
         };
         if matches!(tell.try_send(found), Err(TrySendError::Disconnected(_))) {
             return;
@@ -220,12 +241,44 @@ fn ask(runtime_dir: &Path) -> Option<Daemon> {
     Some(Daemon::new(taken, status))
 }
 
-/// Whether somebody has a raw socket for VRRP who is not vip: the one of a vip is
-/// bound to no interface.
-fn listens() -> bool {
+/// Who has a raw socket for VRRP and is not vip, by interface: the one of a vip is bound
+/// to none.
+fn listeners() -> Vec<(u32, Holder)> {
     let interfaces = super::interfaces().unwrap_or_default();
-    let mut indices = interfaces.iter().map(|one| one.index);
-    indices.any(|index| foreign_holders(index).is_ok_and(|holders| !holders.is_empty()))
+    let indices = interfaces.iter().map(|one| one.index);
+    let on = |index| {
+        let holders = foreign_holders(index).unwrap_or_default().into_iter();
+        holders.map(move |holder| (index, holder))
+    };
+    indices.flat_map(on).collect()
+}
+
+/// What the kernel has counted for each socket so far.
+#[derive(Debug, Default)]
+struct Drops(HashMap<u64, u64>);
+
+impl Drops {
+    /// Which of these had no room since the last time; of one that is new, nothing.
+    fn since(&mut self, listeners: &[(u32, Holder)]) -> Vec<Overflow> {
+        let before = std::mem::take(&mut self.0);
+        let Ok(all) = listed() else {
+            return Vec::new();
+        };
+        self.0 = all.iter().map(|one| (one.inode, one.drops)).collect();
+        let bound = listeners
+            .iter()
+            .filter(|(_, holder)| holder.bound == Bound::Here);
+        let overflows = bound.filter_map(|(ifindex, holder)| {
+            let now = all.iter().find(|one| one.inode == holder.inode)?;
+            let count = now.drops.checked_sub(*before.get(&holder.inode)?)?;
+            (count > 0).then_some(Overflow {
+                ifindex: *ifindex,
+                is_v6: now.is_v6,
+                count,
+            })
+        });
+        overflows.collect()
+    }
 }
 
 #[cfg(test)]

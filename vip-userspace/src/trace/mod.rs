@@ -32,7 +32,7 @@ pub use advert::Advert;
 pub use book::Book;
 pub use claims::{Claimant, Claimed, Claims};
 pub use clock::{Wall, now};
-pub use daemon::{Change, Daemon, Found, Watcher};
+pub use daemon::{Change, Daemon, Found, Overflow, Watcher};
 pub use figures::{Closest, Figures, Histogram, Point};
 pub use habit::{Habit, Numbering, Steps};
 pub use interfaces::{Interface, all as interfaces};

@@ -104,7 +104,10 @@ fn a_port_that_leaves_its_bridge_is_not_gone() {
         let event = told.wait("the last word on a0", |event| match event {
             LinkEvent::Changed(link) => link.name == "a0" && link.mtu == 1400,
             LinkEvent::Gone { index: gone, .. } => *gone == index,
-            LinkEvent::Resync | LinkEvent::RouteGone { .. } | LinkEvent::RuleGone { .. } => false,
+            LinkEvent::Told { .. }
+            | LinkEvent::Resync
+            | LinkEvent::RouteGone { .. }
+            | LinkEvent::RuleGone { .. } => false,
         });
         assert!(matches!(event, LinkEvent::Changed(_)), "{event:?}");
     });
@@ -149,6 +152,7 @@ fn a_monitor_that_is_overrun_reads_everything_again() {
                 LinkEvent::Resync => break,
                 LinkEvent::Changed(_)
                 | LinkEvent::Gone { .. }
+                | LinkEvent::Told { .. }
                 | LinkEvent::RouteGone { .. }
                 | LinkEvent::RuleGone { .. } => {}
             }
@@ -160,6 +164,7 @@ fn a_monitor_that_is_overrun_reads_everything_again() {
                 LinkEvent::Changed(link) if link.name == "b0" && link.mtu == 1235 => break,
                 LinkEvent::Changed(_)
                 | LinkEvent::Gone { .. }
+                | LinkEvent::Told { .. }
                 | LinkEvent::Resync
                 | LinkEvent::RouteGone { .. }
                 | LinkEvent::RuleGone { .. } => {}

@@ -38,7 +38,7 @@ use vip::kernel::{
     Assignment, FrameSender, Inventory, Kernel, Link, LinkEvent, Membership, Monitor,
     NetlinkKernel, UnicastSender, VmacError, hold_protocol_112,
 };
-use vip_common::ids::{Family, MacAddr, Vrid};
+use vip_common::ids::{Family, MacAddr, Priority, Vrid};
 
 pub(crate) const GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
 
@@ -172,6 +172,7 @@ impl Told {
         ) {
             LinkEvent::Changed(link) => link,
             LinkEvent::Gone { .. }
+            | LinkEvent::Told { .. }
             | LinkEvent::Resync
             | LinkEvent::RouteGone { .. }
             | LinkEvent::RuleGone { .. } => unreachable!(),

@@ -575,7 +575,10 @@ fn the_monitor_tells_of_routes_and_rules_of_ours_that_go_and_of_no_others() {
                 table,
             } => Some(format!("{destination}/{prefix} table {table}")),
             LinkEvent::RuleGone { preference } => Some(preference.to_string()),
-            LinkEvent::Changed(_) | LinkEvent::Gone { .. } | LinkEvent::Resync => None,
+            LinkEvent::Changed(_)
+            | LinkEvent::Gone { .. }
+            | LinkEvent::Told { .. }
+            | LinkEvent::Resync => None,
         };
         let seen: Vec<String> = (0..4)
             .map(|_| gone(&told.wait("a loss", |event| gone(event).is_some())).unwrap())

@@ -172,6 +172,7 @@ fn another_voice_of_this_host_is_heard_and_our_own_is_not() {
             vrid: theirs,
             source: Ipv4Addr::new(10, 0, 0, 1).into(),
             mac: link("a0").mac,
+            priority: Priority::from_wire(ADVERT[2]),
         };
         assert_eq!(voice.drain(), Some(heard));
         assert_eq!(

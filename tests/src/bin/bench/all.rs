@@ -37,7 +37,7 @@ const SHORT: &[&str] = &[
     "takeover --rounds 5 --other-rounds 2 --client-rounds 1 --client 1ms",
     "busy --rounds 1 --seconds 1",
     "flood --rounds 1 --seconds 1",
-    "scale --rounds 1 --seconds 2 --instances 1,250",
+    "scale --rounds 1 --calm 1 --seconds 2 --instances 1,250",
 ];
 
 /// Measures everything; a part that fails keeps none of the others from it.

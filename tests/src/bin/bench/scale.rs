@@ -27,7 +27,8 @@ pub(crate) const ABOUT: About = About {
     name: "scale",
     title: "Many virtual routers",
     method: "One daemon on each of two hosts with so many virtual routers, one address each, spread \
-over 16 interfaces (one router: one interface). First a while in which nothing happens, then the \
+over 16 interfaces (one router: one interface). First they are left alone until what the start \
+brought is over, then comes a while in which nothing happens, then the \
 master's daemon is stopped (SIGSTOP) and all of them are taken over at once; each has a deadline \
 of its own, three intervals and the skew time after its last advert. Memory is that of the \
 master's processes, shared pages in proportion, with their BPF maps and programs.",
@@ -68,6 +69,9 @@ pub(crate) struct ScaleArgs {
     /// How often each contender is looked at with each number
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
+    /// How many seconds after the election all is taken to be calm
+    #[arg(long, default_value_t = 45, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub(crate) calm: u64,
     /// For how long nothing happens
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub(crate) seconds: u64,
@@ -137,6 +141,7 @@ fn address((interface, vrid): Place) -> Ipv4Addr {
 struct Stage<'a> {
     contender: &'a Contender,
     scale: Scale,
+    calm: Duration,
     seconds: u64,
     places: Vec<Place>,
     on_a: Process,
@@ -185,6 +190,7 @@ impl<'a> Stage<'a> {
         let stage = Self {
             contender,
             scale: arguments.interval,
+            calm: Duration::from_secs(arguments.calm),
             seconds: arguments.seconds,
             places,
             on_a,
@@ -241,6 +247,7 @@ impl<'a> Stage<'a> {
         let subject = self.contender.label();
         self.capture.lost()?;
         self.capture.take_time();
+        thread::sleep(self.calm);
         let daemons = [&self.on_a, &self.on_b];
         let used = || daemons.map(|daemon| usage::processor_time(daemon.pid()));
         let (before, begin) = (used(), now());

@@ -34,6 +34,26 @@ fn lateness_does_not_add_up() {
     }
 }
 
+/// Routers that share a beat speak together from their second advert on, whenever they
+/// became Active, and none waits longer than an interval.
+#[test]
+fn routers_of_one_beat_speak_together() {
+    let beating = Params {
+        beat: Some(Duration::from_millis(300)),
+        ..params(128)
+    };
+    let (mut rig, since) = Rig::active(beating);
+    assert_eq!(since, 3500);
+    for due in [4300, 5300, 6300] {
+        assert_eq!(rig.router.poll_timeout(), Some(at(due)));
+        assert_eq!(rig.timeout(due), [advert(128)]);
+    }
+    for (now, second) in [(6301, 7300), (7299, 7300), (7300, 8300)] {
+        assert_eq!(beating.second_advert(at(now)), at(second), "after {now} ms");
+    }
+    assert_eq!(params(128).second_advert(at(6301)), at(7301));
+}
+
 /// More than an interval late: one advert, no burst, and a grid from there.
 #[test]
 fn missed_adverts_are_not_made_up_for() {

@@ -432,6 +432,12 @@ fn the_same_advert_wakes_nobody_and_its_silence_is_seen_in_time() {
     assert!(woken <= 40, "woken {woken} times by 996 adverts");
     assert_eq!((host.standing(), host.spoke), (Standing::Backup, None));
     assert_eq!(host.doubted, doubted, "whoever is heard is not doubted");
+    let params = host.plan.routers[0].params;
+    let patience = params.active_down_interval(params.adver_interval);
+    // The one at 30 ms was left out.
+    let left = patience - params.adver_interval.span() * 2;
+    let margin = host.published.meter(0).unwrap().read().margin;
+    assert_eq!(margin, u64::try_from(left.as_nanos()).ok());
     let peer = host.published.read(0).unwrap().peers[0].unwrap();
     assert_eq!(peer.address, PEER);
     host.takes_over_after(last);

@@ -82,7 +82,9 @@ impl Hands {
     }
 
     fn settle(&mut self, slot: usize) {
-        if let Some(why) = self.kernel.settle() {
+        let why = self.kernel.settle();
+        let was_unlisted = std::mem::replace(&mut self.unlisted, why.is_some());
+        if let Some(why) = why.filter(|_| !was_unlisted) {
             (self.tell)(Note::Addresses { slot, why });
         }
     }

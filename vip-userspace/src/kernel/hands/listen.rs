@@ -63,6 +63,11 @@ impl Hands {
             // It is an address of this host still, on another interface.
             Ok(_) if same => ToPeers::AsBefore,
             Ok(sender) => {
+                let sender = if self.silent {
+                    sender.silenced()
+                } else {
+                    sender
+                };
                 self.reached.insert(slot, (source, ifindex));
                 ToPeers::Now(sender)
             }
@@ -96,7 +101,7 @@ impl Hands {
         let mut groups: Vec<IpAddr> = Vec::new();
         for slot in heard {
             let router = &plan.routers[slot];
-            if !held.claims.iter().any(|(claimed, _)| *claimed == slot) {
+            if !self.silent && !held.claims.iter().any(|(claimed, _)| *claimed == slot) {
                 match claim_router(held.link.index, router.family, router.params.vrid) {
                     Ok(claim) => held.claims.push((slot, claim)),
                     Err(error) => {
@@ -113,7 +118,7 @@ impl Hands {
         }
         held.memberships.retain(|(group, _)| groups.contains(group));
         for group in groups {
-            if held.memberships.iter().any(|(joined, _)| *joined == group) {
+            if self.silent || held.memberships.iter().any(|(joined, _)| *joined == group) {
                 continue;
             }
             let membership = Membership::join(group, held.link.index)
@@ -163,7 +168,11 @@ impl Hands {
         let sender = match &before {
             Some(_) => None,
             None => {
-                let sender = FrameSender::open(ifindex);
+                let sender = if self.silent {
+                    Ok(FrameSender::silent())
+                } else {
+                    FrameSender::open(ifindex)
+                };
                 Some(sender.map_err(|error| format!("{name}: cannot send: {error}"))?)
             }
         };

@@ -338,6 +338,9 @@ pub struct Hands {
     made: BTreeMap<usize, Made>,
     /// What could not be furnished, so that it is told once.
     lacking: HashMap<usize, String>,
+    /// Whether the list of what is there through us cannot be kept, so that it is
+    /// told once.
+    unlisted: bool,
     /// Interfaces whose second addresses are promoted.
     promoting: BTreeSet<String>,
     /// The addresses that packets are refused to.
@@ -351,6 +354,8 @@ pub struct Hands {
     wake: Wake,
     outcomes: Sender<Outcome>,
     tell: Tell,
+    /// Whether nothing may be sent, joined or claimed.
+    silent: bool,
 }
 
 impl Hands {
@@ -380,6 +385,7 @@ impl Hands {
             statics: Estate::default(),
             made: BTreeMap::new(),
             lacking: HashMap::new(),
+            unlisted: false,
             promoting: BTreeSet::new(),
             refused: BTreeSet::new(),
             forgotten: HashSet::new(),
@@ -388,7 +394,19 @@ impl Hands {
             wake,
             outcomes,
             tell,
+            silent: false,
         })
+    }
+
+    /// The same, without a voice: what the engine sends goes nowhere, no group is
+    /// joined (the kernel would tell the switches) and no router is claimed
+    /// (`vip run --shadow`).
+    #[must_use]
+    pub fn silenced(self) -> Self {
+        Self {
+            silent: true,
+            ..self
+        }
     }
 
     /// Starts the thread in the caller's network namespace. It ends at

@@ -49,10 +49,7 @@ pub enum Bound {
 pub fn foreign_holders(ifindex: u32) -> io::Result<Vec<Holder>> {
     // The kernel's list has neither interface nor process, and the socket
     // diagnosis that has both is left out of many kernels.
-    let mut inodes = raw_sockets(&fs::read_to_string("/proc/thread-self/net/raw")?);
-    // A kernel without IPv6 has no such list, and nobody speaks by it.
-    let six = fs::read_to_string("/proc/thread-self/net/raw6").unwrap_or_default();
-    inodes.extend(raw_sockets(&six));
+    let mut inodes: Vec<u64> = listed()?.into_iter().map(|one| one.inode).collect();
     let mut holders = Vec::new();
     for (pid, descriptor, inode) in open_sockets(&inodes) {
         inodes.retain(|known| *known != inode);
@@ -79,8 +76,44 @@ pub fn foreign_holders(ifindex: u32) -> io::Result<Vec<Holder>> {
     Ok(holders)
 }
 
-/// The inodes of the protocol-112 sockets in `/proc/net/raw` or `raw6`.
-fn raw_sockets(table: &str) -> Vec<u64> {
+/// The same sockets of programs other than this one and other than a vip, bound to no
+/// interface: how a daemon may hold them that speaks to its peers one by one.
+///
+/// # Errors
+///
+/// As [`foreign_holders`].
+pub fn unbound_holders() -> io::Result<Vec<Holder>> {
+    let holders = foreign_holders(0)?.into_iter();
+    Ok(holders.filter(|one| one.command != "vip").collect())
+}
+
+/// A raw protocol-112 socket in the kernel's list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Its inode.
+    pub inode: u64,
+    /// Whether it is of IPv6.
+    pub is_v6: bool,
+    /// How many packets it had no room for.
+    pub drops: u64,
+}
+
+/// The raw protocol-112 sockets of the calling thread's network namespace, our own too.
+///
+/// # Errors
+///
+/// When the kernel does not list the raw sockets.
+pub fn listed() -> io::Result<Vec<Listed>> {
+    let four = fs::read_to_string("/proc/thread-self/net/raw")?;
+    // A kernel without IPv6 has no such list, and nobody speaks by it.
+    let six = fs::read_to_string("/proc/thread-self/net/raw6").unwrap_or_default();
+    let mut all = raw_sockets(&four, false);
+    all.extend(raw_sockets(&six, true));
+    Ok(all)
+}
+
+/// The protocol-112 sockets in `/proc/net/raw` or `raw6`.
+fn raw_sockets(table: &str, is_v6: bool) -> Vec<Listed> {
     let wanted = format!(":{PROTOCOL:04X}");
     table
         .lines()
@@ -89,7 +122,13 @@ fn raw_sockets(table: &str) -> Vec<u64> {
             let mut words = line.split_whitespace();
             // The protocol stands where a port would.
             words.nth(1).filter(|local| local.ends_with(&wanted))?;
-            words.nth(7)?.parse().ok()
+            let inode = words.nth(7)?.parse().ok()?;
+            let drops = words.nth(2)?.parse().ok()?;
+            Some(Listed {
+                inode,
+                is_v6,
+                drops,
+            })
         })
         .collect()
 }
@@ -155,8 +194,13 @@ mod tests {
     fn protocol_112_is_found_among_other_raw_sockets() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n   \
                      1: 00000000:0001 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 11 2 0000000000000000 0\n \
-                     112: 00000000:0070 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 0\n";
-        assert_eq!(raw_sockets(table), [4711]);
+                     112: 00000000:0070 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 17\n";
+        let found = Listed {
+            inode: 4711,
+            is_v6: false,
+            drops: 17,
+        };
+        assert_eq!(raw_sockets(table, false), [found]);
     }
 
     #[test]

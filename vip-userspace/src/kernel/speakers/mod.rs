@@ -12,6 +12,6 @@ mod onlooker;
 mod voice;
 
 pub use claim::{AlreadyClaimed, Claimant, RouterClaim, claim_router, first_claimed};
-pub use holders::{Bound, Holder, foreign_holders};
+pub use holders::{Bound, Holder, Listed, foreign_holders, listed, unbound_holders};
 pub use onlooker::{Onlooker, Overheard};
 pub use voice::{Heard, OwnVoice};

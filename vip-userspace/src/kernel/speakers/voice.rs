@@ -1,18 +1,26 @@
 //! What this host itself says on an interface.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use nix::sys::socket::{
-    AddressFamily, LinkAddr, SockFlag, SockType, recvfrom, setsockopt, socket, sockopt,
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockType, recvmsg,
+    setsockopt, socket, sockopt,
 };
+use nix::time::{ClockId, clock_gettime};
 use socket2::{SockFilter, SockRef};
-use vip_common::ids::{Family, MacAddr, Vrid};
+use vip_common::ids::{Family, MacAddr, Priority, Vrid};
+use vip_common::time::MonoTime;
 
+use crate::dataplane::packet::stamp;
 use crate::kernel::group::{PROTOCOL, drop_everything};
 use crate::kernel::sender::FRAME_MARK;
 use crate::kernel::sys;
+
+/// Room for the stamp of a packet and what else the kernel may add.
+const CONTROL: usize = 256;
 
 /// An advert that another program of this host has sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +31,8 @@ pub struct Heard {
     pub source: IpAddr,
     /// From which MAC.
     pub mac: MacAddr,
+    /// With which priority; zero is the announcement of a leave.
+    pub priority: Priority,
 }
 
 /// Hears the adverts of either family that leave this host by one interface and are not
@@ -56,6 +66,7 @@ impl OwnVoice {
         sys::bind_packet(socket.as_fd(), ifindex, libc::ETH_P_ALL as u16)?;
         SockRef::from(&socket).attach_filter(&outgoing_adverts())?;
         setsockopt(&socket, sockopt::RcvBuf, &(64 * 1024))?;
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
         Ok(Self {
             socket,
             routers: routers.to_vec(),
@@ -64,18 +75,51 @@ impl OwnVoice {
 
     /// The next advert of ours that was not ours, if one has been heard.
     pub fn drain(&self) -> Option<Heard> {
+        self.drain_stamped().map(|(_, heard)| heard)
+    }
+
+    /// The same, and when it left.
+    pub fn drain_stamped(&self) -> Option<(MonoTime, Heard)> {
         let mut frame = [0; 128];
+        let mut control = Vec::with_capacity(CONTROL);
         loop {
-            let (length, _) = recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut frame).ok()?;
+            let mut parts = [IoSliceMut::new(&mut frame)];
+            control.clear();
+            let message = recvmsg::<LinkAddr>(
+                self.socket.as_raw_fd(),
+                &mut parts,
+                Some(&mut control),
+                MsgFlags::empty(),
+            );
+            let message = message.ok()?;
+            let length = message.bytes;
+            let stamp = message.cmsgs().ok().and_then(|mut all| {
+                all.find_map(|one| {
+                    if let ControlMessageOwned::ScmTimestampns(stamp) = one {
+                        Some(Duration::from(stamp))
+                    } else {
+                        None
+                    }
+                })
+            });
             if let Some(heard) = read(&frame[..length.min(frame.len())])
                 && self
                     .routers
                     .contains(&(Family::of(heard.source), heard.vrid))
             {
-                return Some(heard);
+                return Some((when(stamp), heard));
             }
         }
     }
+}
+
+/// The kernel's stamp on the clock of the election; without one it was now.
+fn when(stamp: Option<Duration>) -> MonoTime {
+    // Reading these two clocks cannot fail on Linux.
+    let read = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
+    let mono = MonoTime::ZERO + read(ClockId::CLOCK_MONOTONIC);
+    let real = read(ClockId::CLOCK_REALTIME);
+    stamp::monotonic(mono, real, stamp.unwrap_or(real))
 }
 
 impl AsRawFd for OwnVoice {
@@ -101,8 +145,14 @@ fn read(frame: &[u8]) -> Option<Heard> {
         let source: [u8; 4] = ip.get(12..16)?.try_into().ok()?;
         (IpAddr::from(source), usize::from(first & 0x0f) * 4)
     };
-    let vrid = Vrid::new(*ip.get(header.max(20) + 1)?)?;
-    Some(Heard { vrid, source, mac })
+    let header = header.max(20);
+    let vrid = Vrid::new(*ip.get(header + 1)?)?;
+    Some(Heard {
+        vrid,
+        source,
+        mac,
+        priority: Priority::from_wire(*ip.get(header + 2)?),
+    })
 }
 
 /// Outgoing, without our mark, IPv4 or IPv6, protocol 112.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::gather::{Gathered, More};
 use super::page::{Format, Page, Value};
-use crate::engine::meter::STATES;
+use crate::engine::meter::{Phase, Place, STATES};
 use crate::services::status::{Instance, Tracker};
 
 /// What kind of numbers they are.
@@ -218,6 +218,13 @@ const OURS: &[Family] = &[
         }),
     family("vip_adverts_missed_total", Counter, INSTANCE, "Silences of one and a half intervals, as BACKUP: an advert was due and has not come.",
         |all, page| each(all, page, |_, more| more.reading.missed)),
+    family("vip_adverts_lost_total", Counter, &["vrrp_instance", "place"], "Adverts of the followed master that were due and lost, by place; counted when it speaks again.",
+        |all, page| for (one, more) in all.instances() {
+            for (place, lost) in Place::ALL.iter().zip(more.reading.lost) {
+                page.put(&[&one.name, place.label()], lost);
+            }
+            page.put(&[&one.name, "ring_full"], counter(one, "ring_full"));
+        }),
     family("vip_adverts_just_in_time_total", Counter, INSTANCE, "Adverts that came when less than an interval was left before a takeover.",
         |all, page| each(all, page, |_, more| more.reading.narrow)),
     family("vip_takeover_margin_min_seconds", Gauge, INSTANCE, "The least that was ever left before a takeover when an advert came: the closest call since the start.",
@@ -239,6 +246,13 @@ const OURS: &[Family] = &[
     family("vip_advert_lateness_seconds", Histogram, INSTANCE, "How long after it was due an advert of ours was sent, the first of a takeover included.",
         |all, page| for (one, more) in all.instances() {
             page.put_counts(&[&one.name], &more.lateness);
+        }),
+
+    family("vip_takeover_phase_seconds", Histogram, &["vrrp_instance", "phase"], "How long each phase of becoming MASTER took: detect from the last advert to the deadline, decide from there to the decision, and from the decision advert, addresses, and arp until the first of each is done.",
+        |all, page| for (one, more) in all.instances() {
+            for (phase, counts) in Phase::ALL.iter().zip(&more.phases) {
+                page.put_counts(&[&one.name, phase.label()], counts);
+            }
         }),
 
     family("vip_announcements_sent_total", Counter, INSTANCE, "Gratuitous ARPs and unsolicited neighbour advertisements sent.",

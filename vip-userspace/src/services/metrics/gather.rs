@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::engine::meter::{Counts, Reading};
+use crate::engine::meter::{Counts, Histogram, Meter, Reading};
 use crate::engine::rt;
 use crate::services::status::{Instance, Status};
 use crate::services::view::two_masters;
@@ -30,6 +30,8 @@ pub(in crate::services) struct Gathered {
 pub(super) struct More {
     pub(super) lateness: Counts,
     pub(super) gaps: Counts,
+    /// By the phases of a takeover; nothing before the first.
+    pub(super) phases: Vec<Counts>,
     pub(super) reading: Reading,
     /// Whether another program of this host speaks for it.
     pub(super) double: bool,
@@ -86,11 +88,18 @@ fn of(services: &Services, state: &State, slot: usize) -> Option<More> {
     Some(More {
         lateness: meter.lateness.read(),
         gaps: meter.gaps.read(),
+        phases: phases(meter),
         reading: meter.read(),
         double: state.doubles.contains(&slot),
         two_masters: services.metrics.episodes.two_masters(name),
         garp_delay: router.params.garp.delay,
     })
+}
+
+fn phases(meter: &Meter) -> Vec<Counts> {
+    let counts: Vec<_> = meter.phases.iter().map(Histogram::read).collect();
+    let is_empty = counts.iter().all(|one| one.count == 0);
+    if is_empty { Vec::new() } else { counts }
 }
 
 /// What begins and ends between two scrapes.

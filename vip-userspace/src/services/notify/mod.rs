@@ -102,6 +102,8 @@ pub struct Notify {
     end: oneshot::Sender<Vec<Event>>,
     ended: std_mpsc::Receiver<()>,
     log: Log,
+    /// Whether nobody is told anything.
+    muted: bool,
 }
 
 /// What is left to be told when all else has ended.
@@ -146,7 +148,18 @@ impl Notify {
             end: end_in,
             ended,
             log: log.clone(),
+            muted: false,
         })
+    }
+
+    /// The same, which tells nobody anything: no script is run, no pipe is made
+    /// (`vip run --shadow`).
+    #[must_use]
+    pub fn muted(self) -> Self {
+        Self {
+            muted: true,
+            ..self
+        }
     }
 
     /// What is run and written from now on.
@@ -178,6 +191,9 @@ impl Notify {
     /// Who there is from now on, and what is run for them: before the engine is told of
     /// a plan, so that nothing that it reports of it is lost.
     pub fn cast(&mut self, plan: &Plan, configuration: &Configuration) {
+        if self.muted {
+            return;
+        }
         self.configure(configuration);
         self.teller.recast(Cast::of(plan, configuration));
         self.tell();
@@ -185,7 +201,7 @@ impl Notify {
 
     /// A reload has been taken.
     pub fn reloaded(&mut self, configuration: &Configuration) {
-        if configuration.telling.states_on_reload {
+        if configuration.telling.states_on_reload && !self.muted {
             self.teller.again();
             self.tell();
         }
@@ -193,6 +209,9 @@ impl Notify {
 
     /// What the engine reports. `published` is what it shows.
     pub fn report(&mut self, report: &Report, published: &Published) {
+        if self.muted {
+            return;
+        }
         match *report {
             Report::Election { slot, report, .. } => {
                 self.weigh(slot, published);
@@ -229,6 +248,9 @@ impl Notify {
 
     /// Once a second: whether a report was lost, and whatever there was no room for.
     pub fn look(&mut self, seen: impl Fn(usize) -> Option<Snapshot>) {
+        if self.muted {
+            return;
+        }
         self.teller.look(seen);
         self.tell();
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, sleep, sleep_until, timeout};
 
 use super::board::{PipeRecord, Shared};
 use super::event::{Event, Script, Subject, Word};
@@ -141,6 +141,7 @@ impl Runner {
         mut end: oneshot::Receiver<Vec<Event>>,
     ) {
         let mut pulse = tokio::time::interval(Duration::from_secs(1));
+        pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let deadline = self.deadline();
             tokio::select! {
@@ -156,7 +157,7 @@ impl Runner {
                 Some(_) = self.tasks.join_next() => continue,
                 () = until(deadline) => self.overrun(),
                 Some(order) = orders.recv() => self.obey(order),
-                _ = pulse.tick() => self.count(),
+                _ = pulse.tick(), if !self.pipes.is_empty() => self.count(),
             }
             self.start();
         }

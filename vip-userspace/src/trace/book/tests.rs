@@ -4,6 +4,7 @@ use vip_common::ids::{MacAddr, Vrid};
 use vip_common::reject::RejectReason;
 
 use super::*;
+use crate::trace::Overflow;
 
 const MS: u64 = 1_000_000;
 const A: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 8, 4));
@@ -119,6 +120,48 @@ fn a_gap_without_a_skip_is_the_senders() {
     let closest = flow.figures.closest.unwrap();
     // 3 * 100 ms and 2/256 of 100 ms, less 400 ms.
     assert_eq!(closest.margin, 300_781_250 - 400_000_000);
+}
+
+/// A socket that was full: of one sender it is his, of several only where it is all of
+/// them.
+#[test]
+fn what_a_full_socket_had_no_room_for() {
+    let overflow = |count| Overflow {
+        ifindex: 2,
+        is_v6: false,
+        count,
+    };
+    let mut scene = Scene::steady();
+    let hear = |scene: &mut Scene, ms: u64, count| {
+        let all: Vec<_> = (count > 0).then(|| overflow(count)).into_iter().collect();
+        let news = scene
+            .book
+            .hear_overflows(MonoTime::from_nanos(ms * MS), &all);
+        let words = |news: &News| {
+            let What::Lost { count, place, .. } = &news.what else {
+                panic!("{news:?}");
+            };
+            let Place::Host { words, .. } = place else {
+                panic!("{news:?}");
+            };
+            (*count, news.who.source, words.contains("not counted"))
+        };
+        news.iter().map(words).collect::<Vec<_>>()
+    };
+    assert_eq!(hear(&mut scene, 1010, 0), []);
+    scene.comes(1100, 11);
+    scene.comes(1200, 12);
+    assert_eq!(hear(&mut scene, 1210, 1), [(1, A, false)]);
+    assert_eq!(hear(&mut scene, 1220, 1), [], "nobody was heard meanwhile");
+    scene.comes(1300, 13);
+    let other = Scene::advert(B, Some(1));
+    scene.see(1301, SightKind::In, 0, &other);
+    assert_eq!(hear(&mut scene, 1310, 2), [(1, A, false), (1, B, false)]);
+    scene.comes(1400, 14);
+    scene.see(1401, SightKind::In, 0, &Scene::advert(B, Some(2)));
+    assert_eq!(hear(&mut scene, 1410, 1), [(1, A, true)]);
+    let (_, flow) = scene.book.flows().next().unwrap();
+    assert_eq!(flow.figures.losses.get("host_receive_buffer"), Some(&3));
 }
 
 #[test]
