@@ -294,8 +294,9 @@ fn a_full_receive_buffer() -> Tested {
         }
         sleep(Duration::from_millis(10));
     }
-    receiver.process.signal(Signal::SIGCONT);
+    // Before it goes on: it would claim the address for a moment, and the trace say so.
     let summary = trace.ends()?;
+    receiver.process.signal(Signal::SIGCONT);
     let senders = summary["senders"].as_array().cloned().unwrap_or_default();
     let of_master = senders.iter().find(|one| one["vrid"] == VRID);
     let lost = of_master.and_then(|one| one["losses"]["host_receive_buffer"].as_u64());
