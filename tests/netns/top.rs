@@ -257,7 +257,17 @@ fn it_shows_what_happens_and_gives_the_terminal_back_however_it_ends() -> Tested
     seat.press("q")?;
     assert_eq!(seat.left()?, Some(0));
 
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    for signal in [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+        Signal::SIGABRT,
+        Signal::SIGALRM,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGXCPU,
+    ] {
         let seat = Seat::take(b)?;
         seat.shows(&["VI_1"]);
         seat.signal(signal)?;

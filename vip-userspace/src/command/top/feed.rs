@@ -65,6 +65,20 @@ pub(super) enum Press {
     Key(Key),
 }
 
+/// What ends a program that does not see to it, from outside: the terminal is given back first.
+const ENDING: [Signal; 10] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGABRT,
+    Signal::SIGALRM,
+    Signal::SIGVTALRM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
+];
+
 /// The threads.
 pub(super) struct Feed {
     runtime_dir: PathBuf,
@@ -79,7 +93,7 @@ impl Feed {
         let (inputs, receiver) = sync_channel(WAITING);
         let (wanted, wants) = mpsc::channel();
         // Before any thread, so that only the one that waits for them gets them.
-        let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
+        let signals = SigSet::from_iter(ENDING);
         let blocked = signals.thread_block().map_err(io::Error::from);
         blocked.map_err(|error| no_thread(&error))?;
         let follower = Follower::begin(runtime_dir, PAST, false)?;
