@@ -2,6 +2,7 @@
 //! Initialize become MASTER, BACKUP, FAULT and INIT here and nowhere else,
 //! always with a reason.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -229,6 +230,22 @@ pub fn span(span: Duration) -> String {
         1_000_000_000..120_000_000_000 => format!("{:.3} s", span.as_secs_f64()),
         _ => humantime::format_duration(Duration::from_secs(span.as_secs())).to_string(),
     }
+}
+
+/// A text from outside, and in place of what would move the cursor of whoever reads it, or
+/// turn his text round, its number: `\x1b`. What is `plain` stays.
+#[must_use]
+pub fn readable(text: &str, plain: impl Fn(char) -> bool) -> String {
+    let turns = |one| matches!(one, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut all = String::with_capacity(text.len());
+    for one in text.chars() {
+        if (one.is_control() || turns(one)) && !plain(one) {
+            let _ = write!(all, "\\x{:02x}", u32::from(one));
+        } else {
+            all.push(one);
+        }
+    }
+    all
 }
 
 /// What a tracker of a kind is called.

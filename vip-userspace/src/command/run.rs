@@ -348,13 +348,17 @@ fn serve(
 
     let notify =
         Notify::start(&log).map_err(|error| failed("cannot start what runs scripts", &error))?;
-    let recordings = arguments.recordings.clone();
-    let recordings = recordings.unwrap_or_else(|| arguments.runtime_dir.join(archive::DIRECTORY));
+    let recordings = match &arguments.recordings {
+        Some(given) if arguments.shadow => given.join(archive::OF_SHADOW),
+        Some(given) => given.clone(),
+        None => arguments.runtime_dir.join(archive::DIRECTORY),
+    };
     let recorder = Recorder::new(
         Archive::at(recordings),
         Arc::clone(&published),
         gauges.clone(),
         granted.to_string(),
+        arguments.shadow,
         log.clone(),
     );
     let notify = if arguments.shadow {

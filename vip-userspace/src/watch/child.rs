@@ -512,23 +512,10 @@ impl Output {
     }
 }
 
-/// What was written, and in place of what would move the cursor of whoever reads it,
-/// or turn his text round, its number: `\x1b`.
+/// What was written, as a terminal may show it.
 fn readable(written: &[u8]) -> String {
-    let turns = |one| matches!(one, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_odd = |one: char| (one.is_control() && one != '\n' && one != '\t') || turns(one);
-    let mut text = String::new();
-    for one in String::from_utf8_lossy(written)
-        .replace("\r\n", "\n")
-        .chars()
-    {
-        if is_odd(one) {
-            text += &format!("\\x{:02x}", u32::from(one));
-        } else {
-            text.push(one);
-        }
-    }
-    text
+    let text = String::from_utf8_lossy(written).replace("\r\n", "\n");
+    words::readable(&text, |one| matches!(one, '\n' | '\t'))
 }
 
 #[cfg(test)]

@@ -233,8 +233,8 @@ impl Facts {
         };
         let gap = new.last.since(known.last);
         *known = Heard {
-            count: known.count + new.count,
-            known: known.known + new.known,
+            count: known.count.saturating_add(new.count),
+            known: known.known.saturating_add(new.known),
             longest: if new.count == 1 {
                 known.longest.max(gap)
             } else {
@@ -248,7 +248,7 @@ impl Facts {
         let same = |one: &&mut Refused| (one.source, one.reason) == (source, reason);
         match self.refused.iter_mut().find(same) {
             Some(known) => {
-                known.count += u64::from(count);
+                known.count = known.count.saturating_add(count.into());
                 known.last = known.last.max(when);
             }
             None => self.refused.push(Refused {

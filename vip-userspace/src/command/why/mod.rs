@@ -15,6 +15,7 @@ use crate::error::{Exit, Failure};
 use crate::services::recorder::archive::{self, Archive, Unreadable};
 use crate::services::recorder::recording::Recording;
 use crate::services::recorder::replay;
+use crate::words;
 use story::Story;
 
 /// Tells the last changes, or that of a file. Exit code 3 where there is nothing to tell.
@@ -44,7 +45,12 @@ pub fn run(arguments: &WhyArgs) -> Result<Exit, Failure> {
 }
 
 fn read(path: &Path) -> Result<Recording, Failure> {
-    archive::read(path).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+    archive::read(path).map_err(|error| Failure::new(Exit::Failed, plain(&error.to_string())))
+}
+
+/// What a file says, in one line that a terminal may show.
+fn plain(text: &str) -> String {
+    words::readable(text, |_| false)
 }
 
 /// The story of the last change of an instance, as a person reads it; none where nothing is
@@ -105,7 +111,7 @@ fn last(arguments: &WhyArgs) -> Result<Vec<(PathBuf, Recording)>, Failure> {
         Failure::new(Exit::Failed, message)
     })?;
     for unread in &found.unread {
-        eprintln!("vip: {unread}");
+        eprintln!("vip: {}", plain(&unread.to_string()));
     }
     if !found.recordings.is_empty() {
         return Ok(found.recordings);
@@ -114,7 +120,7 @@ fn last(arguments: &WhyArgs) -> Result<Vec<(PathBuf, Recording)>, Failure> {
     let message = match &arguments.instance {
         Some(wanted) if !found.others.is_empty() => format!(
             "no change of {wanted} is written down in {place}; there are some of {}",
-            found.others.join(", ")
+            plain(&found.others.join(", "))
         ),
         Some(_) | None => format!(
             "no change of state is written down in {place}: nothing has changed since the host was started, or vip runs with another directory (--runtime-dir, --recordings)"

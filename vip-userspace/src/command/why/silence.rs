@@ -21,7 +21,8 @@ impl Story {
         let Some(last) = last else {
             self.cause = "nobody";
             self.why = "nobody has sent an advert since this router began to listen".into();
-            if self.refusals(facts, at, None) {
+            let lately = |one: &Refused| one.last >= at - LATELY;
+            if self.refusals(facts, lately) {
                 self.cause = "refused";
             }
             self.decide_on_silence(facts, at, deadline, proven);
@@ -35,7 +36,7 @@ impl Story {
         if !interval.is_zero() {
             self.missing.push(format!(
                 "{} adverts in a row, and no word that it leaves",
-                gone.as_nanos() / interval.as_nanos().max(1)
+                due_in(gone, interval)
             ));
         }
         let resumed = facts
@@ -43,13 +44,21 @@ impl Story {
             .iter()
             .find(|one| one.at >= last && master.is_none_or(|master| master.source == one.source));
         let overslept = facts.latest(last, at).filter(|late| *late >= interval);
-        let refused = self.refusals(facts, at, Some(last));
+        // Who had sent none by its own count was not refused: somebody else spoke for it.
+        let sent_none = resumed.is_some_and(|one| one.missed == Some(0));
+        let explains = |one: &Refused| {
+            let is_its = master.is_some_and(|master| master.source == one.source);
+            one.last >= last && is_its && !sent_none
+        };
+        let refused = self.refusals(facts, explains);
+        self.strangers(facts, last, explains);
         if refused {
             self.cause = "refused";
-            self.why =
-                format!("{name} spoke, and was refused here: for the election that is silence");
+            self.why = format!(
+                "{name} spoke, or somebody with its address, and was refused here: for the election that is silence"
+            );
         } else if let Some(resumed) = resumed {
-            self.resumed(resumed, &name);
+            self.resumed(resumed, &name, due_in(at.since(last), interval));
             if self.cause == "lost" && recording.ring_full > 0 {
                 self.remarks.push(format!(
                     "{} adverts since the start of vip came to this NIC and found no room, because vip did not read them: these may be among them",
@@ -81,7 +90,10 @@ impl Story {
     }
 
     /// It was heard again.
-    fn resumed(&mut self, resumed: &Resumed, name: &str) {
+    ///
+    /// Of its adverts so many were due until we took over: as many must be lost, but one that
+    /// may have been late, if losses are to be the cause.
+    fn resumed(&mut self, resumed: &Resumed, name: &str, due: u128) {
         let gap = span(resumed.at.since(resumed.last));
         match resumed.missed {
             Some(0) => {
@@ -90,6 +102,14 @@ impl Story {
                 self.why = format!("{name} sent nothing for a while");
                 self.place.push(format!(
                     "in {name}: heard again after {gap}, it goes on with the next number, so that it had sent none meanwhile: it did not run, or had given the role up"
+                ));
+            }
+            Some(missed) if u128::from(missed) + 1 < due => {
+                self.cause = "sender_silent";
+                self.lost_at = Some("sender".into());
+                self.why = format!("{name} sent hardly anything for a while");
+                self.place.push(format!(
+                    "in {name}: heard again after {gap}, it had sent {missed} adverts meanwhile by its own count, where {due} were due until we took over: it did not run, or had given the role up; those {missed} were lost"
                 ));
             }
             Some(missed) => {
@@ -139,37 +159,47 @@ impl Story {
         ));
     }
 
-    /// Says what was refused around the change. Whether that explains a silence.
-    pub(super) fn refusals(
-        &mut self,
-        facts: &Facts,
-        at: MonoTime,
-        since: Option<MonoTime>,
-    ) -> bool {
-        let from = since.unwrap_or(at - LATELY);
-        let lately: Vec<&Refused> = facts
-            .refused
-            .iter()
-            .filter(|one| one.last >= from)
-            .collect();
-        for one in &lately {
-            let (by, at) = if one.at_nic {
-                ("at the NIC", "filter")
-            } else {
-                ("by the election's check", "election")
-            };
+    /// Says what was refused of those that explain a silence. Whether there were any.
+    fn refusals(&mut self, facts: &Facts, explains: impl Fn(&Refused) -> bool) -> bool {
+        let mut any = false;
+        for one in facts.refused.iter().filter(|one| explains(one)) {
+            any = true;
+            let at = if one.at_nic { "filter" } else { "election" };
             self.lost_at = Some(format!("{at}_{}", one.reason.label()));
-            self.place.push(format!(
-                "in this host: {} adverts of {} refused {by}: {}",
-                one.count,
-                one.source,
-                one.reason.words()
-            ));
+            self.place.push(format!("in this host: {}", words(one)));
             self.look.push(format!(
                 "the configurations of this host and of {}: 'vip check' of both files together shows what differs",
                 one.source
             ));
         }
-        !lately.is_empty()
+        any
     }
+
+    /// Says what else was refused in the silence, which does not explain it.
+    fn strangers(&mut self, facts: &Facts, last: MonoTime, explains: impl Fn(&Refused) -> bool) {
+        let others = facts.refused.iter();
+        let others = others.filter(|one| one.last >= last && !explains(one));
+        self.remarks
+            .extend(others.map(|one| format!("{}; this is not why", words(one))));
+    }
+}
+
+/// What was refused, and where.
+fn words(one: &Refused) -> String {
+    let by = if one.at_nic {
+        "at the NIC"
+    } else {
+        "by the election's check"
+    };
+    format!(
+        "{} adverts of {} refused {by}: {}",
+        one.count,
+        one.source,
+        one.reason.words()
+    )
+}
+
+/// How many adverts are due in a time.
+fn due_in(gone: Duration, interval: Duration) -> u128 {
+    gone.as_nanos() / interval.as_nanos().max(1)
 }

@@ -29,6 +29,8 @@ pub(super) struct Story {
     /// What happened to whom, when and where.
     pub(super) headline: String,
     pub(super) instance: String,
+    /// Whether it only would have happened.
+    pub(super) shadow: bool,
     pub(super) host: String,
     pub(super) utc: String,
     pub(super) state: Option<&'static str>,
@@ -54,18 +56,24 @@ impl Story {
         let about = &recording.instance;
         let mut story = Self {
             instance: about.name.clone(),
+            shadow: recording.shadow,
             host: recording.host.clone(),
             utc: recording.utc.clone(),
             ..Self::default()
         };
         let whose = format!("{} (VRID {}, {})", about.name, about.vrid, about.interface);
+        let (went, was_not) = if recording.shadow {
+            ("would have gone, were it no shadow,", "would not have been")
+        } else {
+            ("went", "was not")
+        };
         let when = format!("{}, on {}", recording.utc, recording.host);
         match recording.change {
             Change::State { at, from, to, why } => {
                 let state = state_word(to, why);
                 story.state = Some(state);
                 let was = state_before(from, why);
-                story.headline = format!("{whose} went from {was} to {state}: {when}");
+                story.headline = format!("{whose} {went} from {was} to {state}: {when}");
                 story.explain(recording, &facts, at, to, why);
                 if to == StateName::Active {
                     story.time_takeover(&facts, at, why);
@@ -78,7 +86,7 @@ impl Story {
                 source,
                 priority,
             } => {
-                story.headline = format!("{whose} was not the only MASTER: {when}");
+                story.headline = format!("{whose} {was_not} the only MASTER: {when}");
                 story.two_masters(&facts, at, source, priority);
             }
         }
@@ -256,7 +264,9 @@ impl Story {
         self.cause = "higher_priority";
         self.why = format!("{source} has the higher priority {priority}{ours}");
         if let Some((when, before, after)) = facts.reweighed
-            && after < before
+            // Before, we were not of the lower rank.
+            && after < priority
+            && before >= priority
             && at.since(when) < LATELY
         {
             self.cause = "own_priority_fell";

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::plain;
 use super::story::{Phase, Story};
 use crate::words;
 
@@ -23,6 +24,8 @@ struct Document<'a> {
 struct Told<'a> {
     file: String,
     instance: &'a str,
+    /// Whether a shadow tells it, which holds nothing.
+    shadow: bool,
     host: &'a str,
     utc: &'a str,
     /// The state that was entered; null where none was.
@@ -48,6 +51,7 @@ pub(super) fn json(stories: &[(&Path, Story)]) -> serde_json::Result<String> {
         .map(|(path, story)| Told {
             file: path.display().to_string(),
             instance: &story.instance,
+            shadow: story.shadow,
             host: &story.host,
             utc: &story.utc,
             state: story.state,
@@ -86,11 +90,12 @@ pub(super) fn text(stories: &[(&Path, Story)]) -> String {
         if at > 0 {
             text.push('\n');
         }
-        let _ = writeln!(text, "{}", story.headline);
+        // Names and reasons come from a file that anybody may have written.
+        let _ = writeln!(text, "{}", plain(&story.headline));
         let mut part = |name: &str, lines: &[String]| {
             for (at, line) in lines.iter().enumerate() {
                 let name = if at == 0 { name } else { "" };
-                let _ = writeln!(text, "  {name:<8} {line}");
+                let _ = writeln!(text, "  {name:<8} {}", plain(line));
             }
         };
         part("why", std::slice::from_ref(&story.why));

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use vip_common::election::{Fault, StateName, Why};
+use vip_common::election::{Fault, Input, StateName, Why};
 use vip_common::ids::Priority;
 use vip_common::reject::RejectReason;
 use vip_common::time::MonoTime;
@@ -10,6 +10,7 @@ use super::story::Story;
 use super::tell;
 use crate::engine::record::Event;
 use crate::services::recorder::recording::{Change, Moment, Recording, Refusal, Wait};
+use crate::services::recorder::replay;
 
 /// Of a lab: adverts that a bridge did not carry for a second.
 const LOST: &str = include_str!("../../../../tests/cases/lost-on-the-way.why.json");
@@ -49,6 +50,18 @@ fn the_story_of_a_real_one() {
 }
 
 #[test]
+fn what_only_would_have_happened_is_told_so() {
+    let mut recording = lost();
+    assert!(!recording.shadow, "it is older than shadows");
+    recording.shadow = true;
+    let story = Story::of(&recording);
+    let words = "VI_1 (VRID 51, eth0) would have gone, were it no shadow, from BACKUP to MASTER: ";
+    assert!(story.headline.starts_with(words), "{story:?}");
+    let document = tell::json(&[(Path::new("FILE"), story)]).unwrap();
+    assert!(document.contains("\"shadow\": true"), "{document}");
+}
+
+#[test]
 fn what_is_not_known_is_not_told() {
     let mut recording = lost();
     let is_resumed = |moment: &Moment| matches!(moment.event, Event::Resumed { .. });
@@ -80,12 +93,7 @@ fn what_is_not_known_is_not_told() {
 #[test]
 fn a_refusal_explains_a_silence_and_one_of_long_ago_does_not() {
     let mut recording = lost();
-    let refusal = |last| Refusal {
-        source: "192.168.8.4".parse().unwrap(),
-        reason: RejectReason::Ttl,
-        count: 4,
-        last,
-    };
+    let refusal = |last| refused("192.168.8.4", last);
     let at = recording.change.at();
     recording.refused = vec![refusal(at - Duration::from_millis(20))];
     let story = Story::of(&recording);
@@ -96,6 +104,137 @@ fn a_refusal_explains_a_silence_and_one_of_long_ago_does_not() {
     );
     recording.refused = vec![refusal(at - Duration::from_secs(40))];
     assert_eq!(Story::of(&recording).cause, "lost");
+}
+
+fn refused(source: &str, last: MonoTime) -> Refusal {
+    Refusal {
+        source: source.parse().unwrap(),
+        reason: RejectReason::Ttl,
+        count: 4,
+        last,
+    }
+}
+
+/// The same, where the sender says that it has sent so many meanwhile.
+fn after_sending(missed: u16) -> Recording {
+    let mut recording = lost();
+    for moment in &mut recording.moments {
+        if let Event::Resumed { missed: told, .. } = &mut moment.event {
+            *told = Some(missed);
+        }
+    }
+    recording
+}
+
+#[test]
+fn whoever_is_refused_besides_is_not_the_cause() {
+    let just = lost().change.at() - Duration::from_millis(20);
+    let mut recording = lost();
+    recording.refused = vec![refused("192.168.8.66", just)];
+    let story = Story::of(&recording);
+    assert_eq!(
+        (story.cause, story.lost_at.as_deref()),
+        ("lost", Some("before_nic"))
+    );
+    assert!(
+        story.remarks[0].contains("4 adverts of 192.168.8.66 refused at the NIC"),
+        "{story:?}"
+    );
+    // In its name, while it sent none.
+    let mut recording = after_sending(0);
+    recording.refused = vec![refused("192.168.8.4", just)];
+    assert_eq!(Story::of(&recording).cause, "sender_silent");
+}
+
+#[test]
+fn losses_are_the_cause_only_if_they_account_for_the_silence() {
+    for (missed, cause) in [
+        (0, "sender_silent"),
+        (1, "sender_silent"),
+        (2, "lost"),
+        (3, "lost"),
+        (200, "lost"),
+    ] {
+        assert_eq!(Story::of(&after_sending(missed)).cause, cause, "{missed}");
+    }
+}
+
+#[test]
+fn a_priority_that_fell_is_the_cause_only_if_it_made_the_difference() {
+    let (source, priority) = ("192.168.8.6".parse().unwrap(), Priority::from_wire(150));
+    let cause = |before: u8, after: u8| {
+        let mut recording = because(Why::HigherPriority { source, priority }, StateName::Backup);
+        let at = recording.change.at() - Duration::from_secs(1);
+        recording.moments = [before, after]
+            .map(|priority| Moment {
+                at,
+                event: Event::Told(Input::PriorityChanged {
+                    priority: Priority::from_wire(priority),
+                }),
+            })
+            .to_vec();
+        Story::of(&recording).cause
+    };
+    assert_eq!(cause(200, 120), "own_priority_fell");
+    assert_eq!(cause(150, 149), "own_priority_fell");
+    assert_eq!(cause(140, 120), "higher_priority");
+    assert_eq!(cause(120, 140), "higher_priority");
+}
+
+#[test]
+fn a_file_moves_no_cursor() {
+    let mut recording = lost();
+    recording.instance.name = "VI\u{1b}[2J\n".into();
+    recording.host = "\u{202e}a".into();
+    recording.hindered_by = Some("\u{7}".into());
+    let text = tell::text(&[(Path::new("FI\rLE"), Story::of(&recording))]);
+    assert!(text.starts_with("VI\\x1b[2J\\x0a (VRID 51"), "{text}");
+    assert!(
+        text.chars()
+            .all(|one| one == '\n' || one != '\u{202e}' && !one.is_control()),
+        "{text:?}"
+    );
+}
+
+/// Whatever a file says, it is told or refused: no number of it is too large.
+#[test]
+fn no_number_is_too_large() {
+    fn numbers(value: &mut serde_json::Value, found: &mut dyn FnMut(&mut serde_json::Value)) {
+        match value {
+            serde_json::Value::Number(_) => found(value),
+            serde_json::Value::Array(all) => all.iter_mut().for_each(|one| numbers(one, found)),
+            serde_json::Value::Object(all) => {
+                all.values_mut().for_each(|one| numbers(one, found));
+            }
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::String(_) => {
+            }
+        }
+    }
+    let document: serde_json::Value = serde_json::from_str(LOST).unwrap();
+    let mut count = 0;
+    numbers(&mut document.clone(), &mut |_| count += 1);
+    let mut told = 0;
+    for wanted in 0..count {
+        for odd in [0, 1, 255, u64::from(u32::MAX), 1 << 63, u64::MAX] {
+            let (mut one, mut at) = (document.clone(), 0);
+            numbers(&mut one, &mut |number| {
+                if at == wanted {
+                    *number = odd.into();
+                }
+                at += 1;
+            });
+            let Ok(recording) = serde_json::from_value::<Recording>(one) else {
+                continue;
+            };
+            told += 1;
+            let stories = [(Path::new("FILE"), Story::of(&recording))];
+            assert!(!tell::text(&stories).is_empty());
+            tell::json(&stories).unwrap();
+            // What cannot be is refused, and what differs is told.
+            let _ = replay::replay(&recording);
+        }
+    }
+    assert!(told > count, "{told} of {count}");
 }
 
 #[test]

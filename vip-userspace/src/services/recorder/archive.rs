@@ -13,6 +13,9 @@ use crate::services::orders::replace;
 
 /// The directory of that name in the daemon's own is where they are if nothing else is said.
 pub const DIRECTORY: &str = "recordings";
+/// That of a shadow, in a directory that is given: what only would have happened is not
+/// among what has.
+pub const OF_SHADOW: &str = "shadow";
 
 /// So many at most,
 const MOST: usize = 64;
@@ -101,7 +104,8 @@ impl Archive {
             let written = entry.metadata().and_then(|about| about.modified());
             let age = written.ok().and_then(|at| at.elapsed().ok());
             if is_half && age.is_some_and(|age| age > OLD) {
-                fs::remove_file(entry.path())?;
+                // What cannot be removed is in nobody's way.
+                let _ = fs::remove_file(entry.path());
             }
         }
         Ok(())
@@ -121,8 +125,9 @@ impl Archive {
             let of_most = |path: &Path| counts.get(instance_in(path)) == Some(&most);
             let at = all.iter().position(|(path, _)| of_most(path)).unwrap_or(0);
             let (path, len) = all.remove(at);
-            sum -= len;
-            fs::remove_file(path)?;
+            // What somebody else has removed, or holds fast, is his.
+            let _ = fs::remove_file(path);
+            sum = sum.saturating_sub(len);
         }
         Ok(())
     }
@@ -142,7 +147,10 @@ impl Archive {
             let entry = entry?;
             let name = entry.file_name();
             let is_one = name.to_str().is_some_and(|name| name.ends_with(ENDING));
-            if is_one && let Ok(about) = entry.metadata() {
+            if is_one
+                && let Ok(about) = entry.metadata()
+                && about.is_file()
+            {
                 all.push((entry.path(), about.len()));
             }
         }

@@ -140,6 +140,7 @@ pub struct Recorder {
     published: Arc<Published>,
     gauges: Gauges,
     scheduling: String,
+    shadow: bool,
     log: Log,
     queue: Queue,
     waits: Waits,
@@ -152,13 +153,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Nothing has happened yet.
+    /// Nothing has happened yet. What a `shadow` writes says that it is of one.
     #[must_use]
     pub fn new(
         archive: Archive,
         published: Arc<Published>,
         gauges: Gauges,
         scheduling: String,
+        shadow: bool,
         log: Log,
     ) -> Self {
         Self {
@@ -166,6 +168,7 @@ impl Recorder {
             published,
             gauges,
             scheduling,
+            shadow,
             log,
             queue: Queue::default(),
             waits: Waits::default(),
@@ -328,6 +331,7 @@ impl Recorder {
             utc: one.utc.clone(),
             instance: one.about.clone(),
             change: one.change,
+            shadow: self.shadow,
             hindered_by: one.hindered_by.clone(),
             trouble: one.trouble.clone(),
             start,

@@ -31,6 +31,10 @@ pub struct Recording {
     pub instance: About,
     /// What happened to it.
     pub change: Change,
+    /// Whether a shadow has written it (`vip run --shadow`), which holds nothing: what would have
+    /// happened.
+    #[serde(default)]
+    pub shadow: bool,
     /// What was in its way, or had been, in words: an interface, a script.
     pub hindered_by: Option<String>,
     /// What the kernel refused last, in words.

@@ -51,6 +51,7 @@ fn recording(name: &str, second: u32) -> Recording {
         utc: format!("2026-01-02T03:04:{second:02}.000000Z"),
         instance: of(name),
         change: taken(1_000),
+        shadow: false,
         hindered_by: None,
         trouble: None,
         start: None,
