@@ -155,8 +155,49 @@ fn the_followed_router_is_heard_through_a_flood() {
         assert!(all_heard(&spoiled, RejectReason::Checksum), "lent: {lent}");
         assert!(all_heard(&elsewhere, RejectReason::Budget), "lent: {lent}");
     }
-    // Whoever can forge all of it takes from the one whom he pretends to be.
+    // Whoever can forge both its addresses takes from what it says anew.
     assert!(heard_through(&[own], RejectReason::Budget, 300, true) < 300);
+}
+
+#[test]
+fn what_was_known_last_is_heard_whatever_ends_the_loan() {
+    let burst = u32::try_from(SOURCE.burst).expect("few");
+    let (same, other) = (advert(Version::V2, 1), advert(Version::V2, 3));
+    let mut bench = Bench::new(Rung::Tcx);
+    follow(&bench, &same);
+    assert!(lend(&bench, SLOT_2, &same, NEVER));
+    memory(&bench).lend(SLOT_2, None);
+    // All of the followed router's, forged.
+    bench.run_at_once(&other, 100_000);
+    assert!(refused(&bench, RejectReason::Budget) > 50_000);
+    bench.records();
+    for _ in 0..burst {
+        bench.run_at_once(&other, 1000);
+        bench.records();
+        assert!(bench.run_at_once(&same, 1), "it pays of its own");
+        assert_eq!(bench.records().len(), 1, "and is told");
+    }
+    // It has a budget all the same.
+    let before = count(&bench, Counter::Taken);
+    let start = Instant::now();
+    bench.run_at_once(&same, 100_000);
+    let taken = count(&bench, Counter::Taken) - before;
+    let most = most(CALM, start.elapsed()) + most(SOURCE, start.elapsed());
+    assert!(taken <= most, "{taken} of {most}");
+}
+
+#[test]
+fn nothing_was_known_last_where_nothing_was_lent() {
+    let mut bench = Bench::new(Rung::Native);
+    let (one, other) = (advert(Version::V2, 1), advert(Version::V2, 3));
+    follow(&bench, &one);
+    let start = Instant::now();
+    bench.run_at_once(&other, 50_000);
+    bench.run_at_once(&one, 50_000);
+    let taken = count(&bench, Counter::Taken);
+    let most = most(CALM, start.elapsed()) + most(SOURCE, start.elapsed());
+    assert!(taken <= most, "{taken} of {most}");
+    assert_eq!(bench.records().len() as u64, taken);
 }
 
 #[test]

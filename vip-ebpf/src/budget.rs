@@ -57,7 +57,10 @@ pub fn spend<P: Packet, const KNOWS: bool>(
     let followed = if KNOWS { known::followed(slot) } else { None };
     // Whoever forges its address alone does not spend what is its own.
     let sender = (halves(&source), mac_word(admit::source_mac(head)));
-    let is_ok = if followed == Some(sender) {
+    let is_ok = if KNOWS && followed == Some(sender) && known::was_last(slot) {
+        // SAFETY: as above.
+        unsafe { pay(addr_of_mut!((*buckets).again), SOURCE, now) }
+    } else if followed == Some(sender) {
         let budget = if router.has(RouterEntry::SIGNED) {
             SIGNED
         } else {

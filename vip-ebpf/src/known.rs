@@ -132,7 +132,31 @@ pub fn followed(slot: u32) -> Option<([u64; 2], u64)> {
     (source[1] != 0).then_some((source, mac))
 }
 
-/// Whether the checksum of an advert that was let pass adds up.
+/// Whether the advert that [`adds_up`] has just looked at is the same as the one that
+/// was lent last, whether or not it is lent still.
+#[inline(always)]
+pub fn was_last(slot: u32) -> bool {
+    let (Some(known), Some(frame)) = (KNOWN.get_ptr(slot), FRAME.get_ptr(0)) else {
+        return false;
+    };
+    // SAFETY: the values live while the program runs. What is read while it changes is
+    // at worst another advert.
+    let (words, mask) = unsafe {
+        (
+            addr_of!((*known).words).read_volatile(),
+            addr_of!((*known).mask).read_volatile(),
+        )
+    };
+    // SAFETY: as above.
+    let here = |number: usize| unsafe { addr_of!((*frame)[number]).read_volatile() };
+    // SAFETY: as above.
+    let there = |number: usize| unsafe { addr_of!((*known).frame[number]).read_volatile() };
+    // Nothing was lent yet where there are no words.
+    words != 0 && known::is_same(words, mask, here, there)
+}
+
+/// Whether the checksum of an advert that was let pass adds up. Leaves it where
+/// [`was_last`] looks.
 #[inline(always)]
 pub fn adds_up<P: Packet>(
     packet: &P,

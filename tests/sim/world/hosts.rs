@@ -226,6 +226,16 @@ impl Host {
             Sound::Claim { .. } => {}
             Sound::Advert(frame) => {
                 let respected = frame.priority >= params.priority || !params.preempts();
+                // The leave of one that is not followed.
+                let outlived = self.respected.is_some_and(|followed| {
+                    frame.priority.is_resign()
+                        && !followed.priority.is_resign()
+                        && followed.source != frame.source
+                        && followed.stamp >= self.listening_since
+                });
+                if outlived {
+                    return;
+                }
                 if respected || frame.priority.is_resign() {
                     self.respected = Some(frame);
                 } else {

@@ -244,6 +244,14 @@ pub enum Report {
         /// Who.
         source: IpAddr,
     },
+    /// As Backup: a router said that it leaves, but another one is followed: nothing
+    /// comes of it.
+    ResignIgnored {
+        /// Who leaves.
+        source: IpAddr,
+        /// Who is followed.
+        active: IpAddr,
+    },
     /// Having left, we hear another router that has taken over. Once per leave.
     SuccessorHeard {
         /// Who.

@@ -1,5 +1,6 @@
 //! Backup: watching the Active Router, and one's own hearing.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::action::Why;
@@ -103,7 +104,13 @@ impl Backup {
             let outranks = (followed.priority, followed.source) > (heard.priority, heard.source);
             outranks && followed.source != heard.source
         });
-        let least = followed.map(|_| self.deadline);
+        let goes_on = self
+            .accepted
+            .is_some_and(|before| before.source == heard.source);
+        let least = match followed {
+            Some(_) => Some(self.deadline),
+            None => self.least.filter(|least| goes_on && *least > stamp),
+        };
         *self = Self {
             preempt_at: self.preempt_at.filter(|_| worse),
             fell: self.fell,
@@ -123,12 +130,23 @@ impl Backup {
         stamp < at
     }
 
-    /// The Active Router leaves: only Skew_Time is left, or less.
+    /// Who is followed, if it is another one than this that leaves and has not said
+    /// itself that it does.
+    pub(super) fn outlives(&self, leaving: IpAddr) -> Option<IpAddr> {
+        let followed = self
+            .accepted
+            .filter(|followed| !followed.priority.is_resign() && followed.source != leaving)?;
+        Some(followed.source)
+    }
+
+    /// The Active Router leaves: only Skew_Time is left, or less, unless the timer of a
+    /// better one is running yet.
     pub(super) fn accept_resign(&mut self, heard: Heard, params: &Params) {
         self.accepted = Some(heard);
         self.discarded = None;
         let skewed = heard.stamp + params.skew_time(self.active_adver_interval);
-        self.deadline = self.deadline.min(skewed);
+        let least = self.least.unwrap_or(MonoTime::ZERO);
+        self.deadline = self.deadline.min(skewed).max(least);
         self.slept = None;
         self.hear(heard.stamp, params);
     }
@@ -166,11 +184,11 @@ impl Backup {
         let interval = self.active_adver_interval;
         let before = self.deadline;
         self.deadline = self.silence + params.active_down_interval(interval);
-        self.deadline = self.deadline.max(self.least.unwrap_or(MonoTime::ZERO));
         if let Some(resign) = self.accepted.filter(|heard| heard.priority.is_resign()) {
             let skewed = resign.stamp + params.skew_time(interval);
             self.deadline = self.deadline.min(skewed);
         }
+        self.deadline = self.deadline.max(self.least.unwrap_or(MonoTime::ZERO));
         if let Some(slept) = self.slept {
             let chance = slept + interval.span() + params.skew_time(interval);
             self.deadline = self.deadline.max(chance);

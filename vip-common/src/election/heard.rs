@@ -29,7 +29,11 @@ impl VirtualRouter {
         }
     }
 
-    /// RFC 9568 section 6.4.2.
+    /// RFC 9568 section 6.4.2, but for the leave of a router that is not the one that is
+    /// followed: there the clause has the timer end after Skew_Time whoever leaves, and
+    /// the role taken from one that is well. Where two were Active and the worse of them
+    /// leaves, that would move the addresses twice. The timer runs on instead; should the
+    /// one that is followed be gone as well, it ends in time.
     fn heard_as_backup(&mut self, heard: Heard, interval: Centis) {
         let State::Backup(backup) = &mut self.state else {
             return;
@@ -38,7 +42,14 @@ impl VirtualRouter {
             return;
         }
         let params = &self.counted;
-        if heard.priority.is_resign() {
+        if heard.priority.is_resign()
+            && let Some(active) = backup.outlives(heard.source)
+        {
+            self.report(Report::ResignIgnored {
+                source: heard.source,
+                active,
+            });
+        } else if heard.priority.is_resign() {
             backup.accept_resign(heard, params);
             self.report(Report::ResignHeard {
                 source: heard.source,

@@ -6,6 +6,9 @@
 //! followed has a bucket of its own, which no other can empty; anybody else
 //! pays from that of his address ([`SOURCE`]) and then from that of all others who
 //! speak to the router ([`STRANGERS`], [`INTRUDERS`]). The known advert pays nothing.
+//! The one that was known last, in every byte, has a bucket of its own as well: whoever
+//! forges all that he can of the followed router, both its addresses, and says something
+//! else, ends what is lent, but does not keep its next advert from being heard.
 //!
 //! All rates hold whatever the interval, which in version 3 is the sender's to
 //! choose: the shortest there is is 10 ms.
@@ -75,6 +78,8 @@ impl Budget {
 pub struct Buckets {
     /// Of the source that it follows.
     pub followed: u64,
+    /// Of that source's advert that was known last.
+    pub again: u64,
     /// Of all others.
     pub others: u64,
 }
@@ -94,7 +99,7 @@ pub struct SourceKey {
 pub const BUDGETED_SOURCES: u32 = 1024;
 
 const _: () = {
-    assert!(size_of::<Buckets>() == 16);
+    assert!(size_of::<Buckets>() == 24);
     assert!(size_of::<SourceKey>() == 20);
 };
 

@@ -274,6 +274,7 @@ impl Report {
                 election::Report::LowerPriorityHeard { .. }
                     | election::Report::SameAddressHeard { .. }
                     | election::Report::ResignHeard { .. }
+                    | election::Report::ResignIgnored { .. }
             ),
             Self::Announced { .. }
             | Self::NotSent { .. }

@@ -278,6 +278,13 @@ impl Services {
                 let event = self.about(slot, Happened::Resigned, Level::Info, &text);
                 self.log.tell(event.source(source));
             }
+            election::Report::ResignIgnored { source, active } => {
+                let text = format!(
+                    "{source} says that it leaves (priority 0); {active} is MASTER and goes on, nothing is to be taken over"
+                );
+                let event = self.about(slot, Happened::Resigned, Level::Info, &text);
+                self.log.tell(event.source(source));
+            }
             election::Report::SuccessorHeard { source, priority } => {
                 let text = format!("{source} has taken over with priority {priority}");
                 let event = self.about(slot, Happened::Successor, Level::Info, &text);

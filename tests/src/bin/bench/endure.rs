@@ -118,7 +118,7 @@ impl Trial {
         match self {
             Self::Load(Burden::Packets) => busy::packets(&rig.a, &rig.b),
             Self::Load(_) => Vec::new(),
-            Self::Flood(kind) => kind.frames(&rig.third, router),
+            Self::Flood(kind) => kind.frames(&rig.third, rig.a.mac(), router),
         }
     }
 }

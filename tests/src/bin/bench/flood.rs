@@ -11,6 +11,8 @@ use clap::{Args, ValueEnum};
 use vip::lab::pair::{ADDRESS_A, ADDRESS_CLIENT, VIRTUAL, VRID};
 use vip::lab::{ForgedAdvert, Host, forged_claim, now};
 
+use vip_common::ids::MacAddr;
+
 use crate::contender::{Contender, PRIORITY_A, PRIORITY_B, Scale, Who, contenders};
 use crate::document::{By, Document, Measure, Unit};
 use crate::report::About;
@@ -26,7 +28,7 @@ one thread on the same machine can: for the watched VRID with TTL 254, two bytes
 address, of the other version, with a wrong checksum, with a wrong password (VRRPv2, which has a \
 password, at its shortest interval of 1 s), valid but of a lower priority, the same from 200 \
 sources, valid and with the \
-master's own address as source; valid for another VRID; and gratuitous ARP for the virtual \
+master's own address as source, of a lower priority with both its IP address and its MAC; valid for another VRID; and gratuitous ARP for the virtual \
 address. The sender is bound to the daemons' own scheduling group, and the more a daemon does \
 with what it is sent, the less the sender gets to send.",
 };
@@ -95,6 +97,8 @@ pub(crate) enum Kind {
     Strangers,
     /// The master's own address as source
     Own,
+    /// Both addresses of the master, and a lower priority
+    Double,
     /// Nothing, but a VRID that nobody here has
     Vrid,
     /// No advert but gratuitous ARP for the address
@@ -113,6 +117,7 @@ impl Kind {
             Self::Lower => "lower priority",
             Self::Strangers => "lower priority, 200 sources",
             Self::Own => "own source address",
+            Self::Double => "both addresses of the master, lower priority",
             Self::Vrid => "unknown VRID",
             Self::Arp => "ARP for the address",
         }
@@ -135,7 +140,7 @@ impl Kind {
     }
 
     /// The frames that `sender` sends, one after the other.
-    pub(crate) fn frames(self, sender: &Host, router: &Router) -> Vec<Vec<u8>> {
+    pub(crate) fn frames(self, sender: &Host, master: MacAddr, router: &Router) -> Vec<Vec<u8>> {
         let honest = ForgedAdvert {
             mac: sender.mac(),
             source: ADDRESS_CLIENT,
@@ -187,6 +192,12 @@ impl Kind {
             Self::Own => ForgedAdvert {
                 source: ADDRESS_A,
                 priority: PRIORITY_A,
+                ..honest
+            },
+            Self::Double => ForgedAdvert {
+                mac: master,
+                source: ADDRESS_A,
+                priority: PRIORITY_B - 10,
                 ..honest
             },
             Self::Vrid => ForgedAdvert {
@@ -270,7 +281,7 @@ fn stand(
     const BEGIN: Duration = Duration::from_millis(300);
     let router = kind.router(arguments.interval)?;
     let rig = Rig::new(contender, &[router])?;
-    let frames = kind.frames(&rig.third, &router);
+    let frames = kind.frames(&rig.third, rig.a.mac(), &router);
     let flood = if frames.is_empty() {
         None
     } else {

@@ -177,6 +177,55 @@ fn priority_zero_never_prolongs() {
     assert_eq!(rig.router.deadline(), Some(at(3500)));
 }
 
+/// Priority 0 of one that is not followed takes nothing from the one that is: not even
+/// where it is the one that was to be replaced. Its timer runs on all the while.
+#[test]
+fn priority_zero_of_another_is_not_the_active_router_s() {
+    let ignored = Action::Report(Report::ResignIgnored {
+        source: OTHERS,
+        active: THEIRS,
+    });
+    let mut rig = Rig::backup(params(128));
+    rig.hear(1000, THEIRS, 200);
+    assert_eq!(rig.hear(1100, OTHERS, 0), [ignored]);
+    rig.hear(1200, OTHERS, 100);
+    assert_eq!(rig.hear(1300, OTHERS, 0), [ignored]);
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+    assert_eq!(rig.router.active().unwrap().address, OTHERS);
+    // The one that is followed speaks on, or leaves, as ever.
+    assert_eq!(rig.hear(2000, THEIRS, 200), []);
+    assert_eq!(rig.router.deadline(), Some(at(5500)));
+    rig.hear(2100, THEIRS, 0);
+    assert_eq!(rig.router.deadline(), Some(at(2600)));
+    // And who leaves after it prolongs nothing.
+    rig.hear(2200, OTHERS, 0);
+    assert_eq!(rig.router.deadline(), Some(at(2600)));
+}
+
+/// Nor does the leave of a worse one that has spoken last: the better one may have yielded
+/// to nobody.
+#[test]
+fn priority_zero_of_a_worse_one_does_not_end_the_better_one_s_timer() {
+    let mut params = params(128);
+    params.preempt = false;
+    let mut rig = Rig::backup(params);
+    rig.hear(1000, THEIRS, 200);
+    rig.hear(1100, OTHERS, 100);
+    rig.hear(1200, OTHERS, 0);
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+    // Once that has ended in vain, the worse one is the one that is followed.
+    for now in [1300, 2300, 3300, 4300] {
+        rig.hear(now, OTHERS, 100);
+        rig.hear(now + 1, OTHERS, 0);
+        assert_eq!(rig.router.deadline(), Some(at((now + 501).max(4500))));
+    }
+    rig.hear(4400, OTHERS, 100);
+    assert_eq!(rig.router.deadline(), Some(at(7900)));
+    rig.hear(4600, OTHERS, 100);
+    rig.hear(4700, OTHERS, 0);
+    assert_eq!(rig.router.deadline(), Some(at(5200)));
+}
+
 /// The skew follows the learned interval.
 #[test]
 fn priority_zero_uses_the_learned_interval_and_teaches_none() {

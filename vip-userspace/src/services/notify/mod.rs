@@ -222,6 +222,7 @@ impl Notify {
                     election::Report::LowerPriorityHeard { .. } => self.teller.contested(slot),
                     election::Report::SameAddressHeard { .. }
                     | election::Report::ResignHeard { .. }
+                    | election::Report::ResignIgnored { .. }
                     | election::Report::SuccessorHeard { .. }
                     | election::Report::LetGo { .. }
                     | election::Report::TakeOutranked { .. } => {}
