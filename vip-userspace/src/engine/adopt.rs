@@ -58,6 +58,14 @@ impl Engine {
             }
         }
         self.make_room();
+        // Who hears of a new one does not find what its number stood for before.
+        let moment = super::rt::now();
+        for (slot, now) in plan.routers.iter().enumerate() {
+            if !now.vacant && before.routers.get(slot).is_none_or(|then| then.vacant) {
+                let snapshot = self.routers[slot].snapshot(moment);
+                self.published.write(slot, snapshot);
+            }
+        }
         for (slot, (then, now)) in before.routers.iter().zip(&plan.routers).enumerate() {
             match (then.vacant, now.vacant) {
                 (false, true) => {
