@@ -363,8 +363,8 @@ fn the_owner_as_backup() {
 }
 
 /// The last word of one that yields to the router we follow, with a much shorter
-/// interval, does not make us miss the better one; if it is the one that stays,
-/// its second advert counts.
+/// interval, does not make us miss the better one, however often it says it; if it is the
+/// one that stays, it counts once the better one's timer has ended.
 #[test]
 fn the_last_word_of_a_loser_does_not_shorten_the_timer() {
     let mut params = params(128);
@@ -377,16 +377,18 @@ fn the_last_word_of_a_loser_does_not_shorten_the_timer() {
     rig.input(1015, Input::PriorityChanged { priority });
     assert_eq!(rig.router.deadline(), Some(at(4500)));
     rig.hear_interval(1020, 1020, OTHERS, 100, centis(1));
+    assert_eq!(rig.router.deadline(), Some(at(4500)));
+    rig.hear_interval(4490, 4490, OTHERS, 100, centis(1));
     let down = crate::time::active_down_interval(Version::V3, priority, centis(1), 3);
-    assert_eq!(rig.router.deadline(), Some(at(1020) + down));
+    assert_eq!(rig.router.deadline(), Some(at(4490) + down));
     // A better one counts at once, and so does one that follows a leave.
-    rig.hear_interval(1030, 1030, THEIRS, 200, centis(2));
+    rig.hear_interval(4500, 4500, THEIRS, 200, centis(2));
     let down = crate::time::active_down_interval(Version::V3, priority, centis(2), 3);
-    assert_eq!(rig.router.deadline(), Some(at(1030) + down));
-    rig.hear(1035, THEIRS, 0);
-    rig.hear_interval(1036, 1036, OTHERS, 100, centis(1));
+    assert_eq!(rig.router.deadline(), Some(at(4500) + down));
+    rig.hear(4505, THEIRS, 0);
+    rig.hear_interval(4506, 4506, OTHERS, 100, centis(1));
     let down = crate::time::active_down_interval(Version::V3, priority, centis(1), 3);
-    assert_eq!(rig.router.deadline(), Some(at(1036) + down));
+    assert_eq!(rig.router.deadline(), Some(at(4506) + down));
 }
 
 /// What was running for another router holds on for a worse one only: the same
